@@ -1,0 +1,48 @@
+// Free pages kept for reuse, so that a full cache that evicts and seals in turn neither asks the operating system for memory nor
+// faults it in again: a fresh 4 KiB page of memory costs as much as copying it.
+//
+// One list per size; what is kept counts against the budget as MemoryUse::pooled and is the first to go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "memory/memory.h"
+
+namespace kvc {
+
+class PagePool {
+ public:
+  explicit PagePool(Memory* memory) noexcept : memory_(memory) {}
+  ~PagePool();
+  PagePool(const PagePool&) = delete;
+  PagePool& operator=(const PagePool&) = delete;
+
+  static constexpr size_t kAlignment = 64;  // a cache line; enough for every vector load
+
+  // nullptr: no room even after trimming what is kept and asking the reclaimer. size > 0.
+  std::byte* allocate(size_t size) noexcept;
+  // Keeps the memory if a list node for it can be had, else returns it to the allocator.
+  void release(std::byte* page, size_t size) noexcept;
+  // Returns kept memory to the allocator until at least `bytes` are returned or none is kept; returns how much.
+  uint64_t trim(uint64_t bytes) noexcept;
+
+ private:
+  Memory* memory_;
+  std::mutex mutex_;
+  // A freed page holds the link to the next: keeping one needs no memory beside it.
+  struct FreePage {
+    FreePage* next;
+  };
+  struct List {
+    size_t size;
+    FreePage* head;
+  };
+  static constexpr size_t kLists = 16;  // sizes in use at a time; a 17th size is not pooled
+  List lists_[kLists] = {};
+};
+
+}  // namespace kvc
