@@ -1,0 +1,145 @@
+// The page core: spaces, the prefix index, sessions, plain tensors, eviction. The room's front door.
+//
+// The index is a tree of pages per (tenant, space): the children of a page are the pages that continue it, found by comparing
+// tokens, never by hash alone. Eviction takes leaves only, so a page's whole chain is there as long as the page is.
+//
+// Locks, in this order: a session's own; index_mutex_ (shared to walk and to take references, exclusive to link and unlink); the
+// policy's. Nothing slow happens under the last two: no hashing, copying, allocation or callback. Uses that matches report go to
+// small striped buffers and reach the policy later, so that matches on several threads do not wait for one another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "cache/access_buffer.h"
+#include "cache/page.h"
+#include "cache/session.h"
+#include "cache/space.h"
+#include "memory/memory.h"
+#include "memory/page_pool.h"
+#include "policy/policy.h"
+#include "tier/host_tier.h"
+
+namespace kvc {
+
+struct CacheOptions {
+  uint64_t memory_limit = 0;          // bytes, hard
+  double gc_threshold = 0.8;          // collection starts above this share of the limit ...
+  double gc_target = 0.7;             // ... and stops at this one
+  std::string policy = "lru";
+  std::string codec = "identity";
+  Space::Defaults space_defaults;
+  Digest secret{};                    // tenants' keys derive from it; equal secrets make equal identities
+  uint64_t seed = 0;                  // for the shape of the index only
+  bool reuse = true;                  // false: matches find nothing (mode "training")
+};
+
+struct CacheStats {
+  uint64_t matches = 0, match_hits = 0, matched_tokens = 0, match_asked_tokens = 0;
+  uint64_t misses_by_reason[KVC_MISS_COUNT] = {};
+  uint64_t pages = 0, pages_sealed = 0, pages_deduplicated = 0, pages_evicted = 0, pages_pinned = 0;
+  uint64_t sessions = 0, tensors = 0, tensors_evicted = 0;
+  uint64_t memory_limit = 0, memory_used = 0, memory_payload = 0, memory_metadata = 0, memory_pooled = 0, memory_peak = 0;
+  uint64_t host_bytes = 0;
+};
+
+struct PageInfo {
+  PageId id, parent;
+  Digest space;
+  uint64_t position = 0, bytes = 0, metadata_bytes = 0, hits = 0, age_ns = 0, idle_ns = 0;
+  uint32_t tokens = 0, references = 0, children = 0;
+  int32_t tier = 0, priority = 0;
+  bool pinned = false;
+  std::string_view codec;
+};
+
+class Cache {
+ public:
+  // KVC_E_BUDGET: limit 0. KVC_E_UNSUPPORTED: no such policy or codec. `allocator` may be nullptr (mimalloc).
+  static Status make(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log,
+                     std::unique_ptr<Cache>* out);
+  ~Cache();  // every session must be gone
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  // The space of an identity; equal identities give the same object. KVC_E_BUDGET: a page is larger than the limit.
+  Status open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Space>* out);
+  Status open_session(std::shared_ptr<const Space> space, SessionOptions options, std::unique_ptr<Session>* out);
+  // Identities of the whole pages of `tokens`.
+  Status page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens, std::vector<PageId>* out) const;
+  // Tokens of the longest stored prefix, without attaching it and without counting as a use.
+  size_t probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens);
+
+  // Plain tensors.
+  Status put(std::string_view tenant, std::string_view key, const TensorView& tensor);
+  // The stored tensor's shape and dtype in *shape (its data is not set), and its bytes to `copy` while they cannot go away.
+  // *found false: a miss, copy is not called.
+  Status get(std::string_view tenant, std::string_view key, bool* found,
+             const std::function<Status(const TensorView& stored)>& copy);
+  bool contains(std::string_view tenant, std::string_view key);
+  bool remove(std::string_view tenant, std::string_view key);
+
+  // Pages, parents before children. tenant nullptr: all.
+  std::vector<PageInfo> pages(const std::string* tenant);
+  Status page_info(const PageId& id, PageInfo* out);
+  Status page_tokens(const PageId& id, std::vector<int32_t>* out);
+
+  // Evicts until at most `bytes` are used, or nothing more can go; returns the bytes given back.
+  uint64_t trim(uint64_t bytes);
+  CacheStats stats();
+  const CacheOptions& options() const noexcept { return options_; }
+  const Clock& clock() const noexcept { return clock_; }
+  std::string_view policy_name() const noexcept { return policy_->name(); }
+  std::string_view codec_name() const noexcept { return codec_->name(); }
+
+ private:
+  friend class Session;
+  struct Counters;
+  struct Tensor;
+
+  Cache(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log);
+
+  // index.cpp and eviction.cpp: see there
+  Root* root_of(const std::shared_ptr<const Space>& space, std::string_view tenant);
+  Page* new_page(const Space& space, Root* root, Page* parent, std::span<const int32_t> tokens, const PageId& id);
+  void free_page(Page* page) noexcept;
+  Page* publish(Page* page) noexcept;
+  void reference(Page* page) noexcept;
+  void unreference(Page* page) noexcept;
+  void unreference_locked(Page* page) noexcept;
+  void record_use(Page* page) noexcept;
+  void drain_uses() noexcept;
+  void settle(Page* page) noexcept;
+  bool evict_one(uint64_t* freed) noexcept;
+  static bool reclaim(void* cache, size_t bytes) noexcept;
+  void collect() noexcept;
+  bool new_blob(size_t bytes, BlobRef* out) noexcept;
+
+  const CacheOptions options_;
+  const Clock clock_;
+  const Log log_;
+  Memory memory_;
+  PagePool pool_;
+  HostTier host_;
+  std::unique_ptr<Policy> policy_;
+  const Codec* codec_ = nullptr;
+
+  std::shared_mutex index_mutex_;
+  std::mutex policy_mutex_;
+  AccessBuffer uses_;
+  std::map<Digest, std::weak_ptr<const Space>> spaces_;
+  std::map<std::pair<std::string, Digest>, std::unique_ptr<Root>> roots_;
+  std::unique_ptr<Counters> counters_;
+};
+
+}  // namespace kvc

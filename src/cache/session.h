@@ -1,0 +1,122 @@
+// A session: a token sequence that is being extended. It ends in a sealed page of a chain (shared with everyone who has the same
+// prefix) and goes on in its own tail.
+//
+//     sealed pages (immutable, shared)             tail (private, or borrowed until it is written to)
+//   [ page 0 ]<-[ page 1 ]<-...<-[ last_ ]   [ open page 0 | open page 1 | ... ]
+//                                              ^ committed_tail_ tokens named, cursor_[layer] tokens appended
+//
+// Invariants:
+//   - last_ is held by a reference, and by leaf-first eviction so is every page before it.
+//   - open pages are written only while nobody else refers to them: a fork and a match that ends inside a page borrow them, and
+//     the first append copies (copy on write).
+//   - committed_tail_ <= cursor_[layer] for every layer; a failed call changes neither.
+// Every public function takes the session's own lock: any thread may call, calls follow one another.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/tensor.h"
+#include "cache/page.h"
+#include "cache/space.h"
+
+namespace kvc {
+
+class Cache;
+struct Root;
+
+struct SessionOptions {
+  std::string tenant;
+  std::string session_id;
+  int32_t priority = KVC_PRIORITY_NORMAL;
+  bool publish = true;
+};
+
+struct SessionInfo {
+  uint64_t length = 0, matched = 0, pages = 0, pending = 0, tail_bytes = 0;
+  int32_t priority = 0;
+  bool pinned = false;
+};
+
+// K or V of consecutive tokens of one layer, in the clear and in place: row of (head h, token t) at
+// data + h * head_stride + t * token_stride. Valid until the session is changed or closed.
+struct PlaneView {
+  const std::byte* data = nullptr;
+  size_t head_stride = 0;
+  size_t token_stride = 0;
+  uint32_t tokens = 0;
+};
+
+class Session {
+ public:
+  ~Session();  // closes with KVC_CLOSE_KEEP if close() was not called
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Status match(std::span<const int32_t> tokens, size_t* reused);
+  Status append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n);
+  Status append_all(std::span<const TensorView> k, std::span<const TensorView> v, size_t n);
+  Status commit(std::span<const int32_t> tokens);
+  Status read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out);
+  Status read_all(size_t from, size_t n, std::span<const TensorView> k, std::span<const TensorView> v);  // either empty: not wanted
+  Status truncate(size_t n);
+  Status fork(std::unique_ptr<Session>* out);
+  Status pin(bool pinned);
+  Status set_priority(int32_t priority);
+  Status tokens(size_t from, size_t n, int32_t* out);
+  SessionInfo info();
+  // Why the last match found no more: a KVC_MISS_* and words.
+  int32_t miss(std::string* text);
+  void close(int32_t hint, uint64_t until_ns);
+
+  // For models inside the library. Page `index` of a plane counts from position index * page_tokens and holds `view->tokens`
+  // tokens, appended but uncommitted ones included. KVC_E_UNSUPPORTED if the page is not in the clear: use read().
+  Status view(uint32_t layer, int plane, size_t index, PlaneView* view);
+  const Space& space() const noexcept { return *space_; }
+  // Tokens that this layer has, committed or not.
+  size_t appended(uint32_t layer);
+  size_t length();
+
+ private:
+  friend class Cache;
+  struct OpenPage;  // an unsealed page: a blob, or a borrowed part of a sealed page
+
+  Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, SessionOptions options);
+
+  // All below: the session's lock is held.
+  size_t sealed_tokens() const noexcept;
+  size_t length_locked() const noexcept;
+  Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
+  Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
+  Status make_room(size_t tail_tokens);
+  void write_rows(uint32_t layer, int plane, size_t tail_from, const TensorView& rows, size_t n) noexcept;
+  Status gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out);
+  const std::vector<Page*, CountedAllocator<Page*>>& path();
+  void drop_tail() noexcept;
+  void truncate_locked(size_t n);
+
+  Cache* const cache_;
+  const std::shared_ptr<const Space> space_;
+  Root* const root_;
+  const SessionOptions options_;
+  std::mutex mutex_;
+  int32_t priority_;
+  bool pinned_ = false;
+  bool closed_ = false;
+  Page* last_ = nullptr;                                 // deepest sealed page, referenced; nullptr: none
+  std::vector<Page*, CountedAllocator<Page*>> path_;     // pages from first to last_; filled when first needed
+  std::vector<OpenPage, CountedAllocator<OpenPage>> open_;
+  std::vector<int32_t, CountedAllocator<int32_t>> tail_tokens_;  // committed tokens after last_
+  std::vector<uint32_t, CountedAllocator<uint32_t>> cursor_;     // per layer, tokens after last_
+  uint64_t matched_ = 0;
+  int32_t miss_reason_ = KVC_MISS_NONE;
+  std::shared_ptr<const Space> miss_space_;              // for KVC_MISS_IDENTITY: where the tokens are stored
+  size_t miss_at_ = 0;
+};
+
+}  // namespace kvc
