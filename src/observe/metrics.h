@@ -1,0 +1,40 @@
+// Counters and histograms, updated where things happen, from any thread, without locks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace kvc {
+
+// A number that only grows.
+class Counter {
+ public:
+  void add(uint64_t n = 1) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// Distribution of durations in nanoseconds over the whole range of uint64_t, relative error below 1/64 (1.6 %).
+// Log-linear buckets as in HdrHistogram (Tene): 64 buckets per power of two.
+class Histogram {
+ public:
+  void record(uint64_t ns) noexcept;
+  uint64_t count() const noexcept;
+  uint64_t mean() const noexcept;                 // exact; 0 if empty
+  uint64_t quantile(double q) const noexcept;     // 0 <= q <= 1; within the error; 0 if empty
+
+ private:
+  static constexpr int kSubBits = 6;
+  static constexpr int kBuckets = (64 - kSubBits + 1) << kSubBits;
+  static int bucket_of(uint64_t ns) noexcept;
+  static uint64_t upper_bound_of(int bucket) noexcept;
+
+  std::array<std::atomic<uint32_t>, kBuckets> buckets_{};
+  std::atomic<uint64_t> count_{0};
+  std::atomic<uint64_t> sum_{0};
+};
+
+}  // namespace kvc
