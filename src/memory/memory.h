@@ -24,8 +24,8 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
 
   // nullptr: the budget or the allocator has no room, even after `reclaim` (below) was asked.
-  // alignment: a power of two.
-  void* allocate(size_t size, size_t alignment, MemoryUse use) noexcept;
+  // alignment: a power of two. may_reclaim false: never ask it (the caller holds locks, or evicts by itself).
+  void* allocate(size_t size, size_t alignment, MemoryUse use, bool may_reclaim = true) noexcept;
   void release(void* pointer, size_t size, size_t alignment, MemoryUse use) noexcept;
   // Moves bytes of a live allocation from one column to the other (a freed page that is kept, a kept page in use again).
   void recount(size_t size, MemoryUse from, MemoryUse to) noexcept;

@@ -23,7 +23,8 @@ class PagePool {
 
   static constexpr size_t kAlignment = 64;  // a cache line; enough for every vector load
 
-  // nullptr: no room even after trimming what is kept and asking the reclaimer. size > 0.
+  // nullptr: no room even after trimming kept pages of other sizes. Never asks the reclaimer: the cache evicts by itself, and then
+  // finds the evicted page here, still warm. size > 0.
   std::byte* allocate(size_t size) noexcept;
   // Keeps the memory if a list node for it can be had, else returns it to the allocator.
   void release(std::byte* page, size_t size) noexcept;

@@ -41,11 +41,12 @@ class Policy {
   virtual ~Policy() = default;
   virtual std::string_view name() const noexcept = 0;
 
-  // Makes room for one more entry; false: no memory. Called before inserted().
+  // Makes room for one more entry; false: no memory. Called before inserted(), with locks held: allocate with
+  // may_reclaim = false.
   virtual bool reserve() noexcept = 0;
   // An entry came in; it is not evictable yet.
   virtual void inserted(PolicyEntry& entry) noexcept = 0;
-  // An entry was used. For a chain the caller reports pages from the last to the first, so that a page is never older
+  // An entry was used: counts entry.hits. For a chain the caller reports pages from the last to the first, so that a page is never older
   // than the pages that depend on it.
   virtual void hit(PolicyEntry& entry) noexcept = 0;
   // May be evicted from now on (a leaf that nobody uses), or may not. Repeating what holds already is allowed. Also to be
