@@ -25,6 +25,7 @@
 #include "cache/page.h"
 #include "cache/session.h"
 #include "cache/space.h"
+#include "cache/tensor_store.h"
 #include "memory/memory.h"
 #include "memory/page_pool.h"
 #include "policy/policy.h"
@@ -105,25 +106,46 @@ class Cache {
  private:
   friend class Session;
   struct Counters;
-  struct Tensor;
 
   Cache(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log);
 
-  // index.cpp and eviction.cpp: see there
-  Root* root_of(const std::shared_ptr<const Space>& space, std::string_view tenant);
-  Page* new_page(const Space& space, Root* root, Page* parent, std::span<const int32_t> tokens, const PageId& id);
+  // Roots (cache.cpp). acquire counts its user; release drops a root that has neither users nor pages.
+  Root* acquire_root(const std::shared_ptr<const Space>& space, std::string_view tenant);
+  void release_root(Root* root) noexcept;
+
+  // Pages (index.cpp).
+  Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob);  // may throw
   void free_page(Page* page) noexcept;
   Page* publish(Page* page) noexcept;
   void reference(Page* page) noexcept;
   void unreference(Page* page) noexcept;
   void unreference_locked(Page* page) noexcept;
+  struct Walk {
+    Page* last = nullptr;       // deepest page that matches whole
+    Page* partial = nullptr;    // a page after it that matches to its first `common` tokens
+    size_t common = 0;
+  };
+  Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens) const noexcept;
+  std::shared_ptr<const Space> find_elsewhere(const Root& root, std::span<const int32_t> tokens);
+
+  // What the policy is told (eviction.cpp).
   void record_use(Page* page) noexcept;
   void drain_uses() noexcept;
   void settle(Page* page) noexcept;
-  bool evict_one(uint64_t* freed) noexcept;
+  void settle_locked(Page* page) noexcept;
+  void raise_priority(Page* last, int32_t priority) noexcept;
+  void set_pinned(Page* last, bool pinned) noexcept;
+  void hint_closed(Page* last, int32_t hint, int32_t priority) noexcept;
+
+  // Room (eviction.cpp).
+  bool evict_one() noexcept;
   static bool reclaim(void* cache, size_t bytes) noexcept;
   void collect() noexcept;
+  uint64_t live_bytes() const noexcept;
   bool new_blob(size_t bytes, BlobRef* out) noexcept;
+  void free_tensor(StoredTensor* tensor) noexcept;
+
+  void describe(const Page& page, uint64_t now, PageInfo* out) const;
 
   const CacheOptions options_;
   const Clock clock_;
@@ -133,13 +155,15 @@ class Cache {
   HostTier host_;
   std::unique_ptr<Policy> policy_;
   const Codec* codec_ = nullptr;
+  std::unique_ptr<Counters> counters_;
 
   std::shared_mutex index_mutex_;
   std::mutex policy_mutex_;
   AccessBuffer uses_;
+  std::mutex spaces_mutex_;
   std::map<Digest, std::weak_ptr<const Space>> spaces_;
-  std::map<std::pair<std::string, Digest>, std::unique_ptr<Root>> roots_;
-  std::unique_ptr<Counters> counters_;
+  RootMap roots_;      // guarded by index_mutex_
+  TensorMap tensors_;  // guarded by index_mutex_
 };
 
 }  // namespace kvc

@@ -84,21 +84,32 @@ class Session {
 
  private:
   friend class Cache;
-  struct OpenPage;  // an unsealed page: a blob, or a borrowed part of a sealed page
 
   Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, SessionOptions options);
 
   // All below: the session's lock is held.
-  size_t sealed_tokens() const noexcept;
-  size_t length_locked() const noexcept;
-  Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
-  Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
-  Status make_room(size_t tail_tokens);
-  void write_rows(uint32_t layer, int plane, size_t tail_from, const TensorView& rows, size_t n) noexcept;
-  Status gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out);
-  const std::vector<Page*, CountedAllocator<Page*>>& path();
+  const PageGeometry& geometry() const noexcept { return space_->geometry(); }
+  size_t sealed_pages() const noexcept { return last_ != nullptr ? last_->depth + size_t{1} : 0; }
+  size_t sealed_tokens() const noexcept { return sealed_pages() * geometry().page_tokens; }
+  size_t length_locked() const noexcept { return sealed_tokens() + tail_tokens_.size(); }
+  bool has_uncommitted() const noexcept;
+  Status check_open() const;
+  void set_tail(Page* source, size_t tokens) noexcept;
   void drop_tail() noexcept;
-  void truncate_locked(size_t n);
+  void fill_path();
+  Status copy_tokens(size_t from, size_t n, int32_t* out);
+
+  // session_write.cpp
+  Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
+  Status make_room(size_t tail_tokens);
+  Status own_first_page();
+  void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows, bool streaming) noexcept;
+  Status prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages);
+  void publish_pages(std::span<Page* const> pages) noexcept;
+
+  // session_read.cpp
+  Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
+  Status gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out, bool streaming);
 
   Cache* const cache_;
   const std::shared_ptr<const Space> space_;

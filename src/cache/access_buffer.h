@@ -1,0 +1,73 @@
+// Uses of pages on their way to the policy.
+//
+// A match would otherwise take the policy's lock for every page it finds, and matches on several threads would wait for one another.
+// Instead it notes its deepest page in one of a few small buffers, chosen by thread; whoever holds the policy's lock next empties
+// them all. A note that finds its buffer full and the policy busy is dropped: policies estimate (Caffeine's read buffers do so too).
+//
+// Notes are raw pointers: they are written under the shared index lock, and eviction empties the buffers, under the exclusive
+// one, before it frees any page.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <pthread.h>
+
+namespace kvc {
+
+struct Page;
+
+class AccessBuffer {
+ public:
+  // False: the buffer is full, the note was not taken.
+  bool note(Page* page) noexcept {
+    Stripe& stripe = stripes_[mine()];
+    stripe.acquire();
+    const bool taken = stripe.n < kNotes;
+    if (taken) stripe.pages[stripe.n++] = page;
+    stripe.release();
+    return taken;
+  }
+
+  // Hands every note to use(page) and forgets them. Callers are serialised by the policy's lock.
+  template <typename Use>
+  void drain(Use use) noexcept {
+    for (Stripe& stripe : stripes_) {
+      Page* pages[kNotes];
+      stripe.acquire();
+      const uint32_t n = stripe.n;
+      for (uint32_t i = 0; i < n; ++i) pages[i] = stripe.pages[i];
+      stripe.n = 0;
+      stripe.release();
+      for (uint32_t i = 0; i < n; ++i) use(pages[i]);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kStripes = 8;
+  static constexpr uint32_t kNotes = 30;
+
+  struct alignas(64) Stripe {
+    std::atomic<bool> busy{false};
+    uint32_t n = 0;
+    Page* pages[kNotes];
+    // Held for a handful of instructions.
+    void acquire() noexcept {
+      while (busy.exchange(true, std::memory_order_acquire)) {
+        while (busy.load(std::memory_order_relaxed)) {
+        }
+      }
+    }
+    void release() noexcept { busy.store(false, std::memory_order_release); }
+  };
+
+  static uint32_t mine() noexcept {
+    // Thread ids are addresses of thread descriptors: the upper bits tell threads apart.
+    const auto id = static_cast<uint64_t>(pthread_self());
+    return static_cast<uint32_t>((id * 0x9e3779b97f4a7c15u) >> 32) % kStripes;
+  }
+
+  Stripe stripes_[kStripes];
+};
+
+}  // namespace kvc

@@ -1,0 +1,179 @@
+#include "cache/cache.h"
+
+#include <new>
+
+#include "cache/counters.h"
+
+namespace kvc {
+
+Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log)
+    : options_(options),
+      clock_(clock),
+      log_(log),
+      memory_(allocator, options.memory_limit),
+      pool_(&memory_),
+      host_(&memory_, &pool_),
+      counters_(std::make_unique<Counters>()),
+      tensors_(CountedAllocator<std::pair<const TensorKey, StoredTensor*>>(&memory_)) {
+  memory_.set_reclaim(&Cache::reclaim, this);
+}
+
+Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log,
+                   std::unique_ptr<Cache>* out) {
+  if (!hash_init()) return error(KVC_E_INTERNAL, "libsodium could not be initialised");
+  if (options.memory_limit == 0) {
+    return error(KVC_E_BUDGET, "the memory budget is 0 bytes: set option memory, e.g. to 512MiB");
+  }
+  std::unique_ptr<Cache> cache(new Cache(options, allocator, clock, log));
+  cache->policy_ = make_policy(options.policy, &cache->memory_);
+  if (cache->policy_ == nullptr) return error(KVC_E_UNSUPPORTED, "there is no policy '%s' in this build", options.policy.c_str());
+  cache->codec_ = find_codec(options.codec);
+  if (cache->codec_ == nullptr) return error(KVC_E_UNSUPPORTED, "there is no codec '%s' in this build", options.codec.c_str());
+  *out = std::move(cache);
+  return Status::ok();
+}
+
+Cache::~Cache() {
+  memory_.set_reclaim(nullptr, nullptr);
+  // Unpinned and unused is all that is left to be: everything is a candidate once pins are lifted, leaves first.
+  if (policy_ != nullptr) {
+    for (auto& [name, root] : roots_) {
+      // Depth first without recursion or allocation: descend to a leaf, free it, go back to its parent.
+      while (Page* page = root->children) {
+        while (page->children != nullptr) page = page->children;
+        Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
+        erase_child(siblings, page, size_t{root->space->geometry().page_tokens} * root->space->token_width());
+        policy_->removed(*page);
+        free_page(page);
+      }
+    }
+    for (auto& [key, tensor] : tensors_) policy_->removed(*tensor);
+  }
+  while (!tensors_.empty()) {
+    auto node = tensors_.extract(tensors_.begin());
+    free_tensor(node.mapped());
+  }
+}
+
+Status Cache::open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Space>* out) {
+  std::shared_ptr<const Space> space;
+  KVC_RETURN_IF_ERROR(Space::make(desc, options_.space_defaults, &space));
+  if (space->geometry().page_bytes() > options_.memory_limit) {
+    return error(KVC_E_BUDGET,
+                 "one page of this layout takes %zu bytes, the whole memory budget is %llu: raise option memory or lower page_tokens (%u)",
+                 space->geometry().page_bytes(), static_cast<unsigned long long>(options_.memory_limit), space->geometry().page_tokens);
+  }
+  std::lock_guard lock(spaces_mutex_);
+  std::weak_ptr<const Space>& known = spaces_[space->digest()];
+  if (std::shared_ptr<const Space> same = known.lock()) {
+    *out = std::move(same);
+    return Status::ok();
+  }
+  known = space;
+  std::erase_if(spaces_, [](const auto& entry) { return entry.second.expired(); });
+  *out = std::move(space);
+  return Status::ok();
+}
+
+Root* Cache::acquire_root(const std::shared_ptr<const Space>& space, std::string_view tenant) {
+  const std::pair<std::string, Digest> name(std::string(tenant), space->digest());
+  {
+    std::shared_lock index(index_mutex_);
+    if (auto it = roots_.find(name); it != roots_.end()) {
+      it->second->references.fetch_add(1, std::memory_order_relaxed);
+      return it->second.get();
+    }
+  }
+  auto root = std::make_unique<Root>();
+  root->space = space;
+  root->tenant = name.first;
+  root->tenant_key = tenant_key(options_.secret, tenant);
+  std::unique_lock index(index_mutex_);
+  const auto place = roots_.try_emplace(name, std::move(root)).first;
+  Root* there = place->second.get();
+  there->self = place;
+  there->references.fetch_add(1, std::memory_order_relaxed);
+  return there;
+}
+
+void Cache::release_root(Root* root) noexcept {
+  {
+    std::shared_lock index(index_mutex_);
+    if (root->references.load(std::memory_order_acquire) > 1 || root->children != nullptr) {
+      // Usual: others are there. Whoever brings it to "no users, no pages" looks again below, with the lock to itself.
+      if (root->references.fetch_sub(1, std::memory_order_acq_rel) > 1 || root->children != nullptr) return;
+      root->references.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  std::unique_ptr<Root> dropped;
+  std::unique_lock index(index_mutex_);
+  if (root->references.fetch_sub(1, std::memory_order_acq_rel) > 1 || root->children != nullptr) return;
+  dropped = std::move(root->self->second);
+  roots_.erase(root->self);
+}
+
+Status Cache::open_session(std::shared_ptr<const Space> space, SessionOptions options, std::unique_ptr<Session>* out) {
+  if (options.tenant.size() > 1024 || options.session_id.size() > 1024) {
+    return error(KVC_E_OUT_OF_RANGE, "tenant and session_id may have 1024 bytes each, these have %zu and %zu", options.tenant.size(),
+                 options.session_id.size());
+  }
+  if (options.priority < KVC_PRIORITY_BACKGROUND || options.priority > KVC_PRIORITY_CRITICAL) {
+    return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", options.priority, KVC_PRIORITY_BACKGROUND,
+                 KVC_PRIORITY_CRITICAL);
+  }
+  Root* root = acquire_root(space, options.tenant);
+  try {
+    *out = std::unique_ptr<Session>(new Session(this, space, root, std::move(options)));
+  } catch (...) {
+    release_root(root);
+    throw;
+  }
+  return Status::ok();
+}
+
+Status Cache::page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens, std::vector<PageId>* out) const {
+  KVC_RETURN_IF_ERROR(space.check_tokens(tokens));
+  const Digest key = tenant_key(options_.secret, tenant);
+  const size_t page = space.geometry().page_tokens;
+  out->resize(tokens.size() / page);
+  PageId parent = space.digest();
+  for (size_t i = 0; i < out->size(); ++i) parent = (*out)[i] = page_id(key, parent, tokens.subspan(i * page, page));
+  return Status::ok();
+}
+
+size_t Cache::probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens) {
+  if (!options_.reuse || !space.check_tokens(tokens).is_ok()) return 0;
+  std::shared_lock index(index_mutex_);
+  const auto it = roots_.find({std::string(tenant), space.digest()});
+  if (it == roots_.end()) return 0;
+  const Walk found = walk(*it->second, nullptr, tokens);
+  const size_t pages = found.last != nullptr ? found.last->depth + size_t{1} : 0;
+  return pages * space.geometry().page_tokens + found.common;
+}
+
+CacheStats Cache::stats() {
+  CacheStats s;
+  s.matches = counters_->matches.get();
+  s.match_hits = counters_->match_hits.get();
+  s.matched_tokens = counters_->matched_tokens.get();
+  s.match_asked_tokens = counters_->match_asked_tokens.get();
+  for (int i = 0; i < KVC_MISS_COUNT; ++i) s.misses_by_reason[i] = counters_->misses[i].get();
+  s.pages_sealed = counters_->pages_sealed.get();
+  s.pages_deduplicated = counters_->pages_deduplicated.get();
+  s.pages_evicted = counters_->pages_evicted.get();
+  s.tensors_evicted = counters_->tensors_evicted.get();
+  s.pages = static_cast<uint64_t>(counters_->pages.load(std::memory_order_relaxed));
+  s.pages_pinned = static_cast<uint64_t>(counters_->pages_pinned.load(std::memory_order_relaxed));
+  s.sessions = static_cast<uint64_t>(counters_->sessions.load(std::memory_order_relaxed));
+  s.tensors = static_cast<uint64_t>(counters_->tensors.load(std::memory_order_relaxed));
+  s.memory_limit = memory_.limit();
+  s.memory_payload = memory_.used(MemoryUse::payload);
+  s.memory_metadata = memory_.used(MemoryUse::metadata);
+  s.memory_pooled = memory_.used(MemoryUse::pooled);
+  s.memory_used = memory_.used();
+  s.memory_peak = memory_.peak();
+  s.host_bytes = host_.stats().bytes;
+  return s;
+}
+
+}  // namespace kvc

@@ -1,0 +1,18 @@
+// What the cache counts, where it happens. One cache line each for what several threads touch on every match.
+#pragma once
+
+#include <atomic>
+
+#include "cache/cache.h"
+#include "observe/metrics.h"
+
+namespace kvc {
+
+struct Cache::Counters {
+  Counter matches, match_hits, matched_tokens, match_asked_tokens;
+  Counter misses[KVC_MISS_COUNT];
+  Counter pages_sealed, pages_deduplicated, pages_evicted, tensors_evicted;
+  std::atomic<int64_t> pages{0}, pages_pinned{0}, sessions{0}, tensors{0};
+};
+
+}  // namespace kvc

@@ -1,0 +1,195 @@
+// What the policy is told, and making room.
+#include <algorithm>
+#include <limits>
+#include <new>
+
+#include "cache/cache.h"
+#include "cache/counters.h"
+
+namespace kvc {
+
+// Notes that a match used a page and all before it. With the shared index lock held.
+void Cache::record_use(Page* page) noexcept {
+  if (uses_.note(page)) return;
+  std::unique_lock policy(policy_mutex_, std::try_to_lock);
+  if (!policy.owns_lock()) return;  // dropped: the policy estimates
+  drain_uses();
+  (void)uses_.note(page);
+}
+
+// Hands the notes to the policy. With the index lock (shared or exclusive) and the policy's held.
+void Cache::drain_uses() noexcept {
+  const uint64_t now = clock_.now_ns();
+  uses_.drain([&](Page* last) {
+    for (Page* page = last; page != nullptr; page = page->parent) {
+      page->used_ns.store(now, std::memory_order_relaxed);
+      if (!page->published) continue;
+      if (page->finished) {
+        page->finished = false;  // it did come back
+        policy_->evictable(*page, page->candidate);
+      }
+      policy_->hit(*page);
+    }
+  });
+}
+
+// Tells the policy whether a page may go now. With the index lock held, shared or exclusive.
+void Cache::settle(Page* page) noexcept {
+  std::lock_guard policy(policy_mutex_);
+  settle_locked(page);
+}
+
+void Cache::settle_locked(Page* page) noexcept {
+  // A page that is taken up again after this (references under the shared lock) stays a candidate; evict_one looks again.
+  const bool free = page->references.load(std::memory_order_acquire) == 0;
+  policy_->evictable(*page, free && page->n_children == 0 && !page->pinned);
+}
+
+void Cache::raise_priority(Page* last, int32_t priority) noexcept {
+  std::unique_lock index(index_mutex_);
+  std::lock_guard policy(policy_mutex_);
+  for (Page* page = last; page != nullptr; page = page->parent) {
+    if (page->priority >= priority) continue;
+    page->priority = static_cast<int16_t>(priority);
+    if (page->published) policy_->evictable(*page, page->candidate);
+  }
+}
+
+void Cache::set_pinned(Page* last, bool pinned) noexcept {
+  std::unique_lock index(index_mutex_);
+  std::lock_guard policy(policy_mutex_);
+  for (Page* page = last; page != nullptr; page = page->parent) {
+    if (page->pinned == pinned || !page->published) continue;
+    page->pinned = pinned;
+    counters_->pages_pinned.fetch_add(pinned ? 1 : -1, std::memory_order_relaxed);
+    settle_locked(page);
+  }
+}
+
+// A closed session's hint concerns the pages that only it led to: from its last page up to the first one that others continue
+// or use. `last` is still referenced by the session, and by it alone if it is to count.
+void Cache::hint_closed(Page* last, int32_t hint, int32_t priority) noexcept {
+  std::unique_lock index(index_mutex_);
+  std::lock_guard policy(policy_mutex_);
+  drain_uses();
+  uint32_t own_references = 1;
+  uint32_t own_children = 0;
+  for (Page* page = last; page != nullptr && page->published; page = page->parent) {
+    if (page->references.load(std::memory_order_acquire) != own_references || page->n_children != own_children) return;
+    if (hint == KVC_CLOSE_FINISHED) {
+      page->finished = true;
+    } else {
+      // Idle: goes before its equals; the next match raises it again.
+      page->priority = static_cast<int16_t>(std::max(priority - 1, static_cast<int32_t>(std::numeric_limits<int16_t>::min())));
+    }
+    policy_->evictable(*page, page->candidate);
+    own_references = 0;
+    own_children = 1;
+  }
+}
+
+// Takes the policy's victim out of the index and frees it. False: nothing may go.
+bool Cache::evict_one() noexcept {
+  Page* page = nullptr;
+  StoredTensor* tensor = nullptr;
+  TensorMap::node_type node;
+  Root* root = nullptr;
+  {
+    std::unique_lock index(index_mutex_);
+    std::lock_guard policy(policy_mutex_);
+    drain_uses();  // after this no note names a page that is freed below
+    for (;;) {
+      PolicyEntry* victim = policy_->victim();
+      if (victim == nullptr) return false;
+      if (victim->is_tensor) {
+        tensor = static_cast<StoredTensor*>(victim);
+        policy_->removed(*tensor);
+        node = tensors_.extract(TensorKey{tensor->tenant(), tensor->name()});
+        counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
+        counters_->tensors_evicted.add();
+        break;
+      }
+      page = static_cast<Page*>(victim);
+      if (page->references.load(std::memory_order_acquire) != 0) {
+        policy_->evictable(*page, false);  // taken up since; its release settles it again
+        continue;
+      }
+      policy_->removed(*page);
+      const Space& space = *page->root->space;
+      Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
+      erase_child(siblings, page, size_t{space.geometry().page_tokens} * space.token_width());
+      if (page->parent != nullptr) {
+        page->parent->n_children--;
+        settle_locked(page->parent);
+      }
+      root = page->root;
+      root->references.fetch_add(1, std::memory_order_relaxed);  // it outlives the page that is freed below
+      counters_->pages.fetch_sub(1, std::memory_order_relaxed);
+      counters_->pages_evicted.add();
+      break;
+    }
+  }
+  if (tensor != nullptr) free_tensor(tensor);
+  if (page != nullptr) {
+    free_page(page);
+    release_root(root);
+  }
+  return true;
+}
+
+bool Cache::reclaim(void* context, size_t bytes) noexcept {
+  auto* cache = static_cast<Cache*>(context);
+  uint64_t freed = cache->pool_.trim(bytes);
+  // Evicted pages go to the pool first: they are what is trimmed next.
+  while (freed < bytes && cache->evict_one()) freed += cache->pool_.trim(bytes - freed) + 1;
+  return freed > 0;
+}
+
+uint64_t Cache::live_bytes() const noexcept { return memory_.used() - memory_.used(MemoryUse::pooled); }
+
+// Above the high watermark: evicts down to the low one, so that bursts find room without waiting for eviction.
+void Cache::collect() noexcept {
+  const auto limit = static_cast<double>(memory_.limit());
+  if (static_cast<double>(live_bytes()) <= limit * options_.gc_threshold) return;
+  const auto target = static_cast<uint64_t>(limit * options_.gc_target);
+  while (live_bytes() > target && evict_one()) {
+  }
+}
+
+uint64_t Cache::trim(uint64_t bytes) {
+  const uint64_t before = memory_.used();
+  while (live_bytes() > bytes && evict_one()) {
+  }
+  const uint64_t used = memory_.used();
+  if (used > bytes) pool_.trim(used - bytes);
+  const uint64_t after = memory_.used();
+  return before > after ? before - after : 0;
+}
+
+// Room for a page or tensor in the host tier, evicting for it if need be.
+bool Cache::new_blob(size_t bytes, BlobRef* out) noexcept {
+  void* memory = memory_.allocate(sizeof(Blob), alignof(Blob), MemoryUse::metadata);
+  if (memory == nullptr) return false;
+  auto* blob = new (memory) Blob();
+  blob->bytes = static_cast<uint32_t>(std::min<size_t>(bytes, std::numeric_limits<uint32_t>::max()));
+  blob->memory = &memory_;
+  blob->tier = &host_;
+  for (;;) {
+    Status reserved;
+    try {
+      reserved = host_.reserve(bytes, &blob->slot);
+    } catch (const std::bad_alloc&) {
+      reserved = Status(KVC_E_NO_MEMORY, {});
+    }
+    if (reserved.is_ok()) break;
+    if (!evict_one()) {
+      blob->~Blob();
+      memory_.release(memory, sizeof(Blob), alignof(Blob), MemoryUse::metadata);
+      return false;
+    }
+  }
+  *out = BlobRef(blob);
+  return true;
+}
+
+}  // namespace kvc

@@ -1,0 +1,92 @@
+// Looking at pages.
+#include "cache/cache.h"
+#include "cache/counters.h"
+
+namespace kvc {
+namespace {
+
+// Visits the pages of a treap and of all that continues them, parents before children. False: visit stopped it.
+template <typename Visit>
+bool visit_pages(const Page* treap, Visit& visit) {
+  // Treaps are as deep as a logarithm and recursed into; chains may be long and are gone along in a list.
+  std::vector<const Page*> waiting;
+  if (treap != nullptr) waiting.push_back(treap);
+  while (!waiting.empty()) {
+    const Page* page = waiting.back();
+    waiting.pop_back();
+    if (!visit(*page)) return false;
+    if (page->right != nullptr) waiting.push_back(page->right);
+    if (page->left != nullptr) waiting.push_back(page->left);
+    if (page->children != nullptr) waiting.push_back(page->children);
+  }
+  return true;
+}
+
+}  // namespace
+
+void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
+  const Space& space = *page.root->space;
+  out->id = page.id;
+  out->parent = page.parent != nullptr ? page.parent->id : space.digest();
+  out->space = space.digest();
+  out->position = uint64_t{page.depth} * space.geometry().page_tokens;
+  out->bytes = page.blob.bytes();
+  out->metadata_bytes = Page::allocation_size(space) + sizeof(Blob);
+  out->hits = page.hits;
+  out->age_ns = now - page.sealed_ns;
+  out->idle_ns = now - page.used_ns.load(std::memory_order_relaxed);
+  out->tokens = page.tokens;
+  out->references = page.references.load(std::memory_order_relaxed);
+  out->children = page.n_children;
+  out->tier = page.blob.tier_kind();
+  out->priority = page.priority;
+  out->pinned = page.pinned;
+  out->codec = codec_->name();
+}
+
+std::vector<PageInfo> Cache::pages(const std::string* tenant) {
+  std::vector<PageInfo> out;
+  std::shared_lock index(index_mutex_);
+  std::lock_guard policy(policy_mutex_);
+  drain_uses();
+  const uint64_t now = clock_.now_ns();
+  auto visit = [&](const Page& page) {
+    describe(page, now, &out.emplace_back());
+    return true;
+  };
+  for (const auto& [name, root] : roots_) {
+    if (tenant == nullptr || name.first == *tenant) visit_pages(root->children, visit);
+  }
+  return out;
+}
+
+Status Cache::page_info(const PageId& id, PageInfo* out) {
+  std::shared_lock index(index_mutex_);
+  std::lock_guard policy(policy_mutex_);
+  drain_uses();
+  auto visit = [&](const Page& page) {
+    if (page.id != id) return true;
+    describe(page, clock_.now_ns(), out);
+    return false;
+  };
+  for (const auto& [name, root] : roots_) {
+    if (!visit_pages(root->children, visit)) return Status::ok();
+  }
+  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted", to_hex(id.bytes).c_str());
+}
+
+Status Cache::page_tokens(const PageId& id, std::vector<int32_t>* out) {
+  std::shared_lock index(index_mutex_);
+  auto visit = [&](const Page& page) {
+    if (page.id != id) return true;
+    out->resize(page.tokens);
+    unpack_tokens(page.root->space->token_width(), page.token_bytes(), page.tokens, out->data());
+    return false;
+  };
+  for (const auto& [name, root] : roots_) {
+    if (!visit_pages(root->children, visit)) return Status::ok();
+  }
+  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted", to_hex(id.bytes).c_str());
+}
+
+}  // namespace kvc

@@ -1,0 +1,89 @@
+// A sealed page and the tree that finds it.
+//
+// The children of a page (and of a root: the first pages of a tenant in a space) form a treap ordered by their tokens as bytes: a binary
+// search tree whose shape is fixed by random priorities (Seidel and Aragon 1996), here words of the pages' identities. In such a
+// tree the neighbours of a key lie on its search path, so one descent finds both the page that continues a prompt exactly and,
+// failing that, the one that shares most tokens with it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/hash.h"
+#include "cache/blob.h"
+#include "cache/space.h"
+#include "policy/policy.h"
+
+namespace kvc {
+
+struct Page;
+
+struct Root;
+using RootMap = std::map<std::pair<std::string, Digest>, std::unique_ptr<Root>>;  // by tenant and space
+
+// Where the chains of one tenant in one space begin.
+struct Root {
+  RootMap::iterator self;                  // its place in the map
+  std::shared_ptr<const Space> space;
+  std::string tenant;
+  Digest tenant_key;
+  Page* children = nullptr;                // treap; guarded by the index lock
+  std::atomic<uint32_t> references{0};     // users: open sessions, an eviction in progress
+};
+
+struct Page : PolicyEntry {
+  // Immutable once the page is published (or sealed, if private).
+  PageId id;
+  Page* parent = nullptr;                  // nullptr: a first page
+  Root* root = nullptr;
+  BlobRef blob;
+  uint64_t sealed_ns = 0;
+  bool published = false;
+
+  // Guarded by the index lock: exclusive to write.
+  bool pinned = false;
+  uint32_t n_children = 0;
+  Page* left = nullptr;                    // in the treap of the parent's children
+  Page* right = nullptr;
+  Page* children = nullptr;                // treap of own children
+
+  std::atomic<uint32_t> references{0};     // sessions that end here or borrow it, private pages that continue it
+  std::atomic<uint64_t> used_ns{0};        // last use
+
+  // page_tokens ids of space.token_width() bytes each follow the struct.
+  std::byte* token_bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  const std::byte* token_bytes() const noexcept { return reinterpret_cast<const std::byte*>(this + 1); }
+  static size_t allocation_size(const Space& space) noexcept {
+    return sizeof(Page) + size_t{space.geometry().page_tokens} * space.token_width();
+  }
+};
+
+// An unsealed page of a session: an own blob in the clear, or a sealed page of which the session uses the beginning.
+struct OpenPage {
+  BlobRef blob;            // empty if borrowed
+  Page* source = nullptr;  // referenced; nullptr if own
+};
+
+// Token ids as a page stores them.
+void pack_tokens(uint32_t width, std::span<const int32_t> tokens, std::byte* out) noexcept;
+void unpack_tokens(uint32_t width, const std::byte* bytes, size_t n, int32_t* out) noexcept;
+
+// What a treap knows about a sequence of token bytes.
+struct Found {
+  Page* exact = nullptr;   // holds exactly these tokens
+  Page* best = nullptr;    // shares most of their beginning, if any
+  size_t common = 0;       // bytes that it shares
+};
+
+// key: at most page_bytes bytes of tokens; page_bytes: token bytes of a whole page.
+Found find_child(Page* treap, const std::byte* key, size_t key_bytes, size_t page_bytes) noexcept;
+void insert_child(Page** treap, Page* page, size_t page_bytes) noexcept;
+void erase_child(Page** treap, Page* page, size_t page_bytes) noexcept;
+
+}  // namespace kvc

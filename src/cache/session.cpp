@@ -1,0 +1,303 @@
+// A session's life and its place in the chains. Writing is in session_write.cpp, reading in session_read.cpp.
+#include "cache/session.h"
+
+#include <algorithm>
+
+#include "cache/cache.h"
+#include "cache/counters.h"
+
+namespace kvc {
+
+Session::Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, SessionOptions options)
+    : cache_(cache),
+      space_(std::move(space)),
+      root_(root),
+      options_(std::move(options)),
+      priority_(options_.priority),
+      path_(CountedAllocator<Page*>(&cache->memory_)),
+      open_(CountedAllocator<OpenPage>(&cache->memory_)),
+      tail_tokens_(CountedAllocator<int32_t>(&cache->memory_)),
+      cursor_(geometry().n_layers, 0, CountedAllocator<uint32_t>(&cache->memory_)) {
+  cache_->counters_->sessions.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session::~Session() { close(KVC_CLOSE_KEEP, 0); }
+
+void Session::close(int32_t hint, uint64_t /*until_ns*/) {
+  // How long an idle session stays away does not matter to policies that only order pages by preference.
+  std::lock_guard lock(mutex_);
+  if (closed_) return;
+  closed_ = true;
+  drop_tail();
+  if (last_ != nullptr) {
+    if (hint != KVC_CLOSE_KEEP) cache_->hint_closed(last_, hint, priority_);
+    cache_->unreference(last_);
+    last_ = nullptr;
+  }
+  path_.clear();
+  cache_->release_root(root_);
+  cache_->counters_->sessions.fetch_sub(1, std::memory_order_relaxed);
+}
+
+Status Session::check_open() const {
+  if (closed_) return error(KVC_E_CLOSED, "the session is closed");
+  return Status::ok();
+}
+
+bool Session::has_uncommitted() const noexcept {
+  return std::any_of(cursor_.begin(), cursor_.end(), [&](uint32_t c) { return c != tail_tokens_.size(); });
+}
+
+// Makes the tail the first `tokens` tokens of a page that the caller has referenced (nullptr and 0: an empty tail). Room in
+// open_ and tail_tokens_ has been reserved.
+void Session::set_tail(Page* source, size_t tokens) noexcept {
+  drop_tail();
+  if (source != nullptr) {
+    open_.push_back(OpenPage{BlobRef(), source});
+    tail_tokens_.resize(tokens);
+    unpack_tokens(space_->token_width(), source->token_bytes(), tokens, tail_tokens_.data());
+  }
+  std::fill(cursor_.begin(), cursor_.end(), static_cast<uint32_t>(tokens));
+}
+
+void Session::drop_tail() noexcept {
+  for (OpenPage& page : open_) {
+    if (page.source != nullptr) cache_->unreference(page.source);
+  }
+  open_.clear();
+  tail_tokens_.clear();
+  std::fill(cursor_.begin(), cursor_.end(), 0);
+}
+
+// Completes path_. What is there already is a beginning of the chain: last_ only moves on, or path_ is cut with it.
+void Session::fill_path() {
+  const size_t n = sealed_pages();
+  const size_t have = path_.size();
+  if (have == n) return;
+  path_.resize(n);
+  Page* page = last_;
+  for (size_t i = n; i > have; page = page->parent) path_[--i] = page;
+}
+
+Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
+  const size_t length = length_locked();
+  if (from > length || n > length - from) {
+    return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but the session has %zu", from, from + n, length);
+  }
+  fill_path();
+  const size_t page_tokens = geometry().page_tokens;
+  const size_t sealed = sealed_tokens();
+  while (n > 0 && from < sealed) {
+    const size_t in_page = from % page_tokens;
+    const size_t run = std::min(n, page_tokens - in_page);
+    const uint32_t width = space_->token_width();
+    unpack_tokens(width, path_[from / page_tokens]->token_bytes() + in_page * width, run, out);
+    from += run;
+    n -= run;
+    out += run;
+  }
+  std::copy_n(tail_tokens_.begin() + static_cast<ptrdiff_t>(n > 0 ? from - sealed : 0), n, out);
+  return Status::ok();
+}
+
+Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
+  if (has_uncommitted()) {
+    return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before matching");
+  }
+  const size_t length = length_locked();
+  if (length > 0) {
+    std::vector<int32_t> own(std::min(length, tokens.size()));
+    KVC_RETURN_IF_ERROR(copy_tokens(0, own.size(), own.data()));
+    if (own.size() < length || !std::equal(own.begin(), own.end(), tokens.begin())) {
+      return error(KVC_E_ORDER, "the session's %zu tokens are not the beginning of the %zu tokens to match: truncate it first", length,
+                   tokens.size());
+    }
+  }
+  // Room first, so that nothing can fail once references are taken.
+  tail_tokens_.reserve(geometry().page_tokens);
+  open_.reserve(1);
+
+  size_t total = 0;
+  bool raise = false;
+  Cache::Walk found;
+  if (cache_->options_.reuse) {
+    std::shared_lock index(cache_->index_mutex_);
+    found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()));
+    total = (found.last != nullptr ? found.last->depth + size_t{1} : 0) * geometry().page_tokens + found.common;
+    if (total > length) {
+      if (found.last != nullptr && found.last != last_) cache_->reference(found.last);
+      if (found.partial != nullptr) cache_->reference(found.partial);
+      cache_->record_use(found.partial != nullptr ? found.partial : found.last);
+      raise = found.last != nullptr && found.last->priority < priority_;
+    }
+  }
+  if (total > length) {
+    Page* const before = last_;
+    last_ = found.last;
+    set_tail(found.partial, found.common);
+    if (before != last_) cache_->unreference(before);
+    if (raise) cache_->raise_priority(last_, priority_);
+    if (pinned_) cache_->set_pinned(last_, true);
+  }
+  matched_ = std::max<uint64_t>(matched_, total);
+  *reused = length_locked();
+
+  miss_space_ = nullptr;
+  miss_at_ = *reused;
+  if (tokens.empty()) {
+    miss_reason_ = KVC_MISS_SHORT;
+  } else if (!cache_->options_.reuse) {
+    miss_reason_ = KVC_MISS_DISABLED;
+  } else if (*reused == tokens.size()) {
+    miss_reason_ = KVC_MISS_NONE;
+  } else if (*reused > 0) {
+    miss_reason_ = KVC_MISS_PARTIAL;
+  } else {
+    miss_space_ = cache_->find_elsewhere(*root_, tokens);
+    miss_reason_ = miss_space_ != nullptr ? KVC_MISS_IDENTITY : KVC_MISS_NEW;
+  }
+  Cache::Counters& counters = *cache_->counters_;
+  counters.matches.add();
+  if (total > 0) counters.match_hits.add();
+  counters.matched_tokens.add(*reused);
+  counters.match_asked_tokens.add(tokens.size());
+  counters.misses[miss_reason_].add();
+  return Status::ok();
+}
+
+int32_t Session::miss(std::string* text) {
+  std::lock_guard lock(mutex_);
+  switch (miss_reason_) {
+    case KVC_MISS_NEW:
+      *text = "miss: this prefix was never stored here, or is evicted";
+      break;
+    case KVC_MISS_PARTIAL:
+      *text = "partial: stored up to token " + std::to_string(miss_at_) + ", from there on the tokens differ";
+      break;
+    case KVC_MISS_IDENTITY:
+      *text = "miss: " + space_->diff(*miss_space_);
+      break;
+    case KVC_MISS_DISABLED:
+      *text = "miss: reuse is switched off (option mode)";
+      break;
+    case KVC_MISS_SHORT:
+      *text = "miss: there is no token to reuse";
+      break;
+    default:
+      text->clear();
+  }
+  return miss_reason_;
+}
+
+Status Session::truncate(size_t n) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  const size_t length = length_locked();
+  if (n > length) return error(KVC_E_OUT_OF_RANGE, "cannot truncate to %zu tokens: the session has %zu committed", n, length);
+  const size_t page_tokens = geometry().page_tokens;
+  const size_t sealed = sealed_tokens();
+  if (n >= sealed) {
+    const size_t tail = n - sealed;
+    for (size_t i = tail > 0 ? 1 : 0; i < open_.size(); ++i) {
+      if (open_[i].source != nullptr) cache_->unreference(open_[i].source);
+    }
+    open_.resize(tail > 0 ? 1 : 0);
+    tail_tokens_.resize(tail);
+    std::fill(cursor_.begin(), cursor_.end(), static_cast<uint32_t>(tail));
+    return Status::ok();
+  }
+  fill_path();
+  tail_tokens_.reserve(page_tokens);
+  open_.reserve(1);
+  const size_t pages = n / page_tokens;
+  Page* const last = pages > 0 ? path_[pages - 1] : nullptr;
+  Page* const source = n % page_tokens != 0 ? path_[pages] : nullptr;
+  // last_ keeps the whole chain until the new references are there.
+  if (last != nullptr) cache_->reference(last);
+  if (source != nullptr) cache_->reference(source);
+  set_tail(source, n % page_tokens);
+  Page* const before = last_;
+  last_ = last;
+  path_.resize(pages);
+  cache_->unreference(before);
+  return Status::ok();
+}
+
+Status Session::fork(std::unique_ptr<Session>* out) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  if (has_uncommitted()) return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
+  std::unique_ptr<Session> twin;
+  KVC_RETURN_IF_ERROR(cache_->open_session(space_, options_, &twin));
+  twin->open_.reserve(1);
+  twin->tail_tokens_.reserve(geometry().page_tokens);
+  // Nothing below fails. This session keeps what the twin takes references on.
+  twin->priority_ = priority_;
+  twin->matched_ = matched_;
+  if (last_ != nullptr) cache_->reference(last_);
+  twin->last_ = last_;
+  if (!open_.empty() && !tail_tokens_.empty()) {
+    if (open_[0].source != nullptr) cache_->reference(open_[0].source);
+    twin->open_.push_back(open_[0]);
+    twin->tail_tokens_ = tail_tokens_;
+    std::fill(twin->cursor_.begin(), twin->cursor_.end(), static_cast<uint32_t>(tail_tokens_.size()));
+  }
+  *out = std::move(twin);
+  return Status::ok();
+}
+
+Status Session::pin(bool pinned) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  pinned_ = pinned;
+  cache_->set_pinned(last_, pinned);
+  return Status::ok();
+}
+
+Status Session::set_priority(int32_t priority) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  if (priority < KVC_PRIORITY_BACKGROUND || priority > KVC_PRIORITY_CRITICAL) {
+    return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL);
+  }
+  priority_ = priority;
+  cache_->raise_priority(last_, priority);
+  return Status::ok();
+}
+
+Status Session::tokens(size_t from, size_t n, int32_t* out) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  return copy_tokens(from, n, out);
+}
+
+SessionInfo Session::info() {
+  std::lock_guard lock(mutex_);
+  SessionInfo info;
+  info.length = length_locked();
+  info.matched = matched_;
+  info.pages = sealed_pages();
+  const uint32_t appended = closed_ ? 0 : *std::min_element(cursor_.begin(), cursor_.end());
+  info.pending = appended - std::min<uint64_t>(appended, tail_tokens_.size());
+  for (const OpenPage& page : open_) {
+    if (page.blob && page.blob.exclusive()) info.tail_bytes += page.blob.bytes();
+  }
+  info.priority = priority_;
+  info.pinned = pinned_;
+  return info;
+}
+
+size_t Session::appended(uint32_t layer) {
+  std::lock_guard lock(mutex_);
+  return layer < cursor_.size() ? sealed_tokens() + cursor_[layer] : 0;
+}
+
+size_t Session::length() {
+  std::lock_guard lock(mutex_);
+  return length_locked();
+}
+
+}  // namespace kvc

@@ -1,0 +1,237 @@
+// Appending and committing.
+//
+// A call either does everything or leaves the session as it was: room is made before the first byte is written, pages are made
+// before the first one is published.
+#include <algorithm>
+#include <cstring>
+
+#include "attend/copy.h"
+#include "cache/cache.h"
+#include "cache/copy_size.h"
+#include "cache/counters.h"
+
+namespace kvc {
+namespace {
+
+Status check_rows(const TensorView& rows, const char* what, size_t n, const PageGeometry& g, int plane) {
+  if (rows.dtype != g.dtype) {
+    return error(KVC_E_DTYPE, "%s is %s, but the space keeps %s: convert it before appending", what, dtype_name(rows.dtype),
+                 dtype_name(g.dtype));
+  }
+  if (rows.n_dims != 3) return error(KVC_E_SHAPE, "%s has %u dims: give 3, [token][head][dim]", what, rows.n_dims);
+  const int64_t want[3] = {static_cast<int64_t>(n), g.n_kv_heads, g.dim(plane)};
+  if (!std::equal(want, want + 3, rows.shape)) {
+    return error(KVC_E_SHAPE, "%s has shape [%lld][%lld][%lld], needed is [%lld tokens][%lld heads][%lld dim]", what,
+                 static_cast<long long>(rows.shape[0]), static_cast<long long>(rows.shape[1]), static_cast<long long>(rows.shape[2]),
+                 static_cast<long long>(want[0]), static_cast<long long>(want[1]), static_cast<long long>(want[2]));
+  }
+  if (rows.strides[2] != 1 && want[2] != 1) {
+    return error(KVC_E_SHAPE, "%s has stride %lld between the numbers of a head: needed is 1", what,
+                 static_cast<long long>(rows.strides[2]));
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status Session::check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const {
+  const PageGeometry& g = geometry();
+  if (layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers, g.n_layers - 1);
+  if (n == 0 || n > (size_t{1} << 28) || cursor_[layer] + n > (size_t{1} << 30)) {
+    return error(KVC_E_OUT_OF_RANGE, "%zu tokens cannot be appended at once: append at least 1 and at most %zu", n, size_t{1} << 28);
+  }
+  KVC_RETURN_IF_ERROR(check_rows(k, "k", n, g, KVC_KEY));
+  return check_rows(v, "v", n, g, KVC_VALUE);
+}
+
+// A tail that others use too is copied before it is written to.
+Status Session::own_first_page() {
+  if (open_.empty()) return Status::ok();
+  OpenPage& first = open_[0];
+  if (first.source == nullptr && first.blob.exclusive()) return Status::ok();
+  const PageGeometry& g = geometry();
+  BlobRef own;
+  if (!cache_->new_blob(g.page_bytes(), &own)) {
+    return error(KVC_E_NO_MEMORY, "no room to copy a shared page of %zu bytes: nothing more can be evicted", g.page_bytes());
+  }
+  const auto kept = static_cast<uint32_t>(tail_tokens_.size());
+  const Codec& codec = *(first.source != nullptr ? cache_->codec_ : find_codec("identity"));
+  const BlobRef& shared = first.source != nullptr ? first.source->blob : first.blob;
+  const std::span<const std::byte> encoded(shared.data(), shared.bytes());
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    for (int plane : {KVC_KEY, KVC_VALUE}) {
+      KVC_RETURN_IF_ERROR(codec.decode(g, encoded, layer, plane, 0, kept, own.data() + g.plane_offset(layer, plane), g.head_bytes(plane),
+                                       g.row_bytes(plane)));
+    }
+  }
+  if (first.source != nullptr) cache_->unreference(first.source);
+  first.source = nullptr;
+  first.blob = std::move(own);
+  return Status::ok();
+}
+
+// Own pages for the first tail_tokens tokens of the tail.
+Status Session::make_room(size_t tail_tokens) {
+  const PageGeometry& g = geometry();
+  const size_t needed = (tail_tokens + g.page_tokens - 1) / g.page_tokens;
+  open_.reserve(needed);
+  KVC_RETURN_IF_ERROR(own_first_page());
+  const size_t had = open_.size();
+  while (open_.size() < needed) {
+    OpenPage page;
+    if (!cache_->new_blob(g.page_bytes(), &page.blob)) {
+      open_.resize(had);
+      return error(KVC_E_NO_MEMORY,
+                   "no room for %zu pages of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted; close sessions, "
+                   "unpin, or raise option memory",
+                   needed - had, g.page_bytes(), static_cast<unsigned long long>(cache_->live_bytes()),
+                   static_cast<unsigned long long>(cache_->memory_.limit()));
+    }
+    open_.push_back(std::move(page));
+  }
+  return Status::ok();
+}
+
+void Session::write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows, bool streaming) noexcept {
+  const PageGeometry& g = geometry();
+  const size_t element = element_bytes(g.dtype);
+  RowGrid grid;
+  grid.n_outer = g.n_kv_heads;
+  grid.src_outer = static_cast<size_t>(rows.strides[1]) * element;
+  grid.src_inner = static_cast<size_t>(rows.strides[0]) * element;
+  grid.dst_outer = g.head_bytes(plane);
+  grid.dst_inner = g.row_bytes(plane);
+  grid.row_bytes = g.row_bytes(plane);
+  const std::byte* src = rows.data;
+  while (n > 0) {
+    const size_t in_page = tail_from % g.page_tokens;
+    grid.n_inner = std::min<size_t>(n, g.page_tokens - in_page);
+    std::byte* page = open_[tail_from / g.page_tokens].blob.data();
+    copy_grid(page + g.plane_offset(layer, plane) + in_page * grid.row_bytes, src, grid, streaming);
+    src += grid.n_inner * grid.src_inner;
+    tail_from += grid.n_inner;
+    n -= grid.n_inner;
+  }
+}
+
+Status Session::append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(check_append(layer, k, v, n));
+  const size_t at = cursor_[layer];
+  KVC_RETURN_IF_ERROR(make_room(at + n));
+  const bool streaming = n * (geometry().row_bytes(KVC_KEY) + geometry().row_bytes(KVC_VALUE)) * geometry().n_kv_heads >= kStreamingBytes;
+  write_rows(layer, KVC_KEY, at, n, k, streaming);
+  write_rows(layer, KVC_VALUE, at, n, v, streaming);
+  cursor_[layer] = static_cast<uint32_t>(at + n);
+  return Status::ok();
+}
+
+Status Session::append_all(std::span<const TensorView> k, std::span<const TensorView> v, size_t n) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  const PageGeometry& g = geometry();
+  if (k.size() != g.n_layers || v.size() != g.n_layers) {
+    return error(KVC_E_SHAPE, "tensors for %zu layers were given, the space has %u", k.size(), g.n_layers);
+  }
+  size_t end = 0;
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    KVC_RETURN_IF_ERROR(check_append(layer, k[layer], v[layer], n));
+    end = std::max(end, cursor_[layer] + n);
+  }
+  KVC_RETURN_IF_ERROR(make_room(end));
+  const bool streaming = n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    write_rows(layer, KVC_KEY, cursor_[layer], n, k[layer], streaming);
+    write_rows(layer, KVC_VALUE, cursor_[layer], n, v[layer], streaming);
+    cursor_[layer] += static_cast<uint32_t>(n);
+  }
+  return Status::ok();
+}
+
+// Makes, but does not publish, a page for each of the first n open ones, which are full and named.
+Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages) {
+  const PageGeometry& g = geometry();
+  pages->reserve(n);
+  PageId parent = last_ != nullptr ? last_->id : space_->digest();
+  for (size_t i = 0; i < n; ++i) {
+    BlobRef blob = open_[i].blob;
+    if (!cache_->codec_->is_clear()) {
+      BlobRef encoded;
+      const size_t bytes = cache_->codec_->encoded_bytes(g);
+      if (!cache_->new_blob(bytes, &encoded)) return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
+      KVC_RETURN_IF_ERROR(cache_->codec_->encode(g, {blob.data(), blob.bytes()}, {encoded.data(), bytes}));
+      blob = std::move(encoded);
+    }
+    const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
+    parent = page_id(root_->tenant_key, parent, tokens);
+    Page* page = cache_->new_page(root_, tokens, parent, static_cast<uint32_t>(sealed_pages() + i), std::move(blob));
+    page->priority = static_cast<int16_t>(priority_);
+    pages->push_back(page);
+  }
+  return Status::ok();
+}
+
+// Moves the session's end over sealed pages, into the index where it may. Room in path_ has been reserved.
+void Session::publish_pages(std::span<Page* const> pages) noexcept {
+  for (Page* page : pages) {
+    page->parent = last_;
+    const bool may = options_.publish && (last_ == nullptr || last_->published);
+    Page* kept = may ? cache_->publish(page) : nullptr;
+    const bool path_complete = path_.size() == sealed_pages();
+    if (kept == nullptr) {
+      kept = page;  // private: it takes over this session's reference on its parent
+    } else {
+      if (kept != page) {
+        cache_->free_page(page);
+        cache_->counters_->pages_deduplicated.add();
+      }
+      cache_->unreference(last_);
+    }
+    last_ = kept;
+    if (path_complete) path_.push_back(kept);
+  }
+}
+
+Status Session::commit(std::span<const int32_t> tokens) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  const PageGeometry& g = geometry();
+  const size_t n = tokens.size();
+  const size_t tail = tail_tokens_.size();
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    if (cursor_[layer] == tail + n) continue;
+    return error(KVC_E_MISSING_LAYERS, "layer %u has %zu uncommitted tokens, %zu are to be committed: append the same number to all %u layers",
+                 layer, cursor_[layer] - tail, n, g.n_layers);
+  }
+  KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
+  if (n == 0) return Status::ok();
+
+  const size_t full = (tail + n) / g.page_tokens;
+  path_.reserve(path_.size() + full);
+  tail_tokens_.insert(tail_tokens_.end(), tokens.begin(), tokens.end());
+  std::vector<Page*, CountedAllocator<Page*>> pages{CountedAllocator<Page*>(&cache_->memory_)};
+  Status prepared;
+  try {
+    prepared = prepare_pages(full, &pages);
+  } catch (const std::bad_alloc&) {
+    prepared = error(KVC_E_NO_MEMORY, "no room for the metadata of %zu pages: nothing more can be evicted", full);
+  }
+  if (!prepared.is_ok()) {
+    for (Page* page : pages) cache_->free_page(page);
+    tail_tokens_.resize(tail);
+    return prepared;
+  }
+  publish_pages(pages);
+  open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(full));
+  tail_tokens_.erase(tail_tokens_.begin(), tail_tokens_.begin() + static_cast<ptrdiff_t>(full * g.page_tokens));
+  for (uint32_t& cursor : cursor_) cursor -= static_cast<uint32_t>(full * g.page_tokens);
+  if (full > 0) {
+    cache_->counters_->pages_sealed.add(full);
+    if (pinned_) cache_->set_pinned(last_, true);
+    cache_->collect();
+  }
+  return Status::ok();
+}
+
+}  // namespace kvc

@@ -1,0 +1,177 @@
+// Plain tensors under a key.
+#include <cstring>
+#include <new>
+
+#include "attend/copy.h"
+#include "cache/cache.h"
+#include "cache/counters.h"
+
+namespace kvc {
+namespace {
+
+// Copies between a strided tensor and a compact one of the same shape, row by row of the last dimension.
+template <typename Row>
+void for_each_row(const TensorView& tensor, Row row) {
+  const size_t last = tensor.n_dims - 1;
+  int64_t index[KVC_MAX_DIMS] = {};
+  const size_t element = element_bytes(tensor.dtype);
+  for (;;) {
+    int64_t offset = 0;
+    for (size_t d = 0; d < last; ++d) offset += index[d] * tensor.strides[d];
+    row(tensor.data + static_cast<size_t>(offset) * element);
+    size_t d = last;
+    while (d > 0 && ++index[d - 1] == tensor.shape[d - 1]) index[--d] = 0;
+    if (d == 0) return;
+  }
+}
+
+bool is_compact(const TensorView& tensor) {
+  int64_t stride = 1;
+  for (size_t d = tensor.n_dims; d-- > 0;) {
+    if (tensor.shape[d] != 1 && tensor.strides[d] != stride) return false;
+    stride *= tensor.shape[d];
+  }
+  return true;
+}
+
+}  // namespace
+
+void copy_to_compact(const TensorView& from, std::byte* to) {
+  const size_t element = element_bytes(from.dtype);
+  if (is_compact(from)) {
+    std::memcpy(to, from.data, from.elements() * element);
+    return;
+  }
+  const auto n = static_cast<size_t>(from.shape[from.n_dims - 1]);
+  const auto stride = static_cast<size_t>(from.strides[from.n_dims - 1]) * element;
+  for_each_row(from, [&](const std::byte* row) {
+    copy_rows(to, element, row, stride, element, n);
+    to += n * element;
+  });
+}
+
+void copy_from_compact(const std::byte* from, const TensorView& to) {
+  const size_t element = element_bytes(to.dtype);
+  if (is_compact(to)) {
+    std::memcpy(to.data, from, to.elements() * element);
+    return;
+  }
+  const auto n = static_cast<size_t>(to.shape[to.n_dims - 1]);
+  const auto stride = static_cast<size_t>(to.strides[to.n_dims - 1]) * element;
+  for_each_row(to, [&](std::byte* row) {
+    copy_rows(row, stride, from, element, element, n);
+    from += n * element;
+  });
+}
+
+void Cache::free_tensor(StoredTensor* tensor) noexcept {
+  const size_t size = sizeof(StoredTensor) + tensor->tenant_bytes + tensor->key_bytes;
+  tensor->~StoredTensor();
+  memory_.release(tensor, size, alignof(StoredTensor), MemoryUse::metadata);
+}
+
+Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view) {
+  const size_t bytes = view.elements() * element_bytes(view.dtype);
+  if (bytes > memory_.limit()) {
+    return error(KVC_E_NO_MEMORY, "the tensor takes %zu bytes, the whole memory budget is %llu: raise option memory", bytes,
+                 static_cast<unsigned long long>(memory_.limit()));
+  }
+  const auto no_room = [&] {
+    return error(KVC_E_NO_MEMORY, "no room for a tensor of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted", bytes,
+                 static_cast<unsigned long long>(live_bytes()), static_cast<unsigned long long>(memory_.limit()));
+  };
+  BlobRef blob;
+  if (!new_blob(bytes, &blob)) return no_room();
+  copy_to_compact(view, blob.data());
+
+  // Everything that allocates comes before the lock: the map's node is made in a map of its own.
+  void* memory = memory_.allocate(sizeof(StoredTensor) + tenant.size() + key.size(), alignof(StoredTensor), MemoryUse::metadata);
+  if (memory == nullptr) return no_room();
+  auto* tensor = new (memory) StoredTensor();
+  tensor->is_tensor = true;
+  tensor->bytes = blob.bytes();
+  tensor->blob = std::move(blob);
+  tensor->shape = view;
+  tensor->shape.data = nullptr;
+  tensor->shape.size = bytes;
+  int64_t stride = 1;
+  for (uint32_t d = view.n_dims; d-- > 0; stride *= view.shape[d]) tensor->shape.strides[d] = stride;
+  tensor->tenant_bytes = static_cast<uint32_t>(tenant.size());
+  tensor->key_bytes = static_cast<uint32_t>(key.size());
+  auto* text = reinterpret_cast<char*>(tensor + 1);
+  std::memcpy(text, tenant.data(), tenant.size());
+  std::memcpy(text + tenant.size(), key.data(), key.size());
+  const TensorKey name{tensor->tenant(), tensor->name()};
+  PolicyEntry& entry = *tensor;
+  entry.key = std::hash<std::string_view>{}(tensor->name());
+
+  TensorMap one(tensors_.get_allocator());
+  try {
+    one.emplace(name, tensor);
+  } catch (const std::bad_alloc&) {
+    free_tensor(tensor);
+    return no_room();
+  }
+  TensorMap::node_type node = one.extract(one.begin());
+  TensorMap::node_type old;
+  {
+    std::unique_lock index(index_mutex_);
+    std::lock_guard policy(policy_mutex_);
+    if (policy_->reserve()) {
+      old = tensors_.extract(name);
+      if (!old.empty()) policy_->removed(*old.mapped());
+      policy_->inserted(*tensor);
+      policy_->evictable(*tensor, true);
+      tensors_.insert(std::move(node));
+      if (old.empty()) counters_->tensors.fetch_add(1, std::memory_order_relaxed);
+      tensor = nullptr;
+    }
+  }
+  if (!old.empty()) free_tensor(old.mapped());
+  if (tensor != nullptr) {
+    free_tensor(tensor);
+    return no_room();
+  }
+  collect();
+  return Status::ok();
+}
+
+Status Cache::get(std::string_view tenant, std::string_view key, bool* found,
+                  const std::function<Status(const TensorView& stored)>& copy) {
+  BlobRef blob;
+  TensorView shape;
+  {
+    std::shared_lock index(index_mutex_);
+    const auto it = tensors_.find(TensorKey{tenant, key});
+    *found = it != tensors_.end();
+    if (!*found) return Status::ok();
+    StoredTensor& tensor = *it->second;
+    blob = tensor.blob;  // keeps the bytes, whatever happens to the entry, once the lock is gone
+    shape = tensor.shape;
+    std::lock_guard policy(policy_mutex_);
+    policy_->hit(tensor);
+  }
+  shape.data = blob.data();
+  return copy(shape);
+}
+
+bool Cache::contains(std::string_view tenant, std::string_view key) {
+  std::shared_lock index(index_mutex_);
+  return tensors_.find(TensorKey{tenant, key}) != tensors_.end();
+}
+
+bool Cache::remove(std::string_view tenant, std::string_view key) {
+  TensorMap::node_type node;
+  {
+    std::unique_lock index(index_mutex_);
+    std::lock_guard policy(policy_mutex_);
+    node = tensors_.extract(TensorKey{tenant, key});
+    if (node.empty()) return false;
+    policy_->removed(*node.mapped());
+    counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
+  }
+  free_tensor(node.mapped());
+  return true;
+}
+
+}  // namespace kvc
