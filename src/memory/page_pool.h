@@ -6,9 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <mutex>
-#include <vector>
 
 #include "memory/memory.h"
 
@@ -26,14 +24,12 @@ class PagePool {
   // nullptr: no room even after trimming kept pages of other sizes. Never asks the reclaimer: the cache evicts by itself, and then
   // finds the evicted page here, still warm. size > 0.
   std::byte* allocate(size_t size) noexcept;
-  // Keeps the memory if a list node for it can be had, else returns it to the allocator.
+  // Keeps the memory for the next page of its size, or returns it to the allocator if too many sizes are kept already.
   void release(std::byte* page, size_t size) noexcept;
   // Returns kept memory to the allocator until at least `bytes` are returned or none is kept; returns how much.
   uint64_t trim(uint64_t bytes) noexcept;
 
  private:
-  Memory* memory_;
-  std::mutex mutex_;
   // A freed page holds the link to the next: keeping one needs no memory beside it.
   struct FreePage {
     FreePage* next;
@@ -43,6 +39,13 @@ class PagePool {
     FreePage* head;
   };
   static constexpr size_t kLists = 16;  // sizes in use at a time; a 17th size is not pooled
+
+  List* find(size_t size) noexcept;       // nullptr: none of this size
+  std::byte* take(size_t size) noexcept;  // a kept page of this size, or nullptr
+  bool keep(std::byte* page, size_t size) noexcept;
+
+  Memory* memory_;
+  std::mutex mutex_;
   List lists_[kLists] = {};
 };
 

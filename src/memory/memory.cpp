@@ -1,0 +1,82 @@
+#include "memory/memory.h"
+
+#include <mimalloc.h>
+
+#include <algorithm>
+
+namespace kvc {
+namespace {
+
+void* mimalloc_allocate(void*, size_t size, size_t alignment) { return mi_malloc_aligned(size, alignment); }
+void mimalloc_release(void*, void* pointer, size_t, size_t) { mi_free(pointer); }
+
+constexpr kvc_allocator_t kMimalloc = {sizeof(kvc_allocator_t), nullptr, mimalloc_allocate, mimalloc_release};
+
+// The reclaimer's room may be taken by another thread before we come back; after this many rounds the machine is
+// too busy to promise anything.
+constexpr int kRounds = 8;
+
+// Nothing is an allocation of one byte, here and at its release: allocators differ on what 0 means.
+size_t at_least_one(size_t size) { return std::max<size_t>(size, 1); }
+
+}  // namespace
+
+Memory::Memory(const kvc_allocator_t* hook, uint64_t limit) noexcept
+    : hook_(hook != nullptr ? *hook : kMimalloc), limit_(limit) {}
+
+void Memory::set_reclaim(Reclaim reclaim, void* context) noexcept {
+  reclaim_ = reclaim;
+  reclaim_context_ = context;
+}
+
+uint64_t Memory::used(MemoryUse use) const noexcept {
+  return by_use_[static_cast<int>(use)].load(std::memory_order_relaxed);
+}
+
+void* Memory::try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept {
+  uint64_t used = used_.load(std::memory_order_relaxed);
+  do {
+    if (size > limit_ - used) return nullptr;
+  } while (!used_.compare_exchange_weak(used, used + size, std::memory_order_relaxed));
+  void* pointer = hook_.allocate(hook_.user_data, size, alignment);
+  if (pointer == nullptr) {
+    used_.fetch_sub(size, std::memory_order_relaxed);
+    return nullptr;
+  }
+  by_use_[static_cast<int>(use)].fetch_add(size, std::memory_order_relaxed);
+  uint64_t peak = peak_.load(std::memory_order_relaxed);
+  while (peak < used + size && !peak_.compare_exchange_weak(peak, used + size, std::memory_order_relaxed)) {
+  }
+  return pointer;
+}
+
+void* Memory::allocate(size_t size, size_t alignment, MemoryUse use, bool may_reclaim) noexcept {
+  size = at_least_one(size);
+  if (size > limit_) return nullptr;  // not worth evicting everything first
+  for (int round = 0;; ++round) {
+    void* pointer = try_allocate(size, alignment, use);
+    if (pointer != nullptr || !may_reclaim || reclaim_ == nullptr || round == kRounds) return pointer;
+    // What the budget misses; all of it if there was room and the allocator refused.
+    const uint64_t room = limit_ - used_.load(std::memory_order_relaxed);
+    if (!reclaim_(reclaim_context_, room < size ? size - room : size)) {
+      // Nothing was freed by us, but perhaps by others in the meantime.
+      return try_allocate(size, alignment, use);
+    }
+  }
+}
+
+void Memory::release(void* pointer, size_t size, size_t alignment, MemoryUse use) noexcept {
+  if (pointer == nullptr) return;
+  size = at_least_one(size);
+  hook_.release(hook_.user_data, pointer, size, alignment);
+  by_use_[static_cast<int>(use)].fetch_sub(size, std::memory_order_relaxed);
+  used_.fetch_sub(size, std::memory_order_relaxed);
+}
+
+void Memory::recount(size_t size, MemoryUse from, MemoryUse to) noexcept {
+  size = at_least_one(size);
+  by_use_[static_cast<int>(from)].fetch_sub(size, std::memory_order_relaxed);
+  by_use_[static_cast<int>(to)].fetch_add(size, std::memory_order_relaxed);
+}
+
+}  // namespace kvc
