@@ -1,9 +1,9 @@
 // kvc info: what this library is, what an engine is made of, every option, and what each preset changes.
 #include <cstring>
 
-#include "cli/commands.h"
-#include "cli/json.h"
-#include "cli/support.h"
+#include "commands.h"
+#include "json.h"
+#include "support.h"
 
 namespace kvc::cli {
 namespace {

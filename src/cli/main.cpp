@@ -4,8 +4,8 @@
 #include <exception>
 #include <new>
 
-#include "cli/commands.h"
-#include "cli/support.h"
+#include "commands.h"
+#include "support.h"
 
 namespace kvc::cli {
 namespace {

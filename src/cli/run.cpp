@@ -1,9 +1,9 @@
 // kvc run: prompts in, answers out, on one engine, so that each may reuse what the ones before it computed.
 #include <cstring>
 
-#include "cli/commands.h"
-#include "cli/json.h"
-#include "cli/support.h"
+#include "commands.h"
+#include "json.h"
+#include "support.h"
 
 namespace kvc::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/support.h"
+#include "support.h"
 
 #include <unistd.h>
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/args.h"
+#include "args.h"
 
 namespace kvc::cli {
 

@@ -1,0 +1,266 @@
+"""Drives the kvc program as a user does: exit statuses, what goes where, JSON.
+
+    python3 cli_test.py build/release/bin/kvc [unittest options]
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+KVC = ""
+PROMPT = "In the beginning God created the heaven and the earth. And the earth was without form, and void; and darkness was."
+
+
+def kvc(*words, stdin="", encoding="utf-8"):
+    return subprocess.run([KVC, *words], input=stdin, capture_output=True, encoding=encoding, timeout=240)
+
+
+class Case(unittest.TestCase):
+    def assert_refused(self, done, status, *words):
+        """Failed as a program should: this exit status, nothing on stdout, a message of kvc's own on stderr."""
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertTrue(done.stderr.startswith("kvc: "), done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def answers(self, *words, **keys):
+        done = kvc("run", "--json", *words, **keys)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+
+class Help(Case):
+    def test_every_command_helps_on_stdout(self):
+        for words in (["--help"], ["-h"], ["run", "--help"], ["info", "--help"], ["bench", "--help"], ["bench", "core", "-h"]):
+            done = kvc(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+            self.assertIn("usage: kvc", done.stdout)
+
+    def test_version(self):
+        done = kvc("--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^kvc \d+\.\d+\.\d+\n$")
+
+
+class Usage(Case):
+    def test_command_lines_that_make_no_sense_exit_with_2(self):
+        for words, said in [
+            ([], "no command"),
+            (["frobnicate"], "frobnicate"),
+            (["--frobnicate"], "--frobnicate"),
+            (["run"], "--prompt"),
+            (["run", "--frobnicate"], "--frobnicate"),
+            (["run", "--prompt"], "--prompt"),
+            (["run", "--json=yes", "--prompt", "x"], "--json"),
+            (["run", "stray"], "stray"),
+            (["run", "--prompt", "x", "--max-tokens", "many"], "many"),
+            (["run", "--prompt", "x", "--max-tokens", "-1"], "-1"),
+            (["run", "--prompt", "x", "--max-tokens", "0"], "max-tokens"),
+            (["run", "--prompt", "x", "--repeat", "0"], "repeat"),
+            (["run", "--prompt", "x", "--temperature", "warm"], "warm"),
+            (["run", "--prompt", "x", "--temperature", "-1"], "temperature"),
+            (["run", "--prompt", "x", "--top-p", "1.5"], "top_p"),
+            (["run", "--prompt", "x", "--seed", "99999999999999999999"], "seed"),
+            (["run", "--prompt", "x", "--preset", "nonsense"], "seamless"),
+            (["run", "--prompt", "x", "--set", "memory"], "key=value"),
+            (["run", "--prompt", "x", "--set", "nonsense=1"], "nonsense"),
+            (["run", "--prompt", "x", "--set", "memory=lots"], "lots"),
+            (["run", "--prompt", "x", "--conversation", "--repeat", "2"], "--repeat"),
+            (["info", "--set", "policy=nonsense"], "nonsense"),
+            (["bench"], "core"),
+            (["bench", "nonsense"], "nonsense"),
+            (["bench", "core", "extra"], "extra"),
+        ]:
+            with self.subTest(words=words):
+                self.assert_refused(kvc(*words), 2, said, "--help" if said != "top_p" and said != "temperature" else "")
+
+
+class Failures(Case):
+    def test_missing_file(self):
+        self.assert_refused(kvc("run", "--file", "/nonexistent/prompt"), 1, "/nonexistent/prompt", "No such file")
+
+    def test_directory_as_a_file(self):
+        self.assert_refused(kvc("run", "--file", "/"), 1, "'/'")
+
+    def test_model_that_is_not_there(self):
+        self.assert_refused(kvc("run", "--prompt", "x", "--model", "/nonexistent/model"), 1, "KVC_E_")
+
+    def test_no_model(self):
+        self.assert_refused(kvc("run", "--prompt", "x", "--set", "model=none"), 1, "KVC_E_UNSUPPORTED")
+
+    def test_budget_too_small_for_a_page(self):
+        self.assert_refused(kvc("run", "--prompt", "x", "--set", "memory=0"), 1, "KVC_E_BUDGET")
+
+    def test_prompt_longer_than_the_context(self):
+        self.assert_refused(kvc("run", "--file", "-", stdin="word " * 2000), 1, "KVC_E_CONTEXT")
+
+    def test_prompt_that_is_not_utf8(self):
+        done = kvc("run", "--file", "-", stdin=b"\xff\xfe\xfd", encoding=None)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"KVC_E_UTF8", done.stderr)
+
+    def test_refusal_as_json_is_still_json(self):
+        done = kvc("run", "--json", "--prompt", "good", "--max-tokens", "2", "--file", "-", stdin="word " * 2000)
+        self.assertEqual(done.returncode, 1)
+        good, bad = json.loads(done.stdout)
+        self.assertEqual((good["status_name"], bad["status_name"]), ("KVC_OK", "KVC_E_CONTEXT"))
+        self.assertLess(bad["status"], 0)
+        self.assertTrue(bad["error"])
+        self.assertIn("KVC_E_CONTEXT", done.stderr)
+
+    def test_full_disk_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([KVC, "info"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=240)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+
+    def test_closed_pipe_ends_quietly(self):
+        # SIGPIPE as a shell leaves it, and ignored as some parents do.
+        for restore in (True, False):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run([KVC, "info"], stdout=writer, stderr=subprocess.PIPE, restore_signals=restore, timeout=240)
+            os.close(writer)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stderr, b"")
+
+
+class Run(Case):
+    def test_text_on_stdout_figures_on_stderr(self):
+        done = kvc("run", "--prompt", PROMPT, "--max-tokens", "8")
+        self.assertEqual(done.returncode, 0)
+        self.assertTrue(done.stdout.endswith("\n"))
+        self.assertEqual(done.stdout[:-1], self.answers("--prompt", PROMPT, "--max-tokens", "8")[0]["text"])
+        self.assertRegex(done.stderr, r"^kvc: \d+ prompt tokens: 0 cached, \d+ computed; first token after \d+\.\d+ s;")
+
+    def test_json_has_the_fields_of_a_response(self):
+        answer, = self.answers("--prompt", PROMPT, "--max-tokens", "8")
+        for field in ("status", "text_size", "n_tokens", "prompt_tokens", "cached_tokens", "computed_tokens", "queue_ns",
+                      "prefill_ns", "decode_ns", "total_ns", "ttft_ns", "saved_ns", "ticket"):
+            self.assertIs(type(answer[field]), int, field)
+        for field in ("status_name", "finish_reason", "text", "miss_reason", "miss_text", "error"):
+            self.assertIs(type(answer[field]), str, field)
+        self.assertEqual((answer["status"], answer["status_name"], answer["error"]), (0, "KVC_OK", ""))
+        self.assertEqual((answer["finish_reason"], len(answer["tokens"]), answer["n_tokens"]), ("length", 8, 8))
+        self.assertEqual(len(answer["text"].encode()), answer["text_size"])
+        self.assertEqual(answer["queue_ns"] + answer["prefill_ns"] + answer["decode_ns"], answer["total_ns"])
+
+    def test_repeat_is_cold_then_warm_and_equal(self):
+        cold, warm, again = self.answers("--prompt", PROMPT, "--max-tokens", "8", "--repeat", "3")
+        self.assertEqual((cold["cache_hit"], cold["cached_tokens"], cold["miss_reason"]), (False, 0, "new"))
+        self.assertEqual((warm["cache_hit"], warm["computed_tokens"]), (True, 1))
+        self.assertEqual(warm["cached_tokens"] + warm["computed_tokens"], warm["prompt_tokens"])
+        self.assertEqual([cold["tokens"]] * 2, [warm["tokens"], again["tokens"]])
+
+    def test_no_cache_finds_nothing(self):
+        for answer in self.answers("--prompt", PROMPT, "--max-tokens", "2", "--repeat", "2", "--no-cache"):
+            self.assertEqual((answer["cache_hit"], answer["miss_reason"]), (False, "disabled"))
+
+    def test_prompts_share_one_engine_in_order(self):
+        first, longer = self.answers("--prompt", PROMPT, "--prompt", PROMPT + " And so", "--max-tokens", "2")
+        self.assertEqual(first["cached_tokens"], 0)
+        self.assertGreaterEqual(longer["cached_tokens"], first["prompt_tokens"] // 2)
+
+    def test_conversation_sends_everything_said_before(self):
+        first, second = self.answers("--conversation", "--prompt", PROMPT, "--prompt", "And then", "--max-tokens", "6")
+        self.assertEqual(second["prompt_tokens"],
+                         first["prompt_tokens"] + len((first["text"] + "And then").encode()))
+        self.assertGreaterEqual(second["cached_tokens"], first["prompt_tokens"])
+
+    def test_standard_input_equals_prompt(self):
+        piped, = self.answers("--file", "-", "--max-tokens", "6", stdin=PROMPT)
+        given, = self.answers("--prompt", PROMPT, "--max-tokens", "6")
+        self.assertEqual(piped["tokens"], given["tokens"])
+
+    def test_file_with_text_beyond_ascii(self):
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+            file.write("Grüße, κόσμε \"quoted\" \\ \t 🙂\n")
+            file.flush()
+            answer, = self.answers("--file", file.name, "--max-tokens", "4", "--temperature", "100", "--seed", "7")
+        self.assertEqual(answer["status"], 0)
+        self.assertEqual(answer["prompt_tokens"], 1 + len("Grüße, κόσμε \"quoted\" \\ \t 🙂\n".encode()))
+
+    def test_same_seed_same_answer(self):
+        words = ("--prompt", PROMPT, "--max-tokens", "16", "--temperature", "1.5", "--top-k", "50", "--top-p", "0.95", "--seed")
+        one, same = (self.answers(*words, "1")[0] for _ in range(2))
+        others = [self.answers(*words, str(seed))[0]["tokens"] for seed in range(2, 6)]
+        self.assertEqual(one["tokens"], same["tokens"])
+        self.assertTrue(any(tokens != one["tokens"] for tokens in others))
+
+    def test_stop_ends_before_the_text(self):
+        whole, = self.answers("--prompt", PROMPT, "--max-tokens", "24")
+        stop = whole["text"][5:8]
+        cut, = self.answers("--prompt", PROMPT, "--max-tokens", "24", "--stop", stop, "--stop", "never met")
+        self.assertEqual(cut["finish_reason"], "stop")
+        self.assertEqual(cut["text"], whole["text"][:whole["text"].index(stop)])
+
+    def test_tenant_session_and_preset_are_accepted(self):
+        answer, = self.answers("--prompt", PROMPT, "--max-tokens", "2", "--tenant", "a", "--session", "s", "--preset",
+                               "memory_efficient", "--set", "policy=fifo", "--set", "max_batch=1", "--model=builtin")
+        self.assertEqual(answer["n_tokens"], 2)
+
+
+class Info(Case):
+    def test_json(self):
+        done = kvc("info", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        info = json.loads(done.stdout)
+        self.assertEqual("kvc " + info["version"] + "\n", kvc("--version").stdout)
+        names = [option["name"] for option in info["options"]]
+        self.assertEqual(len(names), len(set(names)))
+        for name in ("model", "memory", "policy", "page_tokens", "threads"):
+            self.assertIn(name, names)
+        for option in info["options"]:
+            self.assertTrue(option["doc"] and option["since"] and option["type"] != "unknown", option)
+        self.assertEqual(list(info["presets"]),
+                         ["seamless", "adaptive", "high_performance", "memory_efficient", "bulk_optimized"])
+        self.assertEqual(info["presets"]["seamless"], {})
+        self.assertTrue(info["presets"]["memory_efficient"])
+        for settings in info["presets"].values():
+            self.assertTrue(set(settings) <= set(names), settings)
+        self.assertIs(type(info["build"]), dict)
+        self.assertIs(type(info["engine"]), dict)
+
+    def test_text_names_every_option_and_preset(self):
+        info = json.loads(kvc("info", "--json").stdout)
+        text = kvc("info").stdout
+        for word in [option["name"] for option in info["options"]] + list(info["presets"]):
+            self.assertIn(word, text)
+
+    def test_shows_the_engine_that_options_describe(self):
+        engines = [json.dumps(json.loads(kvc("info", "--json", "--set", "memory=" + size).stdout)["engine"])
+                   for size in ("64MiB", "128MiB")]
+        self.assertNotEqual(*engines)
+
+
+class Bench(Case):
+    KEYS = ["identity_ns_per_16_tokens", "match_4096_us", "read_vs_memcpy", "append_vs_memcpy", "match_scaling_2_threads",
+            "metadata_bytes_per_page", "idle_rss_mb", "ttft_warm_over_cold", "lib_mb"]
+
+    def test_json_has_the_promised_keys(self):
+        done = kvc("bench", "core", "--quick", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        figures = json.loads(done.stdout)
+        for key in self.KEYS:
+            self.assertIn(type(figures[key]), (int, float), key)
+        # What no noise can change.
+        for key in ("identity_ns_per_16_tokens", "match_4096_us", "read_vs_memcpy", "append_vs_memcpy", "lib_mb"):
+            self.assertGreater(figures[key], 0, key)
+        self.assertLess(figures["lib_mb"], figures["lib_with_weights_mb"])
+        self.assertTrue(figures["quick"])
+
+    def test_table_names_every_figure(self):
+        done = kvc("bench", "core", "--quick")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for key in self.KEYS:
+            self.assertIn(key, done.stdout)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: cli_test.py PROGRAM [unittest options]")
+    KVC = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
