@@ -3,10 +3,16 @@
 // A request waits in the queue (priority, then order of arrival; requests of one session_id in order), becomes active, has its prompt
 // matched and computed in chunks, then decodes one token a step together with all other active requests (continuous batching).
 // One step is one forward call of the backend. Steps run on the engine's own thread (started by the first request), or with
-// threads = 0 on whichever caller waits.
+// threads = 0 on whichever caller waits. There is one such thread, however many `threads` asks for: a model is called from one thread
+// at a time.
 //
-// Locks: queue_mutex_ guards tickets and the queue; a step works on active requests without it. Callbacks, the model and the cache are
-// never called with it held.
+// Locks: one mutex guards tickets and the queue; a step works on active requests without it. Callbacks, the clock, the log, the model
+// and the cache are never called with it held.
+//
+// Time: timeouts of wait and next are real time; deadlines and what answers and statistics say are the given clock's.
+//
+// Counted: requests = completed + failed + cancelled + queued + active, at every moment. Hits, misses and tokens of prompts are those of
+// requests that compute (PROCESS, STORE), counted when their computation begins; computed and generated tokens as they come.
 #pragma once
 
 #include <cstdint>
@@ -47,15 +53,22 @@ class RequestEngine {
   RequestEngine(const RequestEngine&) = delete;
   RequestEngine& operator=(const RequestEngine&) = delete;
 
+  // Refusals are counted. KVC_E_INVALID, KVC_E_OUT_OF_RANGE, KVC_E_UTF8, KVC_E_TOKEN, KVC_E_CONTEXT, KVC_E_DEADLINE (passed while the
+  // prompt was tokenised), KVC_E_QUEUE_FULL, KVC_E_NO_MEMORY, KVC_E_CLOSED (after stop), KVC_E_BACKEND.
   Status submit(Request request, kvc_ticket_t* ticket);
-  // KVC_OK with an answer (whose own status may be a failure), KVC_PENDING, KVC_E_NOT_FOUND.
+  // KVC_OK with an answer (whose own status may be a failure), KVC_PENDING, KVC_E_NOT_FOUND, KVC_E_BUSY (on the step thread, from a
+  // callback: it would wait for itself).
   Status wait(kvc_ticket_t ticket, uint64_t timeout_ns, std::unique_ptr<Answer>* answer);
   size_t poll(kvc_ticket_t* tickets, size_t capacity);
-  // KVC_OK, KVC_PENDING, KVC_END, KVC_E_NOT_FOUND.
+  // KVC_OK with a zero-terminated piece that ends with a whole character, KVC_PENDING, KVC_END, KVC_E_NOT_FOUND, KVC_E_BUFFER
+  // (capacity below 5), KVC_E_BUSY as above.
   Status next(kvc_ticket_t ticket, uint64_t timeout_ns, char* buffer, size_t capacity, size_t* size);
+  // A waiting request ends at once, an active one at the next step: with the text that was given out.
   Status cancel(kvc_ticket_t ticket);
   Status forget(kvc_ticket_t ticket);
-  Status step(bool* busy);  // threads == 0
+  // threads == 0: one step on this thread, after one in progress. Else nothing. *busy: requests wait or are active.
+  // KVC_E_BUSY: from a callback.
+  Status step(bool* busy);
   // Cancels everything, wakes every waiter, joins the thread. Idempotent. From a callback on the step thread: refused (false).
   bool stop();
   RequestStats stats();

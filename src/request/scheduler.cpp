@@ -1,0 +1,246 @@
+#include "request/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <new>
+
+namespace kvc {
+
+Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* backend, const Clock& clock, const Log& log,
+                     const RequestOptions& options, RequestCounters* counters, Listener* listener)
+    : cache_(cache),
+      space_(std::move(space)),
+      backend_(backend),
+      clock_(clock),
+      log_(log),
+      options_(options),
+      counters_(counters),
+      listener_(listener) {
+  jobs_.reserve(options_.max_batch);
+  order_.reserve(options_.max_batch);
+  batch_.reserve(options_.max_batch);
+  items_.reserve(options_.max_batch);
+}
+
+void Scheduler::admit(std::shared_ptr<Job> job, uint64_t now) noexcept {
+  job->run.started_ns = std::max(now, job->submitted_ns);
+  jobs_.push_back(std::move(job));
+}
+
+void Scheduler::step() noexcept {
+  ++steps_;
+  const uint64_t now = clock_.now_ns();
+  for (size_t i = 0; i < jobs_.size(); ++i) {
+    Job* job = jobs_[i].get();
+    if (job->cancel.load(std::memory_order_relaxed)) {
+      finish(job, failure(KVC_E_CANCELLED, "the request was cancelled"), KVC_FINISH_CANCELLED);
+    } else if (job->deadline_at != UINT64_MAX && now >= job->deadline_at) {
+      finish(job, failure(KVC_E_DEADLINE, "the request's deadline passed before its answer was complete"), KVC_FINISH_DEADLINE);
+    } else if (job->run.phase == Phase::starting) {
+      start(job);
+    }
+  }
+  sweep();
+  plan();
+  if (!batch_.empty()) compute();
+  sweep();
+}
+
+void Scheduler::cancel_all() noexcept {
+  for (size_t i = 0; i < jobs_.size(); ++i) {
+    finish(jobs_[i].get(), failure(KVC_E_CANCELLED, "the engine is being destroyed"), KVC_FINISH_CANCELLED);
+  }
+  sweep();
+}
+
+// --- the batch --------------------------------------------------------------------------------------------------------
+
+void Scheduler::plan() noexcept {
+  batch_.clear();
+  const uint32_t limit = backend_->info().max_batch_tokens;
+  size_t room = limit != 0 ? limit : std::numeric_limits<uint32_t>::max();
+
+  // Tokens of answers first: they are few, and people read along. Where not all fit, they take turns.
+  order_.clear();
+  for (const auto& job : jobs_) {
+    if (job->run.phase == Phase::decode) order_.push_back(job.get());
+  }
+  std::sort(order_.begin(), order_.end(), [](const Job* a, const Job* b) {
+    if (a->run.served != b->run.served) return a->run.served < b->run.served;
+    return a->rank != b->rank ? a->rank < b->rank : a->ticket < b->ticket;
+  });
+  for (Job* job : order_) {
+    if (room == 0) break;
+    job->run.feed = {&job->run.next, 1};
+    job->run.served = steps_;
+    batch_.push_back(job);
+    --room;
+  }
+
+  order_.clear();
+  for (const auto& job : jobs_) {
+    if (job->run.phase == Phase::prefill) order_.push_back(job.get());
+  }
+  std::sort(order_.begin(), order_.end(), [](const Job* a, const Job* b) {
+    return a->run.urgency != b->run.urgency ? a->run.urgency > b->run.urgency : a->ticket < b->ticket;
+  });
+  room = std::min<size_t>(room, options_.prefill_chunk);
+  for (Job* job : order_) {
+    if (room == 0) break;
+    const size_t n = std::min<size_t>(room, job->prompt.size() - job->run.committed);
+    job->run.feed = std::span<const int32_t>(job->prompt).subspan(job->run.committed, n);
+    batch_.push_back(job);
+    room -= n;
+  }
+}
+
+void Scheduler::compute() noexcept {
+  Status status = forward(batch_);
+  if (status.is_ok()) {
+    for (Job* job : batch_) advance(job);
+    return;
+  }
+  if (batch_.size() == 1) {
+    fail(batch_[0], std::move(status));
+    return;
+  }
+  log_.write(KVC_LOG_WARN, "a step of %zu requests failed (%s); computing them one by one", batch_.size(),
+             status.message().c_str());
+  for (Job* job : batch_) {
+    if (job->run.phase == Phase::ended) continue;  // could not be rolled back
+    Status alone = forward({&job, 1});
+    if (alone.is_ok()) {
+      advance(job);
+    } else {
+      fail(job, std::move(alone));
+    }
+  }
+}
+
+// Computes each job's feed. On a failure all of them are as before, or ended where that was not possible.
+Status Scheduler::forward(std::span<Job* const> batch) noexcept {
+  Status status;
+  try {
+    status = try_forward(batch);
+  } catch (...) {
+    status = caught();
+  }
+  if (status.is_ok()) return status;
+  for (Job* job : batch) roll_back(job);
+  if (status.code() == KVC_E_NO_MEMORY || status.code() == KVC_E_BACKEND) return status;
+  try {
+    return error(KVC_E_BACKEND, "the model failed: %s", status.message().c_str());
+  } catch (...) {
+    return caught();
+  }
+}
+
+Status Scheduler::try_forward(std::span<Job* const> batch) {
+  const size_t vocab = backend_->info().vocab_size;
+  const auto wants_logits = [](const Job& job) {
+    return job.run.phase == Phase::decode ||
+           (job.request.action == KVC_ACTION_PROCESS && job.run.committed + job.run.feed.size() == job.prompt.size());
+  };
+  size_t wanted = 0;
+  for (Job* job : batch) wanted += wants_logits(*job);
+  // A model that forgets to write its logits must not pass for one that wrote the last step's.
+  logits_.assign(wanted * vocab, std::numeric_limits<float>::quiet_NaN());
+
+  items_.clear();
+  size_t tokens = 0, prefill = 0, row = 0;
+  for (Job* job : batch) {
+    Run& run = job->run;
+    run.logits = wants_logits(*job) ? logits_.data() + vocab * row++ : nullptr;
+    items_.push_back({job->ticket, run.session.get(), run.feed, run.committed, run.logits});
+    tokens += run.feed.size();
+    if (run.phase == Phase::prefill) prefill += run.feed.size();
+  }
+  const uint64_t begin = clock_.now_ns();
+  KVC_RETURN_IF_ERROR(backend_->forward(items_));
+  const uint64_t end = clock_.now_ns();
+  if (end > begin && prefill > 0) {
+    prefill_ns_ += static_cast<double>(end - begin) * static_cast<double>(prefill) / static_cast<double>(tokens);
+  }
+  prefill_tokens_ += prefill;
+  return Status::ok();
+}
+
+void Scheduler::roll_back(Job* job) noexcept {
+  Status status;
+  try {
+    status = job->run.session->truncate(job->run.committed);
+    if (status.is_ok() && !backend_->paged()) status = backend_->truncate(job->ticket, job->run.committed);
+  } catch (...) {
+    status = caught();
+  }
+  if (!status.is_ok()) fail(job, std::move(status));
+}
+
+// After a forward call that succeeded: commits, and goes on with what was learned.
+void Scheduler::advance(Job* job) noexcept {
+  try {
+    if (Status status = keep(job); !status.is_ok()) {
+      fail(job, std::move(status));
+      return;
+    }
+    if (job->run.phase == Phase::prefill && job->run.committed < job->prompt.size()) return;
+    if (job->request.action == KVC_ACTION_STORE) {
+      finish(job, Status::ok(), KVC_FINISH_NONE);
+    } else {
+      sample(job);
+    }
+  } catch (...) {
+    fail(job, caught());
+  }
+}
+
+Status Scheduler::keep(Job* job) {
+  Run& run = job->run;
+  const auto n = static_cast<uint32_t>(run.feed.size());
+  if (!backend_->paged()) KVC_RETURN_IF_ERROR(backend_->export_kv(job->ticket, run.session.get(), run.committed, n));
+  KVC_RETURN_IF_ERROR(run.session->commit(run.feed));
+  run.committed += n;
+  if (run.phase == Phase::prefill) {
+    job->answer->computed_tokens += n;
+    counters_->computed_tokens.add(n);
+  }
+  return Status::ok();
+}
+
+void Scheduler::sample(Job* job) {
+  Run& run = job->run;
+  Answer& answer = *job->answer;
+  int32_t token = -1;
+  if (Status status = run.sampler.next({run.logits, backend_->info().vocab_size}, &token); !status.is_ok()) {
+    fail(job, std::move(status));
+    return;
+  }
+  if (!run.sampled) {
+    run.first_token_ns = std::max(clock_.now_ns(), run.started_ns);
+    run.sampled = true;
+  }
+  if (token == backend_->info().eos) {
+    finish(job, Status::ok(), KVC_FINISH_EOS);
+    return;
+  }
+  answer.tokens.push_back(token);
+  counters_->generated_tokens.add();
+  run.bytes.clear();
+  if (Status status = backend_->detokenise(token, &run.bytes); !status.is_ok()) {
+    fail(job, std::move(status));
+    return;
+  }
+  const bool stopped = run.stream.feed(run.bytes, &run.piece);
+  if (Status status = emit(job); !status.is_ok()) {
+    finish(job, std::move(status), KVC_FINISH_CANCELLED);
+  } else if (stopped) {
+    finish(job, Status::ok(), KVC_FINISH_STOP);
+  } else if (answer.tokens.size() >= job->request.max_tokens) {
+    finish(job, Status::ok(), KVC_FINISH_LENGTH);
+  } else {
+    run.next = token;
+    run.phase = Phase::decode;
+  }
+}
+
+}  // namespace kvc
