@@ -1,0 +1,134 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <span>
+
+namespace kvc {
+namespace {
+
+// Destroys a caller's backend when an engine fails before anybody else is responsible for it.
+class BackendTableOwner {
+ public:
+  explicit BackendTableOwner(const std::optional<kvc_backend_t>& table) noexcept : table_(table ? &*table : nullptr) {}
+  ~BackendTableOwner() {
+    if (table_ != nullptr && table_->destroy != nullptr) table_->destroy(table_->user_data);
+  }
+  BackendTableOwner(const BackendTableOwner&) = delete;
+  BackendTableOwner& operator=(const BackendTableOwner&) = delete;
+  void hand_over() noexcept { table_ = nullptr; }
+
+ private:
+  const kvc_backend_t* table_;
+};
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Option "secret" as 32 bytes.
+Digest secret_of(std::string_view text) {
+  Digest digest;
+  if (text.empty()) return digest;
+  const bool is_hex = text.size() == 2 * digest.bytes.size() &&
+                      std::all_of(text.begin(), text.end(), [](char c) { return hex_digit(c) >= 0; });
+  if (!is_hex) return digest_of(std::as_bytes(std::span(text)));
+  for (size_t i = 0; i < digest.bytes.size(); ++i) {
+    digest.bytes[i] = static_cast<uint8_t>(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+  }
+  return digest;
+}
+
+std::vector<std::pair<std::string, std::string>> canonical_options(const Config& config) {
+  std::vector<std::pair<std::string, std::string>> options;
+  for (const OptionRow& row : option_rows()) {
+    std::string value;
+    const Status status = config.get(row.name, &value);
+    // What is printed must not give the secret away.
+    if (std::string_view(row.name) == "secret" && !value.empty()) value = "(set)";
+    if (status.is_ok()) options.emplace_back(row.name, std::move(value));
+  }
+  return options;
+}
+
+CacheOptions cache_options(const Settings& settings) {
+  CacheOptions options;
+  options.memory_limit = settings.memory;
+  options.gc_threshold = settings.gc_threshold;
+  options.gc_target = settings.gc_target;
+  options.policy = settings.policy;
+  options.codec = settings.codec;
+  options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
+  options.secret = secret_of(settings.secret);
+  options.seed = settings.seed;
+  options.reuse = settings.reuse;
+  return options;
+}
+
+Status make_backend(const Config& config, const Settings& settings, const SessionHandles& handles, BackendTableOwner* owner,
+                    std::unique_ptr<Backend>* out) {
+  if (config.backend) {
+    // From here on the adapter calls `destroy`, whatever happens.
+    owner->hand_over();
+    return make_table_backend(*config.backend, handles, out);
+  }
+  if (settings.model == "builtin") return make_builtin_backend(out);
+  if (settings.model == "none") return Status::ok();
+  return error(KVC_E_UNSUPPORTED,
+               "model '%.200s': this build loads no model files; use builtin or none, or give a model with kvc_config_set_backend",
+               settings.model.c_str());
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, Settings settings)
+    : settings_(std::move(settings)),
+      preset_(config.preset()),
+      options_(canonical_options(config)),
+      has_allocator_(config.allocator.has_value()),
+      log_(config.logger ? Log(*config.logger) : Log()),
+      clock_(config.clock ? Clock(*config.clock) : Clock()),
+      created_ns_(clock_.now_ns()) {}
+
+Engine::~Engine() {
+  if (requests_ != nullptr) requests_->stop();
+  log_.write(KVC_LOG_INFO, "engine destroyed");
+}
+
+Status Engine::create(const Config& config, const SessionHandles& handles, std::unique_ptr<Engine>* out) {
+  BackendTableOwner owner(config.backend);
+  Settings settings;
+  KVC_RETURN_IF_ERROR(config.resolve(&settings));
+  if (settings.memory == 0) {
+    return error(KVC_E_BUDGET, "option memory is 0: the cache needs room for at least one page; set it, e.g. to 64MiB");
+  }
+  if (!hash_init()) return error(KVC_E_INTERNAL, "libsodium does not start on this machine; check its installation");
+
+  std::unique_ptr<Engine> engine(new Engine(config, std::move(settings)));
+  const Settings& set = engine->settings_;
+  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set), config.allocator ? &*config.allocator : nullptr, engine->clock_, engine->log_,
+                                  &engine->cache_));
+  KVC_RETURN_IF_ERROR(make_backend(config, set, handles, &owner, &engine->backend_));
+  if (engine->backend_ != nullptr) {
+    KVC_RETURN_IF_ERROR(engine->cache_->open_space(engine->backend_->space_desc(), &engine->space_));
+    RequestOptions options;
+    options.threads = set.threads;
+    options.max_batch = set.max_batch;
+    options.prefill_chunk = set.prefill_chunk;
+    options.max_queue = set.max_queue;
+    options.max_tokens = set.max_tokens;
+    engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(), engine->clock_,
+                                                        engine->log_, options);
+  }
+  engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
+                     engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",
+                     static_cast<unsigned long long>(set.memory), set.policy.c_str(), set.codec.c_str());
+  *out = std::move(engine);
+  return Status::ok();
+}
+
+bool Engine::stop() { return requests_ == nullptr || requests_->stop(); }
+
+}  // namespace kvc

@@ -1,0 +1,65 @@
+// An engine: the cache, the model and the request engine around it, built from a configuration and owned.
+//
+// Threads: everything may be called from any thread at any time, until the destructor.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "cache/cache.h"
+#include "engine/config.h"
+#include "model/backend.h"
+#include "request/request_engine.h"
+
+namespace kvc {
+
+class Engine {
+ public:
+  // handles: how a caller's model sees sessions. A caller's backend table is destroyed (its `destroy`) exactly once, also when
+  // this fails. Starts no thread and takes no page memory.
+  static Status create(const Config& config, const SessionHandles& handles, std::unique_ptr<Engine>* out);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Cache& cache() noexcept { return *cache_; }
+  // nullptr with option model=none.
+  Backend* backend() noexcept { return backend_.get(); }
+  RequestEngine* requests() noexcept { return requests_.get(); }
+  const std::shared_ptr<const Space>& model_space() const noexcept { return space_; }
+  const Settings& settings() const noexcept { return settings_; }
+
+  // A request was refused before it reached the request engine.
+  void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  // Everything in progress ends with KVC_E_CANCELLED. False: called from the thread that runs the steps; nothing was done.
+  bool stop();
+
+  kvc_stats_t stats();
+  // One JSON object: see kvc_engine_info.
+  std::string info();
+
+ private:
+  Engine(const Config& config, Settings settings);
+
+  const Settings settings_;
+  const std::string preset_;
+  const std::vector<std::pair<std::string, std::string>> options_;  // name and canonical text, but not the secret's
+  const bool has_allocator_;
+  const Log log_;
+  const Clock clock_;
+  const uint64_t created_ns_;
+  std::atomic<uint64_t> refused_{0};
+  // In the order of construction: the later use the earlier.
+  std::unique_ptr<Cache> cache_;
+  std::unique_ptr<Backend> backend_;
+  std::shared_ptr<const Space> space_;
+  std::unique_ptr<RequestEngine> requests_;
+};
+
+}  // namespace kvc

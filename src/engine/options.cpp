@@ -1,0 +1,258 @@
+#include "engine/options.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+#include "codec/codec.h"
+#include "engine/values.h"
+#include "policy/policy.h"
+
+namespace kvc {
+namespace {
+
+// Text that is made once and stays: whoever is first publishes it. No lock, so that a fork cannot find one held.
+const char* keep(std::atomic<const std::string*>& slot, std::string text) {
+  const std::string* kept = slot.load(std::memory_order_acquire);
+  if (kept == nullptr) {
+    auto made = std::make_unique<const std::string>(std::move(text));
+    if (slot.compare_exchange_strong(kept, made.get(), std::memory_order_acq_rel)) kept = made.release();
+  }
+  return kept->c_str();
+}
+
+const char* policy_choices() {
+  static constinit std::atomic<const std::string*> kept{nullptr};
+  std::string text;
+  for (std::string_view name : policy_names()) text.append(text.empty() ? "" : "|").append(name);
+  return keep(kept, std::move(text));
+}
+
+const char* codec_choices() {
+  static constinit std::atomic<const std::string*> kept{nullptr};
+  std::string text;
+  for (const Codec* codec : codecs()) text.append(text.empty() ? "" : "|").append(codec->name());
+  return keep(kept, std::move(text));
+}
+
+const char* mode_choices() { return "training|inference|bulk|streaming|interactive"; }
+
+constexpr OptionRow kOptions[] = {
+    {"model", KVC_OPTION_TEXT, "builtin", "", "", nullptr,
+     "The model of the request engine: builtin (the small model in the library) or none (the engine keeps tensors only). A model of the "
+     "program's own is given with kvc_config_set_backend.",
+     "0.1.0", &Settings::model},
+    {"memory", KVC_OPTION_SIZE, "512MiB", "", "1024TiB", nullptr,
+     "Hard budget for pages, tensors and their metadata; also a share of this machine's (or container's) memory, e.g. 25%.", "0.1.0",
+     &Settings::memory, true},
+    {"policy", KVC_OPTION_CHOICE, "lru", "", "", policy_choices, "Which pages leave first when the budget is used up.", "0.1.0",
+     &Settings::policy},
+    {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices, "How sealed pages are encoded; identity keeps every bit.", "0.1.0",
+     &Settings::codec},
+    {"gc_threshold", KVC_OPTION_REAL, "0.8", "0.01", "1", nullptr,
+     "Share of the budget above which pages are evicted ahead of need.", "0.1.0", &Settings::gc_threshold},
+    {"gc_target", KVC_OPTION_REAL, "0.7", "0", "1", nullptr,
+     "Share of the budget at which that eviction stops; at most gc_threshold.", "0.1.0", &Settings::gc_target},
+    {"reuse", KVC_OPTION_SWITCH, "true", "", "", nullptr,
+     "Whether stored prefixes are looked up; with false every match finds nothing.", "0.1.0", &Settings::reuse},
+    {"page_tokens", KVC_OPTION_INTEGER, "64", "1", "4096", nullptr,
+     "Tokens per page where a space does not say. Smaller pages share more, larger ones cost less metadata.", "0.1.0",
+     &Settings::page_tokens},
+    {"num_heads", KVC_OPTION_INTEGER, "8", "1", "1024", nullptr, "K/V heads where a space does not say.", "0.1.0",
+     &Settings::num_heads},
+    {"head_dim", KVC_OPTION_INTEGER, "64", "1", "8192", nullptr, "Dimensions of a head where a space does not say.", "0.1.0",
+     &Settings::head_dim},
+    {"max_tokens", KVC_OPTION_INTEGER, "4096", "1", "16777216", nullptr,
+     "Longest sequence (prompt and answer) that a request may have; the model's own context is a limit besides.", "0.1.0",
+     &Settings::max_tokens},
+    {"mode", KVC_OPTION_CHOICE, "inference", "", "", mode_choices,
+     "What the engine is for. inference: sets nothing. training: reuse=false max_batch=16 prefill_chunk=1024. bulk: max_batch=32 "
+     "prefill_chunk=2048 max_queue=65536. streaming: max_batch=8 prefill_chunk=128. interactive: max_batch=4 prefill_chunk=64. "
+     "Options set by name win over the mode, the mode wins over the preset.",
+     "0.1.0", &Settings::mode},
+    {"threads", KVC_OPTION_INTEGER, "1", "0", "1", nullptr,
+     "Threads of the request engine: 1 is its own, started by the first request; 0 means that callers that wait, and kvc_step, do the "
+     "work.",
+     "0.1.0", &Settings::threads},
+    {"max_batch", KVC_OPTION_INTEGER, "8", "1", "1024", nullptr, "Requests that are computed together.", "0.1.0",
+     &Settings::max_batch},
+    {"prefill_chunk", KVC_OPTION_INTEGER, "256", "1", "65536", nullptr,
+     "Most prompt tokens in one step, over all requests. Small: answers in progress go on evenly. Large: prompts are done sooner.",
+     "0.1.0", &Settings::prefill_chunk},
+    {"max_queue", KVC_OPTION_INTEGER, "1024", "1", "1000000", nullptr,
+     "Requests that may wait; one more is refused with KVC_E_QUEUE_FULL.", "0.1.0", &Settings::max_queue},
+    {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr, "Time allowed to requests that name no deadline of their own; 0 is none.",
+     "0.1.0", &Settings::deadline_ns},
+    {"seed", KVC_OPTION_INTEGER, "0", "0", "9223372036854775807", nullptr,
+     "Seed of the engine's own random numbers (shape of internal structures; answers have the seed of their request).", "0.1.0",
+     &Settings::seed},
+    {"secret", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the zero key. Machines "
+     "with equal secrets give equal prompts equal page identities; with different ones nobody can tell what is cached.",
+     "0.1.0", &Settings::secret},
+};
+
+constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performance", "memory_efficient", "bulk_optimized"};
+
+constexpr OverrideRow kPresetRows[] = {
+    {"adaptive", "memory", "15%", "512MiB"},
+    {"adaptive", "policy", "lfu"},
+    {"adaptive", "gc_threshold", "0.85"},
+    {"adaptive", "gc_target", "0.75"},
+    {"adaptive", "max_batch", "16"},
+    {"high_performance", "memory", "25%", "1GiB"},
+    {"high_performance", "gc_threshold", "0.95"},
+    {"high_performance", "gc_target", "0.9"},
+    {"high_performance", "max_batch", "32"},
+    {"high_performance", "prefill_chunk", "512"},
+    {"high_performance", "max_queue", "8192"},
+    {"memory_efficient", "memory", "64MiB"},
+    {"memory_efficient", "gc_threshold", "0.6"},
+    {"memory_efficient", "gc_target", "0.5"},
+    {"memory_efficient", "page_tokens", "32"},
+    {"memory_efficient", "max_batch", "2"},
+    {"memory_efficient", "prefill_chunk", "128"},
+    {"memory_efficient", "max_queue", "64"},
+    {"bulk_optimized", "mode", "bulk"},
+    {"bulk_optimized", "memory", "1GiB"},
+    {"bulk_optimized", "gc_threshold", "0.9"},
+    {"bulk_optimized", "gc_target", "0.8"},
+};
+
+constexpr OverrideRow kModeRows[] = {
+    {"training", "reuse", "false"},      {"training", "max_batch", "16"},       {"training", "prefill_chunk", "1024"},
+    {"bulk", "max_batch", "32"},         {"bulk", "prefill_chunk", "2048"},     {"bulk", "max_queue", "65536"},
+    {"streaming", "max_batch", "8"},     {"streaming", "prefill_chunk", "128"}, {"interactive", "max_batch", "4"},
+    {"interactive", "prefill_chunk", "64"},
+};
+
+bool is_choice(std::string_view choices, std::string_view word) {
+  while (!word.empty()) {
+    const size_t end = choices.find('|');
+    if (choices.substr(0, end) == word) return true;
+    if (end == std::string_view::npos) break;
+    choices.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+// Reads a number of any of the numeric types.
+template <typename T>
+Status parse_number(const OptionRow& row, std::string_view text, T* value) {
+  if constexpr (std::is_same_v<T, double>) {
+    return parse_real(text, value);
+  } else {
+    switch (row.type) {
+      case KVC_OPTION_SIZE:
+        return parse_size(text, row.percent, value);
+      case KVC_OPTION_TIME:
+        return parse_time(text, value);
+      default:
+        return parse_integer(text, value);
+    }
+  }
+}
+
+template <typename T>
+Status check_number(const OptionRow& row, std::string_view text, T* value) {
+  KVC_RETURN_IF_ERROR(parse_number(row, text, value));
+  T limit{};
+  if (*row.minimum != '\0') {
+    KVC_RETURN_IF_ERROR(parse_number(row, row.minimum, &limit));
+    if (*value < limit) {
+      return error(KVC_E_OUT_OF_RANGE, "%.*s is below %s, the least allowed", static_cast<int>(std::min<size_t>(text.size(), 60)),
+                   text.data(), row.minimum);
+    }
+  }
+  if (*row.maximum != '\0') {
+    KVC_RETURN_IF_ERROR(parse_number(row, row.maximum, &limit));
+    if (*value > limit) {
+      return error(KVC_E_OUT_OF_RANGE, "%.*s is above %s, the most allowed", static_cast<int>(std::min<size_t>(text.size(), 60)),
+                   text.data(), row.maximum);
+    }
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+std::span<const OptionRow> option_rows() noexcept { return kOptions; }
+std::span<const std::string_view> preset_names() noexcept { return kPresets; }
+std::span<const OverrideRow> preset_rows() noexcept { return kPresetRows; }
+std::span<const OverrideRow> mode_rows() noexcept { return kModeRows; }
+
+int find_option(std::string_view name) noexcept {
+  for (size_t i = 0; i < std::size(kOptions); ++i) {
+    if (name == kOptions[i].name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+Status canonical_value(const OptionRow& row, std::string_view text, std::string* out) {
+  uint64_t number = 0;
+  switch (row.type) {
+    case KVC_OPTION_INTEGER:
+      KVC_RETURN_IF_ERROR(check_number(row, text, &number));
+      *out = std::to_string(number);
+      return Status::ok();
+    case KVC_OPTION_SIZE:
+      KVC_RETURN_IF_ERROR(check_number(row, text, &number));
+      *out = format_size(number);
+      return Status::ok();
+    case KVC_OPTION_TIME:
+      KVC_RETURN_IF_ERROR(check_number(row, text, &number));
+      *out = format_time(number);
+      return Status::ok();
+    case KVC_OPTION_REAL: {
+      double real = 0;
+      KVC_RETURN_IF_ERROR(check_number(row, text, &real));
+      *out = format_real(real);
+      return Status::ok();
+    }
+    case KVC_OPTION_SWITCH: {
+      bool on = false;
+      KVC_RETURN_IF_ERROR(parse_switch(text, &on));
+      *out = on ? "true" : "false";
+      return Status::ok();
+    }
+    case KVC_OPTION_CHOICE:
+      if (!is_choice(row.choices(), text)) {
+        return error(KVC_E_OUT_OF_RANGE, "'%.*s' is none of %s", static_cast<int>(std::min<size_t>(text.size(), 60)), text.data(),
+                     row.choices());
+      }
+      *out = text;
+      return Status::ok();
+    default: {
+      constexpr size_t kLongestText = 4096;
+      if (text.size() > kLongestText) {
+        return error(KVC_E_OUT_OF_RANGE, "the text has %zu bytes; the longest allowed is %zu", text.size(), kLongestText);
+      }
+      *out = text;
+      return Status::ok();
+    }
+  }
+}
+
+Status read_value(const OptionRow& row, std::string_view canonical, Settings* settings) {
+  return std::visit(
+      [&](auto field) -> Status {
+        auto& target = settings->*field;
+        using T = std::remove_reference_t<decltype(target)>;
+        if constexpr (std::is_same_v<T, std::string>) {
+          target = canonical;
+          return Status::ok();
+        } else if constexpr (std::is_same_v<T, bool>) {
+          return parse_switch(canonical, &target);
+        } else if constexpr (std::is_same_v<T, double>) {
+          return parse_real(canonical, &target);
+        } else {
+          uint64_t number = 0;
+          KVC_RETURN_IF_ERROR(parse_number(row, canonical, &number));
+          target = static_cast<T>(number);  // the row's maximum fits: canonical_value held it
+          return Status::ok();
+        }
+      },
+      row.field);
+}
+
+}  // namespace kvc
