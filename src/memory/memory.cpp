@@ -3,14 +3,32 @@
 #include <mimalloc.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace kvc {
 namespace {
 
-void* mimalloc_allocate(void*, size_t size, size_t alignment) { return mi_malloc_aligned(size, alignment); }
-void mimalloc_release(void*, void* pointer, size_t, size_t) { mi_free(pointer); }
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define KVC_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define KVC_SANITIZED 1
+#endif
+#endif
 
-constexpr kvc_allocator_t kMimalloc = {sizeof(kvc_allocator_t), nullptr, mimalloc_allocate, mimalloc_release};
+#ifdef KVC_SANITIZED
+// Sanitizers do not see into mimalloc: ThreadSanitizer misses that freeing comes before allocating again on another thread,
+// AddressSanitizer misses overruns. They know their own allocator.
+void* default_allocate(void*, size_t size, size_t alignment) {
+  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+void default_release(void*, void* pointer, size_t, size_t) { std::free(pointer); }
+#else
+void* default_allocate(void*, size_t size, size_t alignment) { return mi_malloc_aligned(size, alignment); }
+void default_release(void*, void* pointer, size_t, size_t) { mi_free(pointer); }
+#endif
+
+constexpr kvc_allocator_t kDefault = {sizeof(kvc_allocator_t), nullptr, default_allocate, default_release};
 
 // The reclaimer's room may be taken by another thread before we come back; after this many rounds the machine is
 // too busy to promise anything.
@@ -22,7 +40,7 @@ size_t at_least_one(size_t size) { return std::max<size_t>(size, 1); }
 }  // namespace
 
 Memory::Memory(const kvc_allocator_t* hook, uint64_t limit) noexcept
-    : hook_(hook != nullptr ? *hook : kMimalloc), limit_(limit) {}
+    : hook_(hook != nullptr ? *hook : kDefault), limit_(limit) {}
 
 void Memory::set_reclaim(Reclaim reclaim, void* context) noexcept {
   reclaim_ = reclaim;
