@@ -72,6 +72,7 @@ bool PagePool::keep(std::byte* page, size_t size) noexcept {
 }
 
 std::byte* PagePool::allocate(size_t size) noexcept {
+  if (size > memory_->limit()) return nullptr;  // not worth losing what is kept
   for (;;) {
     if (std::byte* page = take(size)) return page;
     if (void* page = memory_->allocate(size, kAlignment, MemoryUse::payload, /*may_reclaim=*/false)) {
