@@ -10,6 +10,7 @@
 
 #include "engine/json.h"
 #include "kvc/kvc.h"
+#include "model/builtin/weights.h"
 
 namespace kvc {
 namespace {
@@ -82,6 +83,7 @@ std::string build_info() {
       .string("sanitizer", sanitizer())
       .raw("libraries", libraries.text())
       .raw("features", features.text())
+      .number("builtin_weights_bytes", builtin::embedded_weights().size())
       .string("path", library_path());
   return json.text();
 }

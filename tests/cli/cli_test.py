@@ -149,7 +149,8 @@ class Run(Case):
         self.assertEqual(answer["queue_ns"] + answer["prefill_ns"] + answer["decode_ns"], answer["total_ns"])
 
     def test_repeat_is_cold_then_warm_and_equal(self):
-        cold, warm, again = self.answers("--prompt", PROMPT, "--max-tokens", "8", "--repeat", "3")
+        # The answer is long enough to fill the page that the prompt ends in: only full pages outlive a request.
+        cold, warm, again = self.answers("--prompt", PROMPT, "--max-tokens", "64", "--repeat", "3")
         self.assertEqual((cold["cache_hit"], cold["cached_tokens"], cold["miss_reason"]), (False, 0, "new"))
         self.assertEqual((warm["cache_hit"], warm["computed_tokens"]), (True, 1))
         self.assertEqual(warm["cached_tokens"] + warm["computed_tokens"], warm["prompt_tokens"])
@@ -162,10 +163,10 @@ class Run(Case):
     def test_prompts_share_one_engine_in_order(self):
         first, longer = self.answers("--prompt", PROMPT, "--prompt", PROMPT + " And so", "--max-tokens", "2")
         self.assertEqual(first["cached_tokens"], 0)
-        self.assertGreaterEqual(longer["cached_tokens"], first["prompt_tokens"] // 2)
+        self.assertGreaterEqual(longer["cached_tokens"], 64)
 
     def test_conversation_sends_everything_said_before(self):
-        first, second = self.answers("--conversation", "--prompt", PROMPT, "--prompt", "And then", "--max-tokens", "6")
+        first, second = self.answers("--conversation", "--prompt", PROMPT, "--prompt", "And then", "--max-tokens", "64")
         self.assertEqual(second["prompt_tokens"],
                          first["prompt_tokens"] + len((first["text"] + "And then").encode()))
         self.assertGreaterEqual(second["cached_tokens"], first["prompt_tokens"])
