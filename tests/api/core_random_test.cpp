@@ -96,7 +96,9 @@ void step(World& w, std::mt19937_64& random) {
       const uint32_t layer = static_cast<uint32_t>(random() % w.spaces[l->space]->geometry().layers);
       const kvc_status_t status = s.append_layer(layer, length, n);
       ASSERT_TRUE(allowed(status)) << words(s);
-      if (status == KVC_OK) ASSERT_EQ("", s.compare(layer, static_cast<int>(random() % 2), 0, length + n));
+      if (status == KVC_OK) {
+        ASSERT_EQ("", s.compare(layer, static_cast<int>(random() % 2), 0, length + n));
+      }
     }
     ASSERT_STATUS(KVC_OK, s.truncate(length), s);
   } else if (what < 78) {
