@@ -1,8 +1,7 @@
 // What a token gets - K, V and logits, to the last bit - depends on the tokens before it alone: not on how they were cut into
 // calls, not on what else was in the call, not on whether they came from the cache.
-#include <numeric>
-
 #include "builtin_fixture.h"
+#include "model/builtin/decoder.h"
 
 namespace kvc::test {
 namespace {
@@ -139,6 +138,34 @@ TEST_F(BuiltinReuseTest, AnswersWithReuseEqualAnswersWithout) {
   if (!quick()) {
     EXPECT_GT(whole_pages, 0u);
   }
+}
+
+// Machines without AVX2 get other roundings, but the same rule and nearly the same numbers.
+TEST_F(BuiltinReuseTest, ChunksDoNotMatterWithoutAvx2) {
+  builtin::Weights weights;
+  check(builtin::parse_weights(builtin::embedded_weights(), &weights));
+  builtin::Decoder decoder(&weights, builtin::baseline_kernels());
+  const auto fresh = new_cache(false);
+  const Tokens prompt = random_prompt(quick() ? 90 : 330);
+  const auto run = [&](const std::vector<size_t>& chunks) {
+    const auto session = open(fresh.get());
+    Logits logits(backend_->info().vocab_size);
+    size_t at = 0;
+    for (size_t n : chunks) {
+      const auto tokens = std::span(prompt).subspan(at, n);
+      const ForwardItem one = item(session.get(), tokens, logits.data());
+      check(decoder.forward({&one, 1}));
+      check(session->commit(tokens));
+      at += n;
+    }
+    return logits;
+  };
+  const Logits whole = run({prompt.size()});
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_EQ(run(random_chunks(random_, prompt.size())), whole) << "round " << round;
+  }
+  const Logits best = step(open(fresh.get()).get(), prompt);
+  for (size_t i = 0; i < best.size(); ++i) ASSERT_NEAR(whole[i], best[i], 1e-2) << "token " << i;
 }
 
 TEST_F(BuiltinReuseTest, TokensWithoutLogitsGetTheSameKv) {

@@ -20,7 +20,7 @@ namespace kvc::builtin {
 
 inline constexpr uint32_t kHeadDim = 64;
 inline constexpr uint32_t kBlock = 64;       // positions of a block of attention: one page
-inline constexpr uint32_t kColumnStep = 8;   // numbers of columns are multiples of this
+inline constexpr uint32_t kColumnStep = 4;   // numbers of columns are multiples of this
 inline constexpr uint32_t kRowBlock = 48;    // rows of a matrix that are dequantised at a time; no matrix has fewer
 
 constexpr uint32_t padded(uint32_t columns) { return (columns + kColumnStep - 1) / kColumnStep * kColumnStep; }
