@@ -35,18 +35,28 @@ Status Scheduler::emit(Job* job) {
 }
 
 void Scheduler::fail(Job* job, Status status) noexcept {
-  log_.write(KVC_LOG_WARN, "request %llu failed: %s", static_cast<unsigned long long>(job->ticket), status.message().c_str());
+  // Whatever a model, or what it did to its session, is called inside: outside it is the model that failed.
+  if (status.code() != KVC_E_NO_MEMORY && status.code() != KVC_E_BACKEND && status.code() != KVC_E_INTERNAL) {
+    try {
+      status = error(KVC_E_BACKEND, "the model failed: %s", status.message().c_str());
+    } catch (...) {
+      status = failure(KVC_E_BACKEND, "the model failed");
+    }
+  }
+  log_.write(KVC_LOG_WARN, "request %llu failed: %s", static_cast<unsigned long long>(job->ticket),
+             status.message().c_str());
   finish(job, std::move(status), KVC_FINISH_ERROR);
 }
 
 void Scheduler::finish(Job* job, Status status, int32_t reason) noexcept {
   Run& run = job->run;
   if (run.phase == Phase::ended) return;
-  // What was held back is text after all. Not for a caller who wants no more: for him the text is what he was given. Nor where
-  // memory failed, perhaps in the middle of a piece.
+  // What was held back is text after all. Not for a caller who wants no more: for him the text is what he was given.
+  // Nor where memory failed, perhaps in the middle of a piece.
   if (reason != KVC_FINISH_CANCELLED && status.code() != KVC_E_NO_MEMORY) {
     try {
-      if (run.stream.finish(&run.piece) && reason != KVC_FINISH_ERROR && reason != KVC_FINISH_DEADLINE) reason = KVC_FINISH_STOP;
+      if (run.stream.finish(&run.piece) && reason != KVC_FINISH_ERROR && reason != KVC_FINISH_DEADLINE)
+        reason = KVC_FINISH_STOP;
       if (Status taken = emit(job); !taken.is_ok() && status.is_ok()) {
         status = std::move(taken);
         reason = KVC_FINISH_CANCELLED;

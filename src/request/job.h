@@ -1,5 +1,6 @@
-// One request on its way through the engine: what is known when it is submitted, its place among the waiting ones, and the
-// state of its computation. Everything that its end needs is allocated when it is submitted, so that it can always end.
+// One request on its way through the engine: what is known when it is submitted, its place among the waiting ones, and
+// the state of its computation. Everything that its end needs is allocated when it is submitted, so that it can always
+// end.
 #pragma once
 
 #include <atomic>
@@ -36,24 +37,24 @@ enum class Phase {
 struct Run {
   Phase phase = Phase::starting;
   std::unique_ptr<Session> session;
-  bool sequence_open = false;          // the backend knows the sequence; its number is the ticket
-  uint32_t committed = 0;              // tokens that the session holds
-  int32_t next = -1;                   // decode: the token to be fed
-  std::span<const int32_t> feed;       // this step's tokens
-  float* logits = nullptr;             // this step's result; nullptr: none wanted
-  uint64_t served = 0;                 // number of the last step that fed it
-  uint64_t started_ns = 0;             // first step
+  bool sequence_open = false;     // the backend knows the sequence; its number is the ticket
+  uint32_t committed = 0;         // tokens that the session holds
+  int32_t next = -1;              // decode: the token to be fed
+  std::span<const int32_t> feed;  // this step's tokens
+  float* logits = nullptr;        // this step's result; nullptr: none wanted
+  uint64_t served = 0;            // number of the last step that fed it
+  uint64_t started_ns = 0;        // first step
   uint64_t first_token_ns = 0;
-  bool sampled = false;                // first_token_ns is set
-  kvc_ticket_t leader = 0;             // starting: waits for this one ...
-  uint32_t leader_tokens = 0;          // ... to have so many tokens committed
-  int32_t urgency = 0;                 // own priority, or that of the most urgent one that waits for it
+  bool sampled = false;        // first_token_ns is set
+  kvc_ticket_t leader = 0;     // starting: waits for this one ...
+  uint32_t leader_tokens = 0;  // ... to have so many tokens committed
+  int64_t rank = 0;            // the job's, or that of the first one that waits for it
   Sampler sampler;
   TextStream stream;
-  std::string bytes;                   // of one token
-  std::string piece;                   // text on its way out
+  std::string bytes;  // of one token
+  std::string piece;  // text on its way out
 
-  explicit Run(const Request& request) : urgency(request.priority), sampler(request), stream(request.stop) {}
+  explicit Run(const Request& request) : sampler(request), stream(request.stop) {}
 };
 
 struct Job : std::enable_shared_from_this<Job> {
@@ -66,18 +67,18 @@ struct Job : std::enable_shared_from_this<Job> {
   uint64_t submitted_ns = 0;
   uint64_t deadline_at = UINT64_MAX;
 
-  std::atomic<bool> cancel{false};     // asked for; seen by the next step
+  std::atomic<bool> cancel{false};  // asked for; seen by the next step
 
   // Guarded by the engine's lock.
   enum class State { queued, active, done } state = State::queued;
-  std::unique_ptr<Answer> answer;      // its text grows while the job is active; the rest belongs to steps until it is done
-  size_t handed = 0;                   // bytes of text that next() gave out
-  std::condition_variable changed;     // text came, or it is done
-  std::list<kvc_ticket_t> entry;       // one node, in the engine's list of completed tickets until poll() has listed it
+  std::unique_ptr<Answer> answer;  // its text grows while the job is active; the rest belongs to steps until it is done
+  size_t handed = 0;               // bytes of text that next() gave out
+  std::condition_variable changed;  // text came, or it is done
+  std::list<kvc_ticket_t> entry;    // one node, in the engine's list of completed tickets until poll() has listed it
   std::list<kvc_ticket_t>::iterator entry_at;
 
   // The queue's.
-  int64_t rank = 0;                    // lower goes first
+  int64_t rank = 0;  // lower goes first
   bool in_lane = false;
   Lanes::iterator lane;
   Job* lane_ahead = nullptr;

@@ -1,8 +1,8 @@
 // The requests that wait, in the order in which they will run.
 //
-// Order: by priority, then arrival. Ageing: a request gains one point of priority for every 50 ms that it waits, so that one of
-// a class (100 points) higher goes first only if it came within 5 s, and BACKGROUND is passed by CRITICAL for 20 s at most. As all
-// age alike, the order of two requests never changes: it is kept as a fixed rank.
+// Order: by priority, then arrival. Ageing: a request gains one point of priority for every 50 ms that it waits, so
+// that one of a class (100 points) higher goes first only if it came within 5 s, and BACKGROUND is passed by CRITICAL
+// for 20 s at most. As all age alike, the order of two requests never changes: it is kept as a fixed rank.
 //
 // Requests of one (tenant, session_id) form a lane: only its first unfinished one may run.
 //

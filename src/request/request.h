@@ -12,7 +12,7 @@ namespace kvc {
 struct Request {
   int32_t action = KVC_ACTION_PROCESS;
   int32_t priority = KVC_PRIORITY_NORMAL;
-  bool has_text = false;            // prompt is given as text, else as tokens
+  bool has_text = false;  // prompt is given as text, else as tokens
   std::string prompt;
   std::vector<int32_t> tokens;
   uint32_t max_tokens = 128;

@@ -22,7 +22,8 @@ Status find_likeliest(std::span<const float> logits, int32_t* token) {
       at = static_cast<int32_t>(i);
     }
   }
-  if (at < 0) return error(KVC_E_BACKEND, "all %zu logits of the model are -infinity: no token can follow", logits.size());
+  if (at < 0)
+    return error(KVC_E_BACKEND, "all %zu logits of the model are -infinity: no token can follow", logits.size());
   *token = at;
   return Status::ok();
 }

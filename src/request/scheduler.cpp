@@ -6,8 +6,8 @@
 
 namespace kvc {
 
-Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* backend, const Clock& clock, const Log& log,
-                     const RequestOptions& options, RequestCounters* counters, Listener* listener)
+Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* backend, const Clock& clock,
+                     const Log& log, const RequestOptions& options, RequestCounters* counters, Listener* listener)
     : cache_(cache),
       space_(std::move(space)),
       backend_(backend),
@@ -23,6 +23,7 @@ Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* 
 }
 
 void Scheduler::admit(std::shared_ptr<Job> job, uint64_t now) noexcept {
+  job->run.rank = job->rank;
   job->run.started_ns = std::max(now, job->submitted_ns);
   jobs_.push_back(std::move(job));
 }
@@ -35,7 +36,8 @@ void Scheduler::step() noexcept {
     if (job->cancel.load(std::memory_order_relaxed)) {
       finish(job, failure(KVC_E_CANCELLED, "the request was cancelled"), KVC_FINISH_CANCELLED);
     } else if (job->deadline_at != UINT64_MAX && now >= job->deadline_at) {
-      finish(job, failure(KVC_E_DEADLINE, "the request's deadline passed before its answer was complete"), KVC_FINISH_DEADLINE);
+      finish(job, failure(KVC_E_DEADLINE, "the request's deadline passed before its answer was complete"),
+             KVC_FINISH_DEADLINE);
     } else if (job->run.phase == Phase::starting) {
       start(job);
     }
@@ -53,7 +55,7 @@ void Scheduler::cancel_all() noexcept {
   sweep();
 }
 
-// --- the batch --------------------------------------------------------------------------------------------------------
+// --- the batch -----------------------------------------------------------------------------------------------------
 
 void Scheduler::plan() noexcept {
   batch_.clear();
@@ -82,7 +84,7 @@ void Scheduler::plan() noexcept {
     if (job->run.phase == Phase::prefill) order_.push_back(job.get());
   }
   std::sort(order_.begin(), order_.end(), [](const Job* a, const Job* b) {
-    return a->run.urgency != b->run.urgency ? a->run.urgency > b->run.urgency : a->ticket < b->ticket;
+    return a->run.rank != b->run.rank ? a->run.rank < b->run.rank : a->ticket < b->ticket;
   });
   room = std::min<size_t>(room, options_.prefill_chunk);
   for (Job* job : order_) {
@@ -127,12 +129,7 @@ Status Scheduler::forward(std::span<Job* const> batch) noexcept {
   }
   if (status.is_ok()) return status;
   for (Job* job : batch) roll_back(job);
-  if (status.code() == KVC_E_NO_MEMORY || status.code() == KVC_E_BACKEND) return status;
-  try {
-    return error(KVC_E_BACKEND, "the model failed: %s", status.message().c_str());
-  } catch (...) {
-    return caught();
-  }
+  return status;
 }
 
 Status Scheduler::try_forward(std::span<Job* const> batch) {

@@ -1,11 +1,13 @@
 // The active requests, and the step that moves them all on: one forward call of the backend.
 //
-// A step ends what was cancelled or is late, starts what is new (match, sequence, import), plans a batch (one token of every
-// decoding request, then chunks of prompts, the most urgent first), computes it, commits, samples and gives text out.
+// A step ends what was cancelled or is late, starts what is new (match, sequence, import), plans a batch (one token of
+// every decoding request, then chunks of prompts in the queue's order), computes it, commits, samples and gives text
+// out.
 //
-// The same prefix is computed once: a request whose prompt shares a whole page or more, that is not stored yet, with a prompt being
-// computed now (same tenant) waits until that page is committed or the other one has ended, and looks again. Only computing
-// requests are waited for, and those wait for nobody: there is always one that goes on. It inherits the urgency of who waits.
+// The same prefix is computed once: a request whose prompt shares a whole page or more, that is not stored yet, with a
+// prompt being computed now (same tenant) waits until that page is committed or the other one has ended, and looks
+// again. Only computing requests are waited for, and those wait for nobody: there is always one that goes on. It
+// inherits the rank of who waits.
 //
 // A failing batch of several is computed again one by one, so that one bad request does not take the others down.
 //
@@ -95,8 +97,8 @@ class Scheduler {
   std::vector<ForwardItem> items_;
   std::vector<float> logits_;
   uint64_t steps_ = 0;
-  double prefill_ns_ = 0;                   // measured: the share of forward calls that went into ...
-  uint64_t prefill_tokens_ = 0;             // ... so many tokens of prompts
+  double prefill_ns_ = 0;        // measured: the share of forward calls that went into ...
+  uint64_t prefill_tokens_ = 0;  // ... so many tokens of prompts
 };
 
 // A failure whose message needs no memory if there is none.

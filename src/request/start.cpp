@@ -8,7 +8,8 @@ namespace {
 
 size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) noexcept {
   const size_t n = std::min(a.size(), b.size());
-  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first - a.begin());
+  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first -
+                             a.begin());
 }
 
 // What of a prompt may come from the cache: the last token is computed even so where its logits are wanted.
@@ -112,7 +113,8 @@ bool Scheduler::waits_for_other(Job* job) {
     const auto prefix = reusable(*job);
     size_t most = 0;
     for (const auto& other : jobs_) {
-      if (other->run.phase != Phase::prefill || other->request.no_cache || other->request.tenant != job->request.tenant) continue;
+      if (other->run.phase != Phase::prefill || other->request.no_cache || other->request.tenant != job->request.tenant)
+        continue;
       const size_t shared = common_prefix(prefix, other->prompt) / page * page;
       if (shared <= most || !goes_on(other.get(), static_cast<uint32_t>(shared))) continue;
       most = shared;
@@ -123,7 +125,7 @@ bool Scheduler::waits_for_other(Job* job) {
     run.leader = leader->ticket;
     run.leader_tokens = static_cast<uint32_t>(most);
   }
-  leader->run.urgency = std::max(leader->run.urgency, run.urgency);
+  leader->run.rank = std::min(leader->run.rank, run.rank);
   return true;
 }
 

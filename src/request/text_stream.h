@@ -1,8 +1,8 @@
 // The bytes of an answer's tokens on their way to text.
 //
-// A token may end inside a character, and inside what could become a stop string. Both are held back until it is known what
-// they are, so that what was given out once is never taken back. What comes out does not depend on how the bytes were cut
-// into tokens.
+// A token may end inside a character, and inside what could become a stop string. Both are held back until it is known
+// what they are, so that what was given out once is never taken back. What comes out does not depend on how the bytes
+// were cut into tokens.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,12 @@ class TextStream {
   // Stop strings: valid UTF-8, not empty.
   explicit TextStream(const std::vector<std::string>& stop);
 
-  // Takes bytes; appends to *out the text that is now certain. True: a stop string is complete; the text ends before it and
-  // whatever comes later is ignored. Of several stop strings the one that is complete first counts, of several that are
-  // complete at the same character the longest.
+  // Takes bytes; appends to *out the text that is now certain. True: a stop string is complete; the text ends before it
+  // and whatever comes later is ignored. Of several stop strings the one that is complete first counts, of several that
+  // are complete at the same character the longest.
   bool feed(std::string_view bytes, std::string* out);
-  // The answer is over: half a character becomes U+FFFD, what looked like the beginning of a stop string is text. True as above.
+  // The answer is over: half a character becomes U+FFFD, what looked like the beginning of a stop string is text. True
+  // as above.
   bool finish(std::string* out);
 
  private:

@@ -8,8 +8,9 @@ namespace kvc {
 
 enum class Utf8 { character, incomplete, invalid };
 
-// What the bytes from `at` on begin with, and how many of them it covers. Ill-formed bytes are covered in maximal subparts
-// (Unicode, chapter 3, "U+FFFD Substitution of Maximal Subparts"): each becomes one U+FFFD. `incomplete` reaches to the end.
+// What the bytes from `at` on begin with, and how many of them it covers. Ill-formed bytes are covered in maximal
+// subparts (Unicode, chapter 3, "U+FFFD Substitution of Maximal Subparts"): each becomes one U+FFFD. `incomplete`
+// reaches to the end.
 struct Utf8Step {
   Utf8 kind;
   size_t size;  // at least 1
