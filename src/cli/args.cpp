@@ -77,7 +77,7 @@ double Args::real(const std::string& name, double fallback) const {
 }
 
 std::string describe_options(const std::vector<Option>& options) {
-  constexpr size_t kColumn = 22;
+  constexpr size_t kColumn = 24;
   std::string out;
   for (const Option& option : options) {
     std::string line = std::string("  --") + option.name + (option.value ? std::string(" ") + option.value : "");

@@ -98,7 +98,7 @@ kvc_space_t* open_bench_space(const Engine& engine, uint32_t layers, uint32_t he
   desc.k_head_dim = dim;
   desc.dtype = KVC_F16;
   kvc_space_t* space = nullptr;
-  check(kvc_space_open(engine.handle(), &desc, &space), "cannot open a space", engine.last_error());
+  engine.check(kvc_space_open(engine.handle(), &desc, &space), "cannot open a space");
   return space;
 }
 

@@ -32,7 +32,7 @@ double seconds_to_first_token(const Engine& engine, const std::string& prompt, b
   const double seconds = answer != nullptr ? static_cast<double>(answer->ttft_ns) * 1e-9 : 0;
   const bool hit = answer != nullptr && answer->cache_hit != 0;
   kvc_response_free(answer);
-  check(status, "request", engine.last_error());
+  engine.check(status, "request");
   if (hit != expect_hit) throw Failure(expect_hit ? "a repeated prompt was not found" : "a new prompt was found");
   return seconds;
 }
@@ -211,7 +211,7 @@ int command_probe(const std::vector<std::string>& argv) {
   const Engine engine((Config("seamless")));
   int32_t tokens[16];
   size_t n = 0;
-  check(kvc_tokenize(engine.handle(), "one", 3, tokens, 16, &n), "tokenize", engine.last_error());
+  engine.check(kvc_tokenize(engine.handle(), "one", 3, tokens, 16, &n), "tokenize");
   if (mode == "used") seconds_to_first_token(engine, "one", false);
   wait();
   return kExitOk;

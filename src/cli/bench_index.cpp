@@ -56,7 +56,7 @@ class Index {
   // One match as an application does it: fresh session, match, close. Returns the seconds of the match alone.
   double match(const std::vector<int32_t>& tokens) const {
     kvc_session_t* session = nullptr;
-    check(kvc_session_open(space_, nullptr, &session), "session", engine_.last_error());
+    engine_.check(kvc_session_open(space_, nullptr, &session), "session");
     size_t reused = 0;
     const double start = now_seconds();
     const kvc_status_t status = kvc_session_match(session, tokens.data(), tokens.size(), &reused);
@@ -78,7 +78,7 @@ class Index {
 
   void store(const std::vector<int32_t>& tokens, const std::vector<uint16_t>& numbers) {
     kvc_session_t* session = nullptr;
-    check(kvc_session_open(space_, nullptr, &session), "session", engine_.last_error());
+    engine_.check(kvc_session_open(space_, nullptr, &session), "session");
     size_t reused = 0;
     check(kvc_session_match(session, tokens.data(), tokens.size(), &reused), "match");
     const size_t n = tokens.size() - reused;

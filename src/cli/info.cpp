@@ -68,15 +68,17 @@ std::string info_json(const Engine& engine, const std::vector<kvc_option_info_t>
   return json.close_object().close_object().str() + "\n";
 }
 
-// "16 .. 4096", "lru | lfu", or nothing.
+// ", 1 .. 4096", ", up to 1TiB", ", one of lru | lfu", or nothing.
 std::string range_of(const kvc_option_info_t& option) {
   if (option.choices[0] != '\0') {
     std::string choices;
     for (const char* c = option.choices; *c != '\0'; ++c) choices += *c == '|' ? std::string(" | ") : std::string(1, *c);
-    return choices;
+    return ", one of " + choices;
   }
-  if (option.minimum[0] == '\0' && option.maximum[0] == '\0') return "";
-  return std::string(option.minimum) + " .. " + option.maximum;
+  const std::string minimum = option.minimum, maximum = option.maximum;
+  if (!minimum.empty() && !maximum.empty()) return ", " + minimum + " .. " + maximum;
+  if (!minimum.empty()) return ", at least " + minimum;
+  return maximum.empty() ? "" : ", up to " + maximum;
 }
 
 // The sentence in lines of at most `width` columns, each after `margin` spaces.
@@ -103,10 +105,9 @@ std::string info_text(const Engine& engine, const std::vector<kvc_option_info_t>
   out += "\nengine\n" + indent_json(engine.info()) + "\n";
   out += "\noptions (--set name=value, or kvc_config_set)\n";
   for (const kvc_option_info_t& option : options) {
-    const std::string range = range_of(option);
     out += format("  %-22s %-8s default %s", option.name, type_name(option.type),
                   option.default_value[0] != '\0' ? option.default_value : "(empty)");
-    out += (range.empty() ? "" : ", range " + range) + "\n" + wrap(option.doc, 6, 118);
+    out += range_of(option) + "\n" + wrap(option.doc, 6, 118);
   }
   out += "\npresets (--preset name, or kvc_config_create)\n";
   for (const std::string& preset : preset_names()) {

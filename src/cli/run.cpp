@@ -1,6 +1,4 @@
 // kvc run: prompts in, answers out, on one engine, so that each may reuse what the ones before it computed.
-#include <cstring>
-
 #include "commands.h"
 #include "json.h"
 #include "support.h"
@@ -139,7 +137,7 @@ class Run {
 
     kvc_response_t* answer = nullptr;
     const kvc_status_t status = kvc_wait(engine.handle(), ticket, UINT64_MAX, &answer);
-    if (answer == nullptr) check(status == KVC_OK ? KVC_E_INTERNAL : status, "no answer", engine.last_error());
+    if (answer == nullptr) engine.check(status == KVC_OK ? KVC_E_INTERNAL : status, "no answer");
     struct Release {
       kvc_response_t* response;
       ~Release() { kvc_response_free(response); }

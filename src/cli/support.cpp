@@ -54,10 +54,10 @@ std::string read_file(const std::string& path) {
   return content;
 }
 
-void check(kvc_status_t status, const std::string& what, const std::string& detail) {
+void check(kvc_status_t status, const std::string& what, const char* detail) {
   if (status == KVC_OK) return;
-  const std::string words = detail.empty() ? kvc_status_text(status) : detail;
-  throw Failure((what.empty() ? "" : what + ": ") + words + " (" + kvc_status_name(status) + ")");
+  const std::string words = detail[0] == '\0' ? kvc_status_text(status) : detail;
+  throw Failure(what + ": " + words + " (" + kvc_status_name(status) + ")");
 }
 
 Config::Config(const std::string& preset) {
@@ -93,7 +93,12 @@ Engine::Engine(const Config& config) {
   kvc_error_t error;
   std::memset(&error, 0, sizeof error);
   error.struct_size = sizeof error;
-  check(kvc_engine_create_with_error(config.handle(), &engine_, &error), "cannot make an engine", error.message);
+  const kvc_status_t status = kvc_engine_create_with_error(config.handle(), &engine_, &error);
+  cli::check(status, "cannot make an engine", error.message);
+}
+
+void Engine::check(kvc_status_t status, const std::string& what) const {
+  if (status != KVC_OK) cli::check(status, what, last_error().c_str());
 }
 
 std::string Engine::last_error() const {
@@ -104,9 +109,9 @@ std::string Engine::last_error() const {
 
 std::string Engine::info() const {
   size_t length = 0;
-  check(kvc_engine_info(engine_, nullptr, 0, &length), "engine info", last_error());
+  check(kvc_engine_info(engine_, nullptr, 0, &length), "engine info");
   std::string json(length + 1, '\0');
-  check(kvc_engine_info(engine_, json.data(), json.size(), &length), "engine info", last_error());
+  check(kvc_engine_info(engine_, json.data(), json.size(), &length), "engine info");
   json.resize(length);
   return json;
 }
@@ -115,7 +120,7 @@ kvc_stats_t Engine::stats() const {
   kvc_stats_t stats;
   std::memset(&stats, 0, sizeof stats);
   stats.struct_size = sizeof stats;
-  check(kvc_stats(engine_, &stats), "statistics", last_error());
+  check(kvc_stats(engine_, &stats), "statistics");
   return stats;
 }
 

@@ -50,8 +50,9 @@ class Progress {
 // Reads a whole file; "-" is stdin. Throws Failure.
 std::string read_file(const std::string& path);
 
-// Throws Failure with the status' name and the words of `detail` unless the status is KVC_OK.
-void check(kvc_status_t status, const std::string& what, const std::string& detail = "");
+// Throws Failure with the status' name and the words of `detail` (by default, what the status means in general) unless the status is
+// KVC_OK. `detail` must not be asked of a handle in the same expression as the call: arguments are evaluated in any order.
+void check(kvc_status_t status, const std::string& what, const char* detail = "");
 
 // Owns a configuration. set() throws UsageError, because its values come from the command line.
 class Config {
@@ -76,6 +77,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   kvc_engine_t* handle() const { return engine_; }
+  // Throws Failure with the engine's own words unless the status, of a call on this engine, is KVC_OK.
+  void check(kvc_status_t status, const std::string& what) const;
   std::string last_error() const;
   std::string info() const;  // JSON
   kvc_stats_t stats() const;

@@ -86,13 +86,13 @@ class Failures(Case):
         self.assert_refused(kvc("run", "--file", "/"), 1, "'/'")
 
     def test_model_that_is_not_there(self):
-        self.assert_refused(kvc("run", "--prompt", "x", "--model", "/nonexistent/model"), 1, "KVC_E_")
+        self.assert_refused(kvc("run", "--prompt", "x", "--model", "/nonexistent/model"), 1, "'/nonexistent/model'", "builtin")
 
     def test_no_model(self):
         self.assert_refused(kvc("run", "--prompt", "x", "--set", "model=none"), 1, "KVC_E_UNSUPPORTED")
 
     def test_budget_too_small_for_a_page(self):
-        self.assert_refused(kvc("run", "--prompt", "x", "--set", "memory=0"), 1, "KVC_E_BUDGET")
+        self.assert_refused(kvc("run", "--prompt", "x", "--set", "memory=0"), 1, "KVC_E_BUDGET", "memory")
 
     def test_prompt_longer_than_the_context(self):
         self.assert_refused(kvc("run", "--file", "-", stdin="word " * 2000), 1, "KVC_E_CONTEXT")
