@@ -32,9 +32,11 @@ constexpr size_t kMaxShortRow = 512;
 // Short rows of whole vectors: most of memcpy's time would go into finding out how long they are.
 __attribute__((target("avx2"))) void rows_short(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride,
                                                 size_t row_bytes, size_t n) {
-  for (size_t i = 0; i < n; ++i, dst += dst_stride, src += src_stride) {
+  for (size_t i = 0; i < n; ++i) {
+    std::byte* to = dst + i * dst_stride;
+    const std::byte* from = src + i * src_stride;
     for (size_t at = 0; at < row_bytes; at += 32) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + at), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + at)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + at), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + at)));
     }
   }
 }
@@ -52,13 +54,15 @@ __attribute__((target("avx2"))) inline void stream_lines(std::byte* dst, const s
 // Rows of any length and alignment; the lines that a row shares with its neighbours go the usual way.
 __attribute__((target("avx2"))) void rows_stream(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride,
                                                  size_t row_bytes, size_t n) {
-  for (size_t i = 0; i < n; ++i, dst += dst_stride, src += src_stride) {
-    const size_t head = std::min(row_bytes, (kLine - reinterpret_cast<uintptr_t>(dst) % kLine) % kLine);
+  for (size_t i = 0; i < n; ++i) {
+    std::byte* to = dst + i * dst_stride;
+    const std::byte* from = src + i * src_stride;
+    const size_t head = std::min(row_bytes, (kLine - reinterpret_cast<uintptr_t>(to) % kLine) % kLine);
     const size_t lines = (row_bytes - head) / kLine * kLine;
     const size_t tail = row_bytes - head - lines;
-    if (head != 0) std::memcpy(dst, src, head);
-    stream_lines(dst + head, src + head, lines);
-    if (tail != 0) std::memcpy(dst + head + lines, src + head + lines, tail);
+    if (head != 0) std::memcpy(to, from, head);
+    stream_lines(to + head, from + head, lines);
+    if (tail != 0) std::memcpy(to + head + lines, from + head + lines, tail);
   }
 }
 
@@ -105,7 +109,7 @@ void copy_grid(std::byte* dst, const std::byte* src, const RowGrid& grid, bool s
     g.n_inner = 1;
     g.dst_inner = 0;
   }
-  if (g.n_outer == 1) g.dst_outer = 0;  // whatever it was, it plays no part
+  if (g.n_outer == 1) g.src_outer = g.dst_outer = 0;  // whatever they were, they play no part
   const CopyRows stream = streaming ? choose_streaming(dst, g) : nullptr;
   const CopyRows copy = stream != nullptr ? stream : choose(g.row_bytes);
   if (g.n_inner == 1) {
