@@ -15,6 +15,8 @@ NEEDED = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "libmimal
           "ld-linux-x86-64.so.2"}
 # In the order of NEEDED these come before the allocator, which exports malloc and operator new as well.
 BEFORE_MIMALLOC = ["libstdc++.so.6", "libc.so.6"]
+# What the compiler itself puts into every shared object, and what __builtin_cpu_supports needs.
+COMPILERS_OWN = {"frame_dummy", "__do_global_dtors_aux", "__cpu_indicator_init"}
 # A destructor that runs at thread or process end would outlive a dlclose; writing and ending belong to the host.
 FORBIDDEN_IMPORTS = ["__cxa_thread_atexit", "__cxa_thread_atexit_impl", "pthread_key_create", "pthread_atfork", "__register_atfork",
                      "atexit", "on_exit", "exit", "_exit", "quick_exit", "abort", "signal", "sigaction", "setlocale",
@@ -95,15 +97,28 @@ def check_segments(library):
         yield "no GNU_RELRO segment"
 
 
+def initializers(library, section):
+    """The functions that an .init_array or .fini_array names."""
+    sections = re.search(r"\s" + re.escape(section) + r"\s+\S+\s+(\w+)\s+\w+\s+(\w+)", tool("readelf", "-SW", library))
+    if not sections:
+        return
+    begin, size = (int(text, 16) for text in sections.groups())
+    names = {}
+    for line in tool("nm", library).splitlines():
+        words = line.split()
+        if len(words) == 3 and words[1] in "tTwW":
+            names[int(words[0], 16)] = words[2]
+    for line in tool("readelf", "-rW", library).splitlines():
+        words = line.split()
+        if len(words) == 4 and words[2] == "R_X86_64_RELATIVE" and begin <= int(words[0], 16) < begin + size:
+            yield names.get(int(words[3], 16), words[3])
+
+
 def check_start_and_end(library):
-    """The compiler's own frame_dummy and __do_global_dtors_aux, one pointer each, and nothing of ours."""
-    sections = tool("readelf", "-SW", library)
-    for name in (".init_array", ".fini_array"):
-        match = re.search(re.escape(name) + r"\s+\w+\s+\w+\s+\w+\s+(\w+)", sections)
-        if match and int(match.group(1), 16) > 8:
-            count = int(match.group(1), 16) // 8 - 1
-            initializers = [line.split()[-1] for line in tool("nm", library).splitlines() if "_GLOBAL__sub_I" in line]
-            yield f"{name} has {count} entries of ours: {' '.join(initializers) or 'see readelf'}"
+    for section in (".init_array", ".fini_array"):
+        for name in initializers(library, section):
+            if name not in COMPILERS_OWN:
+                yield f"{section} calls {name}: no static constructors or destructors"
     imports = {line.split()[-1].split("@")[0] for line in tool("nm", "-D", "--undefined-only", library).splitlines()}
     for name in FORBIDDEN_IMPORTS:
         if name in imports:
