@@ -42,6 +42,11 @@ Page* Cache::publish(Page* page) noexcept {
   Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
   if (Page* twin = find_child(*siblings, page->token_bytes(), page_bytes, page_bytes).exact) {
     reference(twin);
+    if (twin->priority < page->priority) {  // a shared page has the highest that was asked for
+      std::lock_guard policy(policy_mutex_);
+      twin->priority = page->priority;
+      policy_->evictable(*twin, twin->candidate);
+    }
     return twin;
   }
   std::lock_guard policy(policy_mutex_);

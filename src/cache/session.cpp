@@ -2,6 +2,7 @@
 #include "cache/session.h"
 
 #include <algorithm>
+#include <new>
 
 #include "cache/cache.h"
 #include "cache/counters.h"
@@ -18,6 +19,9 @@ Session::Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, S
       open_(CountedAllocator<OpenPage>(&cache->memory_)),
       tail_tokens_(CountedAllocator<int32_t>(&cache->memory_)),
       cursor_(geometry().n_layers, 0, CountedAllocator<uint32_t>(&cache->memory_)) {
+  // What match and truncate need is there from the beginning: an open session can always do both.
+  tail_tokens_.reserve(geometry().page_tokens);
+  open_.reserve(1);
   cache_->counters_->sessions.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -70,13 +74,26 @@ void Session::drop_tail() noexcept {
 }
 
 // Completes path_. What is there already is a beginning of the chain: last_ only moves on, or path_ is cut with it.
-void Session::fill_path() {
+// Where the budget has no room for it, it stays as it is: page_at does without.
+void Session::fill_path() noexcept {
   const size_t n = sealed_pages();
   const size_t have = path_.size();
   if (have == n) return;
-  path_.resize(n);
+  try {
+    path_.resize(n);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
   Page* page = last_;
   for (size_t i = n; i > have; page = page->parent) path_[--i] = page;
+}
+
+// Page i of the chain; without path_ it is sought from the end. What a session holds can be read also when no byte is free.
+Page* Session::page_at(size_t i) const noexcept {
+  if (i < path_.size()) return path_[i];
+  Page* page = last_;
+  for (size_t at = sealed_pages(); at > i + 1; --at) page = page->parent;
+  return page;
 }
 
 Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
@@ -91,7 +108,7 @@ Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
     const size_t in_page = from % page_tokens;
     const size_t run = std::min(n, page_tokens - in_page);
     const uint32_t width = space_->token_width();
-    unpack_tokens(width, path_[from / page_tokens]->token_bytes() + in_page * width, run, out);
+    unpack_tokens(width, page_at(from / page_tokens)->token_bytes() + in_page * width, run, out);
     from += run;
     n -= run;
     out += run;
@@ -213,15 +230,15 @@ Status Session::truncate(size_t n) {
   tail_tokens_.reserve(page_tokens);
   open_.reserve(1);
   const size_t pages = n / page_tokens;
-  Page* const last = pages > 0 ? path_[pages - 1] : nullptr;
-  Page* const source = n % page_tokens != 0 ? path_[pages] : nullptr;
+  Page* const last = pages > 0 ? page_at(pages - 1) : nullptr;
+  Page* const source = n % page_tokens != 0 ? page_at(pages) : nullptr;
   // last_ keeps the whole chain until the new references are there.
   if (last != nullptr) cache_->reference(last);
   if (source != nullptr) cache_->reference(source);
   set_tail(source, n % page_tokens);
   Page* const before = last_;
   last_ = last;
-  path_.resize(pages);
+  if (path_.size() > pages) path_.resize(pages);
   cache_->unreference(before);
   return Status::ok();
 }

@@ -96,7 +96,8 @@ class Session {
   Status check_open() const;
   void set_tail(Page* source, size_t tokens) noexcept;
   void drop_tail() noexcept;
-  void fill_path();
+  void fill_path() noexcept;
+  Page* page_at(size_t i) const noexcept;
   Status copy_tokens(size_t from, size_t n, int32_t* out);
 
   // session_write.cpp

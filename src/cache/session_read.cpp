@@ -50,7 +50,7 @@ Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const T
     const size_t index = from / g.page_tokens;
     const auto in_page = static_cast<uint32_t>(from % g.page_tokens);
     const auto run = static_cast<uint32_t>(std::min<size_t>(n, g.page_tokens - in_page));
-    const Page* page = index < sealed ? path_[index] : open_[index - sealed].source;
+    const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
     const bool clear = page == nullptr || codec.is_clear();
 
@@ -124,7 +124,7 @@ Status Session::view(uint32_t layer, int plane, size_t index, PlaneView* view) {
   }
   fill_path();
   const size_t sealed = sealed_pages();
-  const Page* page = index < sealed ? path_[index] : open_[index - sealed].source;
+  const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
   if (page != nullptr && !cache_->codec_->is_clear()) return error(KVC_E_UNSUPPORTED, "the page is not in the clear");
   const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
   view->data = blob.data() + g.plane_offset(layer, plane);

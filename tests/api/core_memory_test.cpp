@@ -117,13 +117,10 @@ TEST_P(CoreMemoryTest, PinnedPagesStayUntilUnpinned) {
     EXPECT_EQ(1u, s.info().pinned);
   }
   EXPECT_EQ(2u, engine.stats().pages_pinned);
-  const auto flood = [&](int from) {
-    for (int i = from; i < from + 30; ++i) {
-      Session s(space);
-      ASSERT_STATUS(KVC_OK, s.prompt(chain(i)), s);
-    }
-  };
-  flood(1);
+  for (int i = 1; i < 31; ++i) {
+    Session s(space);
+    ASSERT_STATUS(KVC_OK, s.prompt(chain(i)), s);
+  }
   EXPECT_TRUE(held(space, 0));
   uint64_t freed = 0;
   EXPECT_EQ(KVC_OK, kvc_trim(engine, 0, &freed));
@@ -135,7 +132,7 @@ TEST_P(CoreMemoryTest, PinnedPagesStayUntilUnpinned) {
     ASSERT_STATUS(KVC_OK, kvc_session_pin(s, 0), s);
   }
   EXPECT_EQ(0u, engine.stats().pages_pinned);
-  flood(40);
+  EXPECT_EQ(KVC_OK, kvc_trim(engine, 0, nullptr));
   EXPECT_FALSE(held(space, 0));
 }
 
@@ -189,6 +186,15 @@ TEST_P(CoreMemoryTest, ASharedPageHasTheHighestPriority) {
   EXPECT_EQ(16u, s.match(chain(0)));
   ASSERT_STATUS(KVC_OK, kvc_session_set_priority(s, KVC_PRIORITY_CRITICAL), s);
   for (const kvc_page_info_t& p : engine.pages()) EXPECT_EQ(KVC_PRIORITY_CRITICAL, p.priority);
+  // Also where the second one did not look before it computed.
+  {
+    Session low(space, nullptr, KVC_PRIORITY_LOW), high(space, nullptr, KVC_PRIORITY_HIGH);
+    ASSERT_STATUS(KVC_OK, low.add(chain(1)), low);
+    ASSERT_STATUS(KVC_OK, high.add(chain(1)), high);
+  }
+  int raised = 0;
+  for (const kvc_page_info_t& p : engine.pages()) raised += p.priority == KVC_PRIORITY_HIGH;
+  EXPECT_EQ(2, raised);
   EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_set_priority(s, 201), s);
   EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_set_priority(s, -201), s);
 }

@@ -63,6 +63,8 @@ void work_on_sessions(const Space& space, uint64_t seed, int rounds, Problems* p
       case 6: {
         if (mine.size() > 5) break;
         Session f = s.fork();
+        problems->add(expect("fork", f.opened(), room));
+        if (f.opened() != KVC_OK) break;
         problems->add(f.check());
         problems->add(expect("add to a fork", f.add(some_prompt(random)), room));
         problems->add(f.check());
@@ -77,7 +79,7 @@ void work_on_sessions(const Space& space, uint64_t seed, int rounds, Problems* p
       case 8: problems->add(expect("priority", kvc_session_set_priority(s, static_cast<int32_t>(random() % 200)), {KVC_OK})); break;
       default:
         problems->add(s.check());
-        s.close(static_cast<int32_t>(random() % 3), 1000);
+        s.close(static_cast<int32_t>(random() % 3));
         mine.erase(mine.begin() + static_cast<ptrdiff_t>(at));
         continue;
     }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-
 #include <kvc/kvc.hpp>
 #include <numeric>
 #include <thread>
