@@ -22,11 +22,15 @@ Status bad(const char* format, Values... values) {
 template <typename T>
 Status read_struct(const void* in, size_t size, size_t first_size, const char* name, T* out) {
   if (size < first_size || size > kLargestStruct) {
-    return bad("the backend's describe set struct_size %zu in a %s: set it to sizeof, which is %zu here", size, name, sizeof(T));
+    return bad("the backend's describe set struct_size %zu in a %s: set it to sizeof, which is %zu here", size, name,
+               sizeof(T));
   }
   const auto* bytes = static_cast<const unsigned char*>(in);
   for (size_t i = sizeof(T); i < size; ++i) {
-    if (bytes[i] != 0) return bad("the backend's describe used a newer %s (%zu bytes) than this library knows (%zu)", name, size, sizeof(T));
+    if (bytes[i] != 0) {
+      return bad("the backend's describe used a newer %s (%zu bytes) than this library knows (%zu)", name, size,
+                 sizeof(T));
+    }
   }
   std::memcpy(static_cast<void*>(out), in, std::min(size, sizeof(T)));
   out->struct_size = sizeof(T);
@@ -34,12 +38,15 @@ Status read_struct(const void* in, size_t size, size_t first_size, const char* n
 }
 
 // NULL with size 0 stays "left out": what must be there is the space's to say, where it is opened.
-Status take_digest(const char* name, const void* data, size_t size, std::string* copy, const void** out, size_t* out_size) {
+Status take_digest(const char* name, const void* data, size_t size, std::string* copy, const void** out,
+                   size_t* out_size) {
   *out = nullptr;
   *out_size = size;
   if (data == nullptr && size == 0) return Status::ok();
   if (data == nullptr) return bad("the backend's describe gave a %s of %zu bytes at NULL", name, size);
-  if (size > kLargestDigest) return bad("the backend's describe gave a %s of %zu bytes: give 1 to %zu", name, size, kLargestDigest);
+  if (size > kLargestDigest) {
+    return bad("the backend's describe gave a %s of %zu bytes: give 1 to %zu", name, size, kLargestDigest);
+  }
   copy->assign(static_cast<const char*>(data), size);
   *out = copy->data();
   return Status::ok();
@@ -53,7 +60,8 @@ const char* take_text(const char* text, std::string* copy) {
 
 Status check_special(const char* name, int32_t token, int32_t vocab) {
   if (token >= -1 && token < vocab) return Status::ok();
-  return bad("the backend's describe set %s to %d: give a token below vocab_size %d, or -1 for none", name, token, vocab);
+  return bad("the backend's describe set %s to %d: give a token below vocab_size %d, or -1 for none", name, token,
+             vocab);
 }
 
 }  // namespace
@@ -64,8 +72,13 @@ Status Description::take(const kvc_model_info_t& info) {
   if (from.struct_size != 0 && from.struct_size != sizeof from) {
     return bad("the backend's describe set space.struct_size to %zu: it is %zu", from.struct_size, sizeof from);
   }
-  if (from.vocab_size < 1) return bad("the backend's describe set space.vocab_size to %d: it is the number of logits, at least 1", from.vocab_size);
-  if (info.context < 1) return bad("the backend's describe set context to 0: it is the longest sequence in tokens, at least 1");
+  if (from.vocab_size < 1) {
+    return bad("the backend's describe set space.vocab_size to %d: it is the number of logits, at least 1",
+               from.vocab_size);
+  }
+  if (info.context < 1) {
+    return bad("the backend's describe set context to 0: it is the longest sequence in tokens, at least 1");
+  }
   KVC_RETURN_IF_ERROR(check_special("bos", info.bos, from.vocab_size));
   KVC_RETURN_IF_ERROR(check_special("eos", info.eos, from.vocab_size));
 
@@ -73,8 +86,8 @@ Status Description::take(const kvc_model_info_t& info) {
   space_.struct_size = sizeof space_;
   space_.label = take_text(from.label, &label_);
   space_.attention = take_text(from.attention, &attention_);
-  KVC_RETURN_IF_ERROR(take_digest("weights_digest", from.weights_digest, from.weights_digest_size, &weights_, &space_.weights_digest,
-                                  &space_.weights_digest_size));
+  KVC_RETURN_IF_ERROR(take_digest("weights_digest", from.weights_digest, from.weights_digest_size, &weights_,
+                                  &space_.weights_digest, &space_.weights_digest_size));
   KVC_RETURN_IF_ERROR(take_digest("tokenizer_digest", from.tokenizer_digest, from.tokenizer_digest_size, &tokenizer_,
                                   &space_.tokenizer_digest, &space_.tokenizer_digest_size));
   KVC_RETURN_IF_ERROR(take_rope(from.rope));
@@ -110,11 +123,13 @@ Status Description::take_adapters(const kvc_adapter_t* adapters, uint32_t n) {
     const char* at = reinterpret_cast<const char*>(adapters) + i * stride;
     size_t size;
     std::memcpy(&size, at, sizeof size);
-    if (size != stride) return bad("the backend's describe set struct_size %zu in adapter %u, but %zu in the first", size, i, stride);
+    if (size != stride) {
+      return bad("the backend's describe set struct_size %zu in adapter %u, but %zu in the first", size, i, stride);
+    }
     kvc_adapter_t& copy = adapters_[i];
     KVC_RETURN_IF_ERROR(read_struct(at, stride, kFirstAdapter, "kvc_adapter_t", &copy));
-    KVC_RETURN_IF_ERROR(
-        take_digest("adapter's digest", copy.digest, copy.digest_size, &adapter_digests_[i], &copy.digest, &copy.digest_size));
+    KVC_RETURN_IF_ERROR(take_digest("adapter's digest", copy.digest, copy.digest_size, &adapter_digests_[i],
+                                    &copy.digest, &copy.digest_size));
   }
   space_.adapters = adapters_.data();
   return Status::ok();

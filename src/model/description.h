@@ -11,7 +11,8 @@ namespace kvc {
 
 class Description {
  public:
-  // Checks and copies. KVC_E_BACKEND: the message names the field. Call it once; afterwards the object stays where it is.
+  // Checks and copies. KVC_E_BACKEND: the message names the field. Call it once; afterwards the object stays where it
+  // is.
   Status take(const kvc_model_info_t& info);
 
   const ModelInfo& model() const noexcept { return model_; }

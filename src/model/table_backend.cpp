@@ -1,7 +1,7 @@
 // A caller's table of functions (kvc_backend_t) as a Backend.
 //
-// Whatever a function of the table does wrong - an error, a result that is neither an error nor KVC_OK, tokens beyond its own
-// vocabulary, K/V that it did not append - becomes KVC_E_BACKEND, with its own words where it has some.
+// Whatever a function of the table does wrong - an error, a result that is neither an error nor KVC_OK, tokens beyond
+// its own vocabulary, K/V that it did not append - becomes KVC_E_BACKEND, with its own words where it has some.
 #include <algorithm>
 #include <array>
 #include <cinttypes>
@@ -25,11 +25,11 @@ Status outcome(const char* function, kvc_status_t status, Words* words) {
   if (status == KVC_OK) return Status::ok();
   const char* text = words->get();
   if (status > 0) {
-    return error(KVC_E_BACKEND, "the backend's %s returned %d (%s): it must return KVC_OK or an error%s%s", function, status,
-                 kvc_status_name(status), text[0] != 0 ? "; it says: " : "", text);
+    return error(KVC_E_BACKEND, "the backend's %s returned %d (%s): it must return KVC_OK or an error%s%s", function,
+                 status, kvc_status_name(status), text[0] != 0 ? "; it says: " : "", text);
   }
-  return error(KVC_E_BACKEND, "the backend's %s failed: %s (%s, %d)", function, text[0] != 0 ? text : "it gave no reason",
-               kvc_status_name(status), status);
+  return error(KVC_E_BACKEND, "the backend's %s failed: %s (%s, %d)", function,
+               text[0] != 0 ? text : "it gave no reason", kvc_status_name(status), status);
 }
 
 // Sessions as the table's functions see them, for as long as one call takes.
@@ -45,7 +45,9 @@ class Exposed {
   Status add(Session* session, kvc_session_t** out) {
     open_.reserve(open_.size() + 1);
     kvc_session_t* handle = handles_.expose(handles_.context, session);
-    if (handle == nullptr) return error(KVC_E_NO_MEMORY, "no memory for the handle of a session that the backend is to see");
+    if (handle == nullptr) {
+      return error(KVC_E_NO_MEMORY, "no memory for the handle of a session that the backend is to see");
+    }
     open_.push_back(handle);
     *out = handle;
     return Status::ok();
@@ -62,7 +64,8 @@ Status check_appended(const char* function, Session* session, uint64_t sequence,
     const size_t has = session->appended(layer);
     if (has == expected) continue;
     return error(KVC_E_BACKEND,
-                 "the backend's %s left %zu tokens in layer %u of sequence %" PRIu64 " where there must be %zu: append every token to "
+                 "the backend's %s left %zu tokens in layer %u of sequence %" PRIu64
+                 " where there must be %zu: append every token to "
                  "every layer once",
                  function, has, layer, sequence, expected);
   }
@@ -83,7 +86,8 @@ class TableBackend final : public Backend {
     info.space.struct_size = sizeof info.space;
     info.bos = info.eos = -1;
     Words words;
-    KVC_RETURN_IF_ERROR(outcome("describe", table_.describe(table_.user_data, &info, words.text, sizeof words.text), &words));
+    KVC_RETURN_IF_ERROR(
+        outcome("describe", table_.describe(table_.user_data, &info, words.text, sizeof words.text), &words));
     return description_.take(info);
   }
 
@@ -97,7 +101,8 @@ class TableBackend final : public Backend {
   Status sequence_open(uint64_t sequence) override {
     if (table_.sequence_open == nullptr) return Status::ok();
     Words words;
-    return outcome("sequence_open", table_.sequence_open(table_.user_data, sequence, words.text, sizeof words.text), &words);
+    return outcome("sequence_open", table_.sequence_open(table_.user_data, sequence, words.text, sizeof words.text),
+                   &words);
   }
 
   void sequence_close(uint64_t sequence) noexcept override {
@@ -118,7 +123,8 @@ class TableBackend final : public Backend {
   Status check_table() const;
   Status check_own_kv(const char* function) const {
     if (!paged()) return Status::ok();
-    return error(KVC_E_UNSUPPORTED, "%s is for backends that keep their own K/V; this one is of kind KVC_BACKEND_PAGED", function);
+    return error(KVC_E_UNSUPPORTED, "%s is for backends that keep their own K/V; this one is of kind KVC_BACKEND_PAGED",
+                 function);
   }
 
   const kvc_backend_t table_;
@@ -129,19 +135,22 @@ class TableBackend final : public Backend {
 Status TableBackend::check_table() const {
   const kvc_backend_t& t = table_;
   if (t.struct_size != sizeof t) {
-    return error(KVC_E_STRUCT_SIZE, "the backend's struct_size is %zu: set it to sizeof(kvc_backend_t), which is %zu", t.struct_size, sizeof t);
+    return error(KVC_E_STRUCT_SIZE, "the backend's struct_size is %zu: set it to sizeof(kvc_backend_t), which is %zu",
+                 t.struct_size, sizeof t);
   }
   if (t.kind != KVC_BACKEND_PAGED && t.kind != KVC_BACKEND_OWN_KV) {
-    return error(KVC_E_OUT_OF_RANGE, "the backend's kind is %d: give KVC_BACKEND_PAGED (1) or KVC_BACKEND_OWN_KV (2)", t.kind);
+    return error(KVC_E_OUT_OF_RANGE, "the backend's kind is %d: give KVC_BACKEND_PAGED (1) or KVC_BACKEND_OWN_KV (2)",
+                 t.kind);
   }
   struct {
     const char* name;
     bool present;
     bool required;
-  } const functions[] = {{"describe", t.describe != nullptr, true},       {"tokenize", t.tokenize != nullptr, true},
-                         {"detokenize", t.detokenize != nullptr, true},   {"forward", t.forward != nullptr, true},
-                         {"export_kv", t.export_kv != nullptr, !paged()}, {"import_kv", t.import_kv != nullptr, !paged()},
-                         {"truncate", t.truncate != nullptr, !paged()}};
+  } const functions[] = {
+      {"describe", t.describe != nullptr, true},       {"tokenize", t.tokenize != nullptr, true},
+      {"detokenize", t.detokenize != nullptr, true},   {"forward", t.forward != nullptr, true},
+      {"export_kv", t.export_kv != nullptr, !paged()}, {"import_kv", t.import_kv != nullptr, !paged()},
+      {"truncate", t.truncate != nullptr, !paged()}};
   for (const auto& function : functions) {
     if (function.required && !function.present) {
       return error(KVC_E_NULL, "the backend's %s is NULL: a backend of kind %s needs it", function.name,
@@ -161,8 +170,8 @@ Status TableBackend::tokenise(std::string_view text, std::vector<int32_t>* out) 
     out->resize(before + capacity);
     Words words;
     size_t n = 0;
-    const kvc_status_t status = table_.tokenize(table_.user_data, text.data(), text.size(), out->data() + before, capacity, &n, words.text,
-                                                sizeof words.text);
+    const kvc_status_t status = table_.tokenize(table_.user_data, text.data(), text.size(), out->data() + before,
+                                                capacity, &n, words.text, sizeof words.text);
     const bool too_small = n > capacity && (status == KVC_OK || status == KVC_E_BUFFER);
     if (!too_small) {
       Status result = outcome("tokenize", status, &words);
@@ -170,7 +179,8 @@ Status TableBackend::tokenise(std::string_view text, std::vector<int32_t>* out) 
       for (size_t i = 0; result.is_ok() && i < n; ++i) {
         const int32_t token = (*out)[before + i];
         if (token < 0 || token >= vocab) {
-          result = error(KVC_E_BACKEND, "the backend's tokenize gave token %d: its vocabulary is 0 to %d", token, vocab - 1);
+          result =
+              error(KVC_E_BACKEND, "the backend's tokenize gave token %d: its vocabulary is 0 to %d", token, vocab - 1);
         }
       }
       out->resize(result.is_ok() ? before + n : before);
@@ -178,13 +188,15 @@ Status TableBackend::tokenise(std::string_view text, std::vector<int32_t>* out) 
     }
     if (n > most) {
       out->resize(before);
-      return error(KVC_E_BACKEND, "the backend's tokenize says that %zu bytes of text are %zu tokens: at most %zu are believed", text.size(), n,
-                   most);
+      return error(KVC_E_BACKEND,
+                   "the backend's tokenize says that %zu bytes of text are %zu tokens: at most %zu are believed",
+                   text.size(), n, most);
     }
     capacity = n;
   }
   out->resize(before);
-  return error(KVC_E_BACKEND, "the backend's tokenize asked for room for %zu tokens, got it, and asked for more", capacity);
+  return error(KVC_E_BACKEND, "the backend's tokenize asked for room for %zu tokens, got it, and asked for more",
+               capacity);
 }
 
 Status TableBackend::detokenise(int32_t token, std::string* out) {
@@ -196,18 +208,24 @@ Status TableBackend::detokenise(int32_t token, std::string* out) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     Words words;
     size_t size = 0;
-    const kvc_status_t status = table_.detokenize(table_.user_data, token, bytes, capacity, &size, words.text, sizeof words.text);
+    const kvc_status_t status =
+        table_.detokenize(table_.user_data, token, bytes, capacity, &size, words.text, sizeof words.text);
     if (size <= capacity || (status != KVC_OK && status != KVC_E_BUFFER)) {
       KVC_RETURN_IF_ERROR(outcome("detokenize", status, &words));
       out->append(bytes, size);
       return Status::ok();
     }
-    if (size > kMost) return error(KVC_E_BACKEND, "the backend's detokenize says that token %d has %zu bytes: at most %zu are believed", token, size, kMost);
+    if (size > kMost) {
+      return error(KVC_E_BACKEND, "the backend's detokenize says that token %d has %zu bytes: at most %zu are believed",
+                   token, size, kMost);
+    }
     large.resize(size);
     bytes = large.data();
     capacity = size;
   }
-  return error(KVC_E_BACKEND, "the backend's detokenize asked for room for %zu bytes of token %d, got it, and asked for more", capacity, token);
+  return error(KVC_E_BACKEND,
+               "the backend's detokenize asked for room for %zu bytes of token %d, got it, and asked for more",
+               capacity, token);
 }
 
 Status TableBackend::forward(std::span<const ForwardItem> items) {
@@ -226,13 +244,14 @@ Status TableBackend::forward(std::span<const ForwardItem> items) {
       call.logits = item.logits;
       if (paged()) KVC_RETURN_IF_ERROR(exposed.add(item.session, &call.session));
     }
-    const kvc_status_t status =
-        table_.forward(table_.user_data, calls.data(), static_cast<uint32_t>(calls.size()), words.text, sizeof words.text);
+    const kvc_status_t status = table_.forward(table_.user_data, calls.data(), static_cast<uint32_t>(calls.size()),
+                                               words.text, sizeof words.text);
     KVC_RETURN_IF_ERROR(outcome("forward", status, &words));
   }
   if (!paged()) return Status::ok();
   for (const ForwardItem& item : items) {
-    KVC_RETURN_IF_ERROR(check_appended("forward", item.session, item.sequence, size_t{item.position} + item.tokens.size()));
+    KVC_RETURN_IF_ERROR(
+        check_appended("forward", item.session, item.sequence, size_t{item.position} + item.tokens.size()));
   }
   return Status::ok();
 }
@@ -244,7 +263,8 @@ Status TableBackend::export_kv(uint64_t sequence, Session* session, uint32_t fro
     Exposed exposed(handles_);
     kvc_session_t* handle = nullptr;
     KVC_RETURN_IF_ERROR(exposed.add(session, &handle));
-    const kvc_status_t status = table_.export_kv(table_.user_data, sequence, handle, from, n, words.text, sizeof words.text);
+    const kvc_status_t status =
+        table_.export_kv(table_.user_data, sequence, handle, from, n, words.text, sizeof words.text);
     KVC_RETURN_IF_ERROR(outcome("export_kv", status, &words));
   }
   return check_appended("export_kv", session, sequence, size_t{from} + n);
@@ -256,8 +276,8 @@ Status TableBackend::import_kv(uint64_t sequence, Session* session, std::span<co
   Exposed exposed(handles_);
   kvc_session_t* handle = nullptr;
   KVC_RETURN_IF_ERROR(exposed.add(session, &handle));
-  const kvc_status_t status = table_.import_kv(table_.user_data, sequence, handle, tokens.data(), from, static_cast<uint32_t>(tokens.size()),
-                                               words.text, sizeof words.text);
+  const kvc_status_t status = table_.import_kv(table_.user_data, sequence, handle, tokens.data(), from,
+                                               static_cast<uint32_t>(tokens.size()), words.text, sizeof words.text);
   return outcome("import_kv", status, &words);
 }
 

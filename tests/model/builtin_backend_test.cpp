@@ -105,12 +105,12 @@ class WeightsTest : public testing::Test {
  protected:
   WeightsTest() {
     const auto file = builtin::embedded_weights();
-    bytes_ = static_cast<std::byte*>(::operator new(file.size() + 128, std::align_val_t{64}));
+    bytes_ = static_cast<std::byte*>(::operator new (file.size() + 128, std::align_val_t{64}));
     size_ = file.size();
     std::memcpy(bytes_, file.data(), size_);
     std::memset(bytes_ + size_, 0, 128);
   }
-  ~WeightsTest() override { ::operator delete(bytes_, std::align_val_t{64}); }
+  ~WeightsTest() override { ::operator delete (bytes_, std::align_val_t{64}); }
 
   kvc_status_t parse(size_t size) {
     builtin::Weights weights;
@@ -142,7 +142,8 @@ TEST_F(WeightsTest, TakesTheEmbeddedFile) {
 }
 
 TEST_F(WeightsTest, RefusesDamagedFiles) {
-  for (size_t size : {size_t{0}, size_t{7}, size_t{47}, size_t{48}, size_t{1000}, size_ - 64, size_ - 1, size_ + 64, size_ + 128}) {
+  for (size_t size :
+       {size_t{0}, size_t{7}, size_t{47}, size_t{48}, size_t{1000}, size_ - 64, size_ - 1, size_ + 64, size_ + 128}) {
     EXPECT_EQ(parse(size), KVC_E_CORRUPT) << size;
   }
   for (size_t field = 0; field < 7; ++field) {

@@ -100,7 +100,8 @@ class BuiltinReferenceTest : public BuiltinTest {
   void SetUp() override {
     BuiltinTest::SetUp();
     const std::string text = file("builtin_reference.json");
-    ASSERT_FALSE(text.empty()) << "tests/model/builtin_reference.json is missing: src/model/builtin/train/export.py writes it";
+    ASSERT_FALSE(text.empty())
+        << "tests/model/builtin_reference.json is missing: src/model/builtin/train/export.py writes it";
     reference_ = Parser(text).parse();
   }
   Json reference_;

@@ -1,4 +1,5 @@
-// The kernels against plain double-precision arithmetic, and their rule: a column's result depends on that column alone.
+// The kernels against plain double-precision arithmetic, and their rule: a column's result depends on that column
+// alone.
 #include "model/builtin/kernels.h"
 
 #include <gtest/gtest.h>
@@ -17,10 +18,11 @@ namespace {
 // 64-byte aligned floats.
 class Buffer {
  public:
-  explicit Buffer(size_t n) : size_(n), data_(static_cast<float*>(::operator new(n * sizeof(float), std::align_val_t{64}))) {
+  explicit Buffer(size_t n)
+      : size_(n), data_(static_cast<float*>(::operator new (n * sizeof(float), std::align_val_t{64}))) {
     std::fill_n(data_, n, 0.0f);
   }
-  ~Buffer() { ::operator delete(data_, std::align_val_t{64}); }
+  ~Buffer() { ::operator delete (data_, std::align_val_t{64}); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   float* data() { return data_; }
@@ -51,13 +53,14 @@ class KernelsTest : public testing::TestWithParam<const Kernels* (*)()> {
   Random random_{7};
 };
 
-INSTANTIATE_TEST_SUITE_P(All, KernelsTest, testing::Values(&baseline_kernels, &avx2_kernels), [](const auto& info) {
-  return std::string(info.index == 0 ? "baseline" : "avx2");
-});
+INSTANTIATE_TEST_SUITE_P(All, KernelsTest, testing::Values(&baseline_kernels, &avx2_kernels),
+                         [](const auto& info) { return std::string(info.index == 0 ? "baseline" : "avx2"); });
 
 TEST_P(KernelsTest, LinearGivesEachColumnTheSameWhateverItsNeighbours) {
-  // Shapes of the built-in model, and some on the edges of the row blocks and of Eigen's blocking in the inner dimension.
-  const Shape shapes[] = {{256, 192}, {128, 192}, {192, 256}, {512, 192}, {192, 512}, {258, 192}, {48, 64}, {95, 288}, {97, 304}, {64, 1024}};
+  // Shapes of the built-in model, and some on the edges of the row blocks and of Eigen's blocking in the inner
+  // dimension.
+  const Shape shapes[] = {{256, 192}, {128, 192}, {192, 256}, {512, 192}, {192, 512},
+                          {258, 192}, {48, 64},   {95, 288},  {97, 304},  {64, 1024}};
   constexpr uint32_t kWidest = 64;
   for (const Shape& shape : shapes) {
     std::vector<int8_t> data(size_t{shape.out} * shape.in);
@@ -77,7 +80,8 @@ TEST_P(KernelsTest, LinearGivesEachColumnTheSameWhateverItsNeighbours) {
           sum += product;
           size += std::fabs(product);
         }
-        ASSERT_NEAR(y[size_t{c} * shape.out + r], sum, size * 1e-5 + 1e-6) << shape.out << "x" << shape.in << " row " << r;
+        ASSERT_NEAR(y[size_t{c} * shape.out + r], sum, size * 1e-5 + 1e-6)
+            << shape.out << "x" << shape.in << " row " << r;
       }
     }
     for (uint32_t columns = kColumnStep; columns < kWidest; columns += kColumnStep) {
@@ -155,7 +159,8 @@ TEST_P(KernelsTest, AttendIsSoftmaxOverWhatIsVisible) {
   uint32_t visible[kColumns];
   for (uint32_t c = 0; c < kColumns; ++c) visible[c] = c == 0 ? 1 : 4 * c + 1;
   for (uint32_t b = 0; b < kBlocks; ++b) {
-    kernels_->attend(k.data() + b * kBlock * kHeadDim, v.data() + b * kBlock * kHeadDim, b + 1 == kBlocks ? visible : nullptr, a.q);
+    kernels_->attend(k.data() + b * kBlock * kHeadDim, v.data() + b * kBlock * kHeadDim,
+                     b + 1 == kBlocks ? visible : nullptr, a.q);
   }
   for (uint32_t c = 0; c < kColumns; ++c) {
     const uint32_t positions = (kBlocks - 1) * kBlock + visible[c];
@@ -166,7 +171,9 @@ TEST_P(KernelsTest, AttendIsSoftmaxOverWhatIsVisible) {
       total += std::exp(score);
       for (uint32_t i = 0; i < kHeadDim; ++i) out[i] += std::exp(score) * v[p * kHeadDim + i];
     }
-    for (uint32_t i = 0; i < kHeadDim; ++i) ASSERT_NEAR(a.out[c * kHeadDim + i] / a.sum[c], out[i] / total, 2e-5) << "column " << c;
+    for (uint32_t i = 0; i < kHeadDim; ++i) {
+      ASSERT_NEAR(a.out[c * kHeadDim + i] / a.sum[c], out[i] / total, 2e-5) << "column " << c;
+    }
   }
 }
 
@@ -181,7 +188,8 @@ TEST_P(KernelsTest, AttendGivesEachQueryTheSameWhateverItsNeighbours) {
   all.query.randomise(random_, 2);
   const auto run = [&](Attention& a, const uint32_t* seen) {
     for (uint32_t b = 0; b < kBlocks; ++b) {
-      kernels_->attend(k.data() + b * kBlock * kHeadDim, v.data() + b * kBlock * kHeadDim, b + 1 == kBlocks ? seen : nullptr, a.q);
+      kernels_->attend(k.data() + b * kBlock * kHeadDim, v.data() + b * kBlock * kHeadDim,
+                       b + 1 == kBlocks ? seen : nullptr, a.q);
     }
   };
   run(all, visible);
@@ -190,7 +198,8 @@ TEST_P(KernelsTest, AttendGivesEachQueryTheSameWhateverItsNeighbours) {
       Attention some(columns);
       std::memcpy(some.query.data(), all.query.data() + first * kHeadDim, some.query.size() * sizeof(float));
       run(some, visible + first);
-      ASSERT_TRUE(same_bits(some.out.data(), all.out.data() + first * kHeadDim, some.out.size())) << columns << " from " << first;
+      ASSERT_TRUE(same_bits(some.out.data(), all.out.data() + first * kHeadDim, some.out.size()))
+          << columns << " from " << first;
       ASSERT_TRUE(same_bits(some.sum.data(), all.sum.data() + first, columns)) << columns << " from " << first;
     }
   }

@@ -46,8 +46,8 @@ struct FakeHandles {
 struct FakeModel {
   FakeHandles* handles = nullptr;
   int destroyed = 0, tokenize_calls = 0, detokenize_calls = 0;
-  uint32_t skip_layer = ~0u;    // forward and export_kv forget this layer
-  size_t claim_tokens = 0;      // what tokenize says on its first call, if not 0
+  uint32_t skip_layer = ~0u;  // forward and export_kv forget this layer
+  size_t claim_tokens = 0;    // what tokenize says on its first call, if not 0
   std::vector<kvc_forward_t> forwards;
   std::vector<std::string> log;
   // When set, the function of that name returns this status, with words.
@@ -66,11 +66,13 @@ struct FakeModel {
   static FakeModel& of(void* user_data) { return *static_cast<FakeModel*>(user_data); }
 
   static kvc_status_t describe(void* user_data, kvc_model_info_t* info, char* error, size_t error_size) {
-    static char name[] = "fake", label[] = "fake-1", weights[] = "WEIGHTS", tokenizer[] = "TOK", scaling[] = "yarn", attention[] = "window=9";
+    static char name[] = "fake", label[] = "fake-1", weights[] = "WEIGHTS", tokenizer[] = "TOK", scaling[] = "yarn",
+                attention[] = "window=9";
     static char lora[] = "LORA";
     static kvc_rope_t rope{};
     static kvc_adapter_t adapters[2]{};
-    std::strcpy(name, "fake"), std::strcpy(label, "fake-1"), std::strcpy(weights, "WEIGHTS"), std::strcpy(tokenizer, "TOK");
+    std::strcpy(name, "fake"), std::strcpy(label, "fake-1"), std::strcpy(weights, "WEIGHTS"),
+        std::strcpy(tokenizer, "TOK");
     std::strcpy(scaling, "yarn"), std::strcpy(attention, "window=9"), std::strcpy(lora, "LORA");
     rope = {};
     rope.struct_size = sizeof rope;
@@ -110,17 +112,18 @@ struct FakeModel {
     info.struct_size = sizeof info;
     FakeModel scratch;
     describe(&scratch, &info, nullptr, 0);
-    for (const void* text : {static_cast<const void*>(info.name), static_cast<const void*>(info.space.label), info.space.weights_digest,
-                             info.space.tokenizer_digest, static_cast<const void*>(info.space.rope->scaling),
-                             static_cast<const void*>(info.space.attention), info.space.adapters[0].digest}) {
+    for (const void* text :
+         {static_cast<const void*>(info.name), static_cast<const void*>(info.space.label), info.space.weights_digest,
+          info.space.tokenizer_digest, static_cast<const void*>(info.space.rope->scaling),
+          static_cast<const void*>(info.space.attention), info.space.adapters[0].digest}) {
       std::memset(const_cast<void*>(text), '?', 3);
     }
     const_cast<kvc_rope_t*>(info.space.rope)->base = 1;
     const_cast<kvc_adapter_t*>(info.space.adapters)[1].scale = 99;
   }
 
-  static kvc_status_t tokenize(void* user_data, const char* text, size_t size, int32_t* tokens, size_t capacity, size_t* n, char* error,
-                               size_t error_size) {
+  static kvc_status_t tokenize(void* user_data, const char* text, size_t size, int32_t* tokens, size_t capacity,
+                               size_t* n, char* error, size_t error_size) {
     FakeModel& self = of(user_data);
     ++self.tokenize_calls;
     // '!' makes 12 tokens of a byte, so that texts need more room than they have bytes.
@@ -130,8 +133,8 @@ struct FakeModel {
     *n = self.claim_tokens != 0 ? self.claim_tokens : all.size();
     return self.result("tokenize", error, error_size);
   }
-  static kvc_status_t detokenize(void* user_data, int32_t token, char* bytes, size_t capacity, size_t* size, char* error,
-                                 size_t error_size) {
+  static kvc_status_t detokenize(void* user_data, int32_t token, char* bytes, size_t capacity, size_t* size,
+                                 char* error, size_t error_size) {
     FakeModel& self = of(user_data);
     ++self.detokenize_calls;
     const std::string text(static_cast<size_t>(token), 'x');
@@ -166,20 +169,24 @@ struct FakeModel {
     for (uint32_t i = 0; i < n; ++i) {
       EXPECT_EQ(items[i].struct_size, sizeof items[i]);
       if (items[i].session != nullptr) self.append(self.handles->open.at(items[i].session), items[i].n);
-      if (items[i].logits != nullptr) std::fill_n(items[i].logits, 256, static_cast<float>(items[i].tokens[items[i].n - 1]));
+      if (items[i].logits != nullptr) {
+        std::fill_n(items[i].logits, 256, static_cast<float>(items[i].tokens[items[i].n - 1]));
+      }
     }
     return self.result("forward", error, error_size);
   }
-  static kvc_status_t export_kv(void* user_data, uint64_t, kvc_session_t* session, uint32_t, uint32_t n, char* error, size_t error_size) {
+  static kvc_status_t export_kv(void* user_data, uint64_t, kvc_session_t* session, uint32_t, uint32_t n, char* error,
+                                size_t error_size) {
     FakeModel& self = of(user_data);
     self.append(self.handles->open.at(session), n);
     return self.result("export_kv", error, error_size);
   }
-  static kvc_status_t import_kv(void* user_data, uint64_t, kvc_session_t* session, const int32_t* tokens, uint32_t from, uint32_t n,
-                                char* error, size_t error_size) {
+  static kvc_status_t import_kv(void* user_data, uint64_t, kvc_session_t* session, const int32_t* tokens, uint32_t from,
+                                uint32_t n, char* error, size_t error_size) {
     FakeModel& self = of(user_data);
     EXPECT_EQ(self.handles->open.count(session), 1u);
-    self.log.push_back("import " + std::to_string(n) + " from " + std::to_string(from) + " first " + std::to_string(tokens[0]));
+    self.log.push_back("import " + std::to_string(n) + " from " + std::to_string(from) + " first " +
+                       std::to_string(tokens[0]));
     return self.result("import_kv", error, error_size);
   }
   static kvc_status_t truncate(void* user_data, uint64_t, uint32_t n, char* error, size_t error_size) {
@@ -323,21 +330,32 @@ TEST_F(TableBackendTest, WorksWithoutTheOptionalFunctions) {
 }
 
 TEST_F(TableBackendTest, RefusesIncompleteTables) {
-  const auto refuse = [&](int32_t kind, std::function<void(kvc_backend_t*)> change, kvc_status_t code, const char* words) {
+  const auto refuse = [&](int32_t kind, std::function<void(kvc_backend_t*)> change, kvc_status_t code,
+                          const char* words) {
     kvc_backend_t table = model_.table(kind);
     change(&table);
     expect_refused(table, code, words);
   };
-  refuse(KVC_BACKEND_PAGED, [](auto* t) { t->struct_size = 8; }, KVC_E_STRUCT_SIZE, "struct_size is 8");
-  refuse(3, [](auto*) {}, KVC_E_OUT_OF_RANGE, "kind is 3");
-  refuse(0, [](auto*) {}, KVC_E_OUT_OF_RANGE, "kind is 0");
-  refuse(KVC_BACKEND_PAGED, [](auto* t) { t->describe = nullptr; }, KVC_E_NULL, "describe");
-  refuse(KVC_BACKEND_PAGED, [](auto* t) { t->tokenize = nullptr; }, KVC_E_NULL, "tokenize");
-  refuse(KVC_BACKEND_PAGED, [](auto* t) { t->detokenize = nullptr; }, KVC_E_NULL, "detokenize");
-  refuse(KVC_BACKEND_PAGED, [](auto* t) { t->forward = nullptr; }, KVC_E_NULL, "forward");
-  refuse(KVC_BACKEND_OWN_KV, [](auto* t) { t->export_kv = nullptr; }, KVC_E_NULL, "export_kv");
-  refuse(KVC_BACKEND_OWN_KV, [](auto* t) { t->import_kv = nullptr; }, KVC_E_NULL, "import_kv");
-  refuse(KVC_BACKEND_OWN_KV, [](auto* t) { t->truncate = nullptr; }, KVC_E_NULL, "truncate");
+  refuse(
+      KVC_BACKEND_PAGED, [](auto* t) { t->struct_size = 8; }, KVC_E_STRUCT_SIZE, "struct_size is 8");
+  refuse(
+      3, [](auto*) {}, KVC_E_OUT_OF_RANGE, "kind is 3");
+  refuse(
+      0, [](auto*) {}, KVC_E_OUT_OF_RANGE, "kind is 0");
+  refuse(
+      KVC_BACKEND_PAGED, [](auto* t) { t->describe = nullptr; }, KVC_E_NULL, "describe");
+  refuse(
+      KVC_BACKEND_PAGED, [](auto* t) { t->tokenize = nullptr; }, KVC_E_NULL, "tokenize");
+  refuse(
+      KVC_BACKEND_PAGED, [](auto* t) { t->detokenize = nullptr; }, KVC_E_NULL, "detokenize");
+  refuse(
+      KVC_BACKEND_PAGED, [](auto* t) { t->forward = nullptr; }, KVC_E_NULL, "forward");
+  refuse(
+      KVC_BACKEND_OWN_KV, [](auto* t) { t->export_kv = nullptr; }, KVC_E_NULL, "export_kv");
+  refuse(
+      KVC_BACKEND_OWN_KV, [](auto* t) { t->import_kv = nullptr; }, KVC_E_NULL, "import_kv");
+  refuse(
+      KVC_BACKEND_OWN_KV, [](auto* t) { t->truncate = nullptr; }, KVC_E_NULL, "truncate");
 }
 
 TEST_F(TableBackendTest, RefusesBadDescriptions) {
@@ -351,9 +369,12 @@ TEST_F(TableBackendTest, RefusesBadDescriptions) {
   expect_bad_description([](auto* i) { i->space.tokenizer_digest_size = 65; }, "tokenizer_digest of 65 bytes");
   expect_bad_description([](auto* i) { i->space.adapters = nullptr; }, "n_adapters to 2");
   expect_bad_description([](auto* i) { i->space.n_adapters = 5000; }, "n_adapters to 5000");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].struct_size = 40; }, "adapter 1");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[0].struct_size = 0; }, "kvc_adapter_t");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].digest = nullptr; }, "adapter's digest");
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].struct_size = 40; },
+                         "adapter 1");
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[0].struct_size = 0; },
+                         "kvc_adapter_t");
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].digest = nullptr; },
+                         "adapter's digest");
   expect_bad_description([](auto* i) { const_cast<kvc_rope_t*>(i->space.rope)->struct_size = 5000; }, "kvc_rope_t");
 }
 
@@ -377,19 +398,23 @@ TEST_F(TableBackendTest, ReadsStructsOfNewerCallers) {
 TEST_F(TableBackendTest, PassesOnTheWordsOfAFailure) {
   for (kvc_status_t code : {KVC_E_USER, KVC_E_NO_MEMORY, KVC_E_CORRUPT}) {
     model_.status = {{"describe", code}};
-    expect_refused(model_.table(KVC_BACKEND_PAGED), KVC_E_BACKEND, std::string("describe failed: out of cheese (") + kvc_status_name(code));
+    expect_refused(model_.table(KVC_BACKEND_PAGED), KVC_E_BACKEND,
+                   std::string("describe failed: out of cheese (") + kvc_status_name(code));
   }
   model_.status.clear();
   make(KVC_BACKEND_OWN_KV);
   const auto session = open();
-  for (const char* name : {"tokenize", "detokenize", "sequence_open", "forward", "export_kv", "import_kv", "truncate"}) {
+  for (const char* name :
+       {"tokenize", "detokenize", "sequence_open", "forward", "export_kv", "import_kv", "truncate"}) {
     model_.status[name] = KVC_E_USER;
   }
   const int32_t token = 65;
   std::vector<int32_t> tokens{1};
   std::string text = "a";
   const ForwardItem one{1, session.get(), {&token, 1}, 0, nullptr};
-  const auto failed = [](const char* name) { return std::string("backend's ") + name + " failed: out of cheese (KVC_E_USER, -900)"; };
+  const auto failed = [](const char* name) {
+    return std::string("backend's ") + name + " failed: out of cheese (KVC_E_USER, -900)";
+  };
   expect_failure(backend_->tokenise("hi", &tokens), KVC_E_BACKEND, failed("tokenize"));
   expect_failure(backend_->detokenise(65, &text), KVC_E_BACKEND, failed("detokenize"));
   expect_failure(backend_->sequence_open(1), KVC_E_BACKEND, failed("sequence_open"));
@@ -504,7 +529,8 @@ TEST_F(TableBackendTest, PagedForwardMustAppendToEveryLayer) {
   const std::vector<int32_t> tokens{5, 6, 7};
   model_.skip_layer = 1;
   const ForwardItem one{11, session.get(), tokens, 0, nullptr};
-  expect_failure(backend_->forward({&one, 1}), KVC_E_BACKEND, "forward left 0 tokens in layer 1 of sequence 11 where there must be 3");
+  expect_failure(backend_->forward({&one, 1}), KVC_E_BACKEND,
+                 "forward left 0 tokens in layer 1 of sequence 11 where there must be 3");
 }
 
 TEST_F(TableBackendTest, WithdrawsHandlesWhenThereIsNoMemoryForAll) {

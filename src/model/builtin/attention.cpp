@@ -18,7 +18,9 @@ void load(const PlaneView& view, uint32_t head, float* out) {
   if (view.token_stride == kRowBytes) {
     to_f32(DType::f16, rows, out, size_t{tokens} * kHeadDim);
   } else {
-    for (uint32_t t = 0; t < tokens; ++t) to_f32(DType::f16, rows + t * view.token_stride, out + t * kHeadDim, kHeadDim);
+    for (uint32_t t = 0; t < tokens; ++t) {
+      to_f32(DType::f16, rows + t * view.token_stride, out + t * kHeadDim, kHeadDim);
+    }
   }
   std::fill(out + tokens * kHeadDim, out + kBlock * kHeadDim, 0.0f);
 }
@@ -40,7 +42,8 @@ Attention::Attention(const Config& config, const Kernels* kernels)
       visible_(columns_),
       read_{Buffer<uint16_t>(size_t{kBlock} * config.kv_dim()), Buffer<uint16_t>(size_t{kBlock} * config.kv_dim())} {}
 
-Status Attention::open_page(Session* session, uint32_t layer, int plane, uint32_t page, uint32_t tokens, PlaneView* view) {
+Status Attention::open_page(Session* session, uint32_t layer, int plane, uint32_t page, uint32_t tokens,
+                            PlaneView* view) {
   Status status = session->view(layer, plane, page, view);
   if (status.code() == KVC_E_UNSUPPORTED) {
     TensorView out;
@@ -57,12 +60,14 @@ Status Attention::open_page(Session* session, uint32_t layer, int plane, uint32_
   }
   KVC_RETURN_IF_ERROR(status);
   if (view->tokens >= tokens) return Status::ok();
-  return error(KVC_E_INTERNAL, "page %u of layer %u has %u tokens where the model expects %u", page, layer, view->tokens, tokens);
+  return error(KVC_E_INTERNAL, "page %u of layer %u has %u tokens where the model expects %u", page, layer,
+               view->tokens, tokens);
 }
 
 Status Attention::run(Session* session, uint32_t layer, uint32_t position, uint32_t n, const float* query, float* out) {
   const uint32_t columns = padded(n * group_);
-  const uint32_t q_dim = config_.q_dim(), run = group_ * kHeadDim;  // floats of a token: of all heads, of those of one K/V head
+  const uint32_t q_dim = config_.q_dim();    // floats of a token: of all heads ...
+  const uint32_t run = group_ * kHeadDim;    // ... and of those that share a K/V head
   const float scale = 1.0f / std::sqrt(static_cast<float>(kHeadDim));
 
   // Query (token t, head g * group + h) is column t * group + h of K/V head g.
@@ -102,7 +107,8 @@ Status Attention::run(Session* session, uint32_t layer, uint32_t position, uint3
     const float* from = out_.get() + size_t{g} * columns_ * kHeadDim;
     const float* sum = sum_.get() + size_t{g} * columns_;
     for (uint32_t t = 0; t < n; ++t) {
-      for (uint32_t i = 0; i < run; ++i) out[size_t{t} * q_dim + g * run + i] = from[t * run + i] / sum[t * group_ + i / kHeadDim];
+      float* to = out + size_t{t} * q_dim + g * run;
+      for (uint32_t i = 0; i < run; ++i) to[i] = from[t * run + i] / sum[t * group_ + i / kHeadDim];
     }
   }
   return Status::ok();

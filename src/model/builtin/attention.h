@@ -1,5 +1,6 @@
-// Grouped-query attention of a few consecutive tokens over everything before them and themselves, read from a kvc session page by
-// page and in place. Past and present K/V go through the same rounding to f16, so it makes no difference which is which.
+// Grouped-query attention of a few consecutive tokens over everything before them and themselves, read from a kvc
+// session page by page and in place. Past and present K/V go through the same rounding to f16, so it makes no
+// difference which is which.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,12 @@ class Attention {
 
   const Config config_;
   const Kernels* const kernels_;
-  const uint32_t group_;            // query heads that share a K/V head
-  const uint32_t columns_;          // most queries of a K/V head, padded
+  const uint32_t group_;                            // query heads that share a K/V head
+  const uint32_t columns_;                          // most queries of a K/V head, padded
   Buffer<float> query_, out_, max_, sum_, scores_;  // of all K/V heads, one after the other
-  Buffer<float> k_, v_;             // a block of one head, as floats
-  Buffer<uint32_t> visible_;        // positions of the last page that each column sees
-  Buffer<uint16_t> read_[2];        // K and V of a page that is not in the clear
+  Buffer<float> k_, v_;                             // a block of one head, as floats
+  Buffer<uint32_t> visible_;                        // positions of the last page that each column sees
+  Buffer<uint16_t> read_[2];                        // K and V of a page that is not in the clear
 };
 
 }  // namespace kvc::builtin

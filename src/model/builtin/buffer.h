@@ -1,4 +1,5 @@
-// Scratch memory of a fixed size, aligned for vector instructions. Not touched before it is used, so it costs an idle engine nothing.
+// Scratch memory of a fixed size, aligned for vector instructions. Not touched before it is used, so it costs an idle
+// engine nothing.
 #pragma once
 
 #include <cstddef>

@@ -20,7 +20,9 @@ static_assert(kWeightsDigest.size() == 64, "KVC_BUILTIN_WEIGHTS_SHA256: 64 hexad
 std::array<uint8_t, 32> from_hex(std::string_view text) {
   const auto digit = [](char c) { return static_cast<uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10); };
   std::array<uint8_t, 32> bytes;
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<uint8_t>(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+  }
   return bytes;
 }
 
@@ -91,13 +93,13 @@ class BuiltinBackend final : public Backend {
     if (item.session == nullptr) return error(KVC_E_NULL, "the built-in model got a sequence without a session");
     if (item.tokens.empty()) return error(KVC_E_INVALID, "the built-in model got a sequence without tokens");
     const PageGeometry& g = item.session->space().geometry();
-    if (g.n_layers != desc_.n_layers || g.n_kv_heads != desc_.n_kv_heads || g.k_dim != kHeadDim || g.v_dim != kHeadDim ||
-        g.dtype != DType::f16 || g.page_tokens != kBlock) {
+    if (g.n_layers != desc_.n_layers || g.n_kv_heads != desc_.n_kv_heads || g.k_dim != kHeadDim ||
+        g.v_dim != kHeadDim || g.dtype != DType::f16 || g.page_tokens != kBlock) {
       return error(KVC_E_SHAPE, "the session is not of the built-in model's space: open it with kvc_engine_space");
     }
     if (item.tokens.size() > info_.context || item.position > info_.context - item.tokens.size()) {
-      return error(KVC_E_CONTEXT, "position %u and %zu tokens: the built-in model's context has %u tokens", item.position,
-                   item.tokens.size(), info_.context);
+      return error(KVC_E_CONTEXT, "position %u and %zu tokens: the built-in model's context has %u tokens",
+                   item.position, item.tokens.size(), info_.context);
     }
     const size_t has = item.session->appended(0);
     if (has != item.position) {
@@ -130,7 +132,7 @@ class BuiltinBackend final : public Backend {
 }  // namespace builtin
 
 Status make_builtin_backend(std::unique_ptr<Backend>* out) {
-  if (!hash_init()) return error(KVC_E_INTERNAL, "libsodium could not be initialised: see its documentation of sodium_init");
+  if (!hash_init()) return error(KVC_E_INTERNAL, "libsodium does not start on this machine; check its installation");
   builtin::Weights weights;
   KVC_RETURN_IF_ERROR(builtin::parse_weights(builtin::embedded_weights(), &weights));
   *out = std::make_unique<builtin::BuiltinBackend>(std::move(weights));

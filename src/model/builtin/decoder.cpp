@@ -49,7 +49,8 @@ Status Decoder::run_tile() {
   columns_ = padded(used_);
   embed();
   const Config& c = weights_.config;
-  const bool logits = std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) { return s.wants_logits(); });
+  const bool logits =
+      std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) { return s.wants_logits(); });
   for (uint32_t i = 0; i < c.n_layers; ++i) {
     const LayerWeights& layer = weights_.layers[i];
     kernels_->rms_norm(x_.get(), layer.attn_norm, c.d_model, columns_, c.rms_eps, h_.get());
@@ -123,7 +124,9 @@ Status Decoder::attend(uint32_t layer) {
   return Status::ok();
 }
 
-void Decoder::linear(const Matrix& w, const float* in, float* out) { kernels_->linear(w, in, columns_, out, rows_.get()); }
+void Decoder::linear(const Matrix& w, const float* in, float* out) {
+  kernels_->linear(w, in, columns_, out, rows_.get());
+}
 
 // Adds W in to the residual stream. Uses h_.
 void Decoder::add_linear(const Matrix& w, const float* in) {

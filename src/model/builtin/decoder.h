@@ -1,8 +1,9 @@
-// The built-in model: a Llama-style decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU) without K/V of its own.
+// The built-in model: a Llama-style decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU) without K/V of
+// its own.
 //
-// A call is computed in tiles of at most kTile tokens of any sequences, each through all layers. So scratch memory has a fixed
-// size, however many tokens a call has. In every layer a tile first appends its K and V to the sessions, then attends over the
-// sessions' pages.
+// A call is computed in tiles of at most kTile tokens of any sequences, each through all layers. So scratch memory has
+// a fixed size, however many tokens a call has. In every layer a tile first appends its K and V to the sessions, then
+// attends over the sessions' pages.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +33,9 @@ class Decoder {
   // Consecutive tokens of one item in one page.
   struct Segment {
     const ForwardItem* item;
-    uint32_t first;    // of item->tokens
+    uint32_t first;  // of item->tokens
     uint32_t n;
-    uint32_t column;   // of its first token in the tile
+    uint32_t column;  // of its first token in the tile
     uint32_t position() const { return item->position + first; }
     bool wants_logits() const { return item->logits != nullptr && first + n == item->tokens.size(); }
   };
@@ -57,15 +58,15 @@ class Decoder {
   uint32_t used_ = 0;              // its tokens ...
   uint32_t columns_ = 0;           // ... padded; the columns in between are 0 all the way
 
-  Buffer<float> x_;                // [column][d_model]: the residual stream
-  Buffer<float> h_;                // [column][d_model]
-  Buffer<float> q_, k_, v_;        // [column][head][kHeadDim]
-  Buffer<float> mixed_;            // [column][q_dim]: what attention gives
-  Buffer<float> gate_, up_;        // [column][ffn_dim]
-  Buffer<float> logits_;           // [column][vocab]
-  Buffer<float> angles_;           // [column][2 * Rope::kPairs]
-  Buffer<float> rows_;             // a block of dequantised rows
-  Buffer<uint16_t> k16_, v16_;     // k_ and v_ as f16
+  Buffer<float> x_;             // [column][d_model]: the residual stream
+  Buffer<float> h_;             // [column][d_model]
+  Buffer<float> q_, k_, v_;     // [column][head][kHeadDim]
+  Buffer<float> mixed_;         // [column][q_dim]: what attention gives
+  Buffer<float> gate_, up_;     // [column][ffn_dim]
+  Buffer<float> logits_;        // [column][vocab]
+  Buffer<float> angles_;        // [column][2 * Rope::kPairs]
+  Buffer<float> rows_;          // a block of dequantised rows
+  Buffer<uint16_t> k16_, v16_;  // k_ and v_ as f16
 };
 
 }  // namespace kvc::builtin

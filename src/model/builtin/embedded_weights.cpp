@@ -1,6 +1,7 @@
 // Puts the weight file into the library's read-only data. KVC_BUILTIN_WEIGHTS is its path, given by the build.
 #include "model/builtin/weights.h"
 
+// clang-format off
 asm(".pushsection .rodata.kvc_builtin_weights, \"a\"\n"
     ".balign 64\n"
     ".globl kvc_builtin_weights_begin\n"
@@ -12,6 +13,7 @@ asm(".pushsection .rodata.kvc_builtin_weights, \"a\"\n"
     "kvc_builtin_weights_end:\n"
     ".byte 0\n"
     ".popsection\n");
+// clang-format on
 
 extern "C" {
 extern const std::byte kvc_builtin_weights_begin[] __attribute__((visibility("hidden")));

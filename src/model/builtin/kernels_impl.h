@@ -1,8 +1,8 @@
 // The body of kernels_baseline.cpp and kernels_avx2.cpp. Before it is included: KVC_KERNELS, the name of the variant.
 //
-// The same templates compiled for two instruction sets must not meet under one name, or the linker would keep either one for both.
-// So Eigen's namespace is renamed per variant, everything else is in a namespace of the variant's name, and the standard
-// library's functions are not used here.
+// The same templates compiled for two instruction sets must not meet under one name, or the linker would keep either
+// one for both. So Eigen's namespace is renamed per variant, everything else is in a namespace of the variant's name,
+// and the standard library's functions are not used here.
 #ifndef KVC_KERNELS
 #error "define KVC_KERNELS first"
 #endif

@@ -10,7 +10,7 @@ constexpr char kMagic[] = "KVCLM001";
 constexpr size_t kAlignment = 64;
 constexpr size_t kHeaderBytes = 8 + 8 * 4 + 2 * 4;
 
-// Walks over the sections of the file. After a section that does not fit, `enough` is false and pointers are not to be used.
+// Walks over the sections of the file. It may run past its end: pointers are good only if end() lies inside.
 class Sections {
  public:
   explicit Sections(std::span<const std::byte> file) : file_(file), at_(kHeaderBytes) {}
@@ -38,7 +38,8 @@ class Sections {
 };
 
 Status bad_field(const char* name, double value, const char* rule) {
-  return error(KVC_E_CORRUPT, "the weight file's %s is %g, but must be %s: write it again with export.py", name, value, rule);
+  return error(KVC_E_CORRUPT, "the weight file's %s is %g, but must be %s: write it again with export.py", name, value,
+               rule);
 }
 
 // The limits keep all products of dimensions far below an overflow, and are those that the kernels ask for.
@@ -50,7 +51,9 @@ Status check(const Config& c) {
   if (!whole(c.d_model, 64, 16384, 16)) return bad_field("d_model", c.d_model, "64 to 16384 and a multiple of 16");
   if (c.head_dim != kHeadDim) return bad_field("head_dim", c.head_dim, "64");
   if (!whole(c.n_kv_heads, 1, 256, 1)) return bad_field("n_kv_heads", c.n_kv_heads, "1 to 256");
-  if (!whole(c.n_heads, c.n_kv_heads, 256, c.n_kv_heads)) return bad_field("n_heads", c.n_heads, "a multiple of n_kv_heads, at most 256");
+  if (!whole(c.n_heads, c.n_kv_heads, 256, c.n_kv_heads)) {
+    return bad_field("n_heads", c.n_heads, "a multiple of n_kv_heads, at most 256");
+  }
   if (!whole(c.ffn_dim, 64, 65536, 16)) return bad_field("ffn_dim", c.ffn_dim, "64 to 65536 and a multiple of 16");
   if (c.vocab != 258) return bad_field("vocab", c.vocab, "258 (256 bytes, a beginning and an end)");
   if (!whole(c.context, 1, 1u << 24, 1)) return bad_field("context", c.context, "1 to 16777216");
@@ -66,7 +69,8 @@ Status parse_weights(std::span<const std::byte> file, Weights* out) {
     return error(KVC_E_CORRUPT, "these %zu bytes are not a weight file: it begins with %s", file.size(), kMagic);
   }
   if (reinterpret_cast<uintptr_t>(file.data()) % kAlignment != 0) {
-    return error(KVC_E_INTERNAL, "the weights lie at %p, which is not a multiple of 64", static_cast<const void*>(file.data()));
+    return error(KVC_E_INTERNAL, "the weights lie at %p, which is not a multiple of 64",
+                 static_cast<const void*>(file.data()));
   }
   Weights w;
   uint32_t n[8];
@@ -94,7 +98,8 @@ Status parse_weights(std::span<const std::byte> file, Weights* out) {
   w.final_norm = sections.floats(c.d_model);
   // Padding after the last section is allowed.
   if (file.size() < sections.end() || file.size() - sections.end() >= kAlignment) {
-    return error(KVC_E_CORRUPT, "the weight file has %zu bytes, but its header asks for %zu", file.size(), sections.end());
+    return error(KVC_E_CORRUPT, "the weight file has %zu bytes, but its header asks for %zu", file.size(),
+                 sections.end());
   }
   *out = std::move(w);
   return Status::ok();

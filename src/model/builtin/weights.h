@@ -1,9 +1,9 @@
-// The weights of the built-in model, where they lie: nothing is copied, so an idle engine costs no memory for them. The bytes are part
-// of the library's read-only data and are paged in by the operating system when they are first used.
+// The weights of the built-in model, where they lie: nothing is copied, so an idle engine costs no memory for them. The
+// bytes are part of the library's read-only data and are paged in by the operating system when they are first used.
 //
 // File format, little endian. Every section starts at a multiple of 64 bytes from the start of the file.
-//   header   8 bytes "KVCLM001"; u32 n_layers, d_model, n_heads, n_kv_heads, head_dim, ffn_dim, vocab, context; f32 rope_base, rms_eps
-//   tensors  embed; per layer attn_norm, wq, wk, wv, wo, ffn_norm, w_gate, w_up, w_down; final_norm
+//   header   8 bytes "KVCLM001"; u32 n_layers, d_model, n_heads, n_kv_heads, head_dim, ffn_dim, vocab, context; f32
+//   rope_base, rms_eps tensors  embed; per layer attn_norm, wq, wk, wv, wo, ffn_norm, w_gate, w_up, w_down; final_norm
 // A norm is one section f32[d_model]. A matrix [out][in] is two sections: f32 scale[out], then int8 data[out][in];
 // its values are scale[row] * data[row][column]. The embedding is the output projection as well.
 #pragma once
