@@ -18,7 +18,7 @@ BEFORE_MIMALLOC = ["libstdc++.so.6", "libc.so.6"]
 # What the compiler itself puts into every shared object, and what __builtin_cpu_supports needs.
 COMPILERS_OWN = {"frame_dummy", "__do_global_dtors_aux", "__cpu_indicator_init"}
 # A destructor that runs at thread or process end would outlive a dlclose; writing and ending belong to the host.
-FORBIDDEN_IMPORTS = ["__cxa_thread_atexit", "__cxa_thread_atexit_impl", "pthread_key_create", "pthread_atfork", "__register_atfork",
+FORBIDDEN_IMPORTS = ["__cxa_atexit", "__cxa_thread_atexit", "__cxa_thread_atexit_impl", "pthread_key_create", "pthread_atfork", "__register_atfork",
                      "atexit", "on_exit", "exit", "_exit", "quick_exit", "abort", "signal", "sigaction", "setlocale",
                      "printf", "puts", "putchar", "__printf_chk", "vprintf", "perror", "fesetround", "stdout", "stderr"]
 
