@@ -43,7 +43,8 @@ uint16_t f16_of_f32(float number) noexcept {
     half = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
   } else if (magnitude >= 0x47800000u) {  // 65536 and more, infinity
     half = 0x7c00u;
-  } else if (magnitude >= 0x38800000u) {  // normal in f16; a carry out of the fraction raises the exponent, up to infinity
+  } else if (magnitude >= 0x38800000u) {  // normal in f16
+    // A carry out of the fraction raises the exponent, up to infinity.
     half = shift_to_even(magnitude - (112u << 23), 13);
   } else if (magnitude >= 0x33000000u) {  // subnormal in f16: from 2^-25 on
     const uint32_t exponent = magnitude >> 23;
@@ -97,7 +98,8 @@ __attribute__((target("avx2"))) inline __m256i bf16_words(const float* src) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src));
   const __m256i high = _mm256_srli_epi32(bits, 16);
   const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
-  const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+  const __m256i rounded =
+      _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
   const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
   const __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
   const __m256i nan = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7f800000));

@@ -14,9 +14,11 @@ namespace kvc {
 namespace {
 
 // A kernel: as copy_rows.
-using CopyRows = void (*)(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes, size_t n);
+using CopyRows = void (*)(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes,
+                          size_t n);
 
-void rows_plain(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes, size_t n) {
+void rows_plain(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes,
+                size_t n) {
   for (size_t i = 0; i < n; ++i) std::memcpy(dst + i * dst_stride, src + i * src_stride, row_bytes);
 }
 
@@ -30,18 +32,20 @@ bool has_avx2() { return __builtin_cpu_supports("avx2"); }
 constexpr size_t kMaxShortRow = 512;
 
 // Short rows of whole vectors: most of memcpy's time would go into finding out how long they are.
-__attribute__((target("avx2"))) void rows_short(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride,
-                                                size_t row_bytes, size_t n) {
+__attribute__((target("avx2"))) void rows_short(std::byte* dst, size_t dst_stride, const std::byte* src,
+                                                size_t src_stride, size_t row_bytes, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     std::byte* to = dst + i * dst_stride;
     const std::byte* from = src + i * src_stride;
     for (size_t at = 0; at < row_bytes; at += 32) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + at), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + at)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + at),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + at)));
     }
   }
 }
 
-// n / 64 lines past the cache, to a line's beginning: without this the processor reads every line before it is overwritten.
+// n / 64 lines past the cache, to a line's beginning: without this the processor reads every line before it is
+// overwritten.
 __attribute__((target("avx2"))) inline void stream_lines(std::byte* dst, const std::byte* src, size_t n) {
   for (size_t at = 0; at < n; at += kLine) {
     const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + at));
@@ -52,8 +56,8 @@ __attribute__((target("avx2"))) inline void stream_lines(std::byte* dst, const s
 }
 
 // Rows of any length and alignment; the lines that a row shares with its neighbours go the usual way.
-__attribute__((target("avx2"))) void rows_stream(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride,
-                                                 size_t row_bytes, size_t n) {
+__attribute__((target("avx2"))) void rows_stream(std::byte* dst, size_t dst_stride, const std::byte* src,
+                                                 size_t src_stride, size_t row_bytes, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     std::byte* to = dst + i * dst_stride;
     const std::byte* from = src + i * src_stride;
@@ -87,7 +91,8 @@ CopyRows choose_streaming([[maybe_unused]] const std::byte* dst, [[maybe_unused]
 
 }  // namespace
 
-void copy_rows(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes, size_t n) noexcept {
+void copy_rows(std::byte* dst, size_t dst_stride, const std::byte* src, size_t src_stride, size_t row_bytes,
+               size_t n) noexcept {
   if (n == 0 || row_bytes == 0) return;
   if (dst_stride == row_bytes && src_stride == row_bytes) {
     std::memcpy(dst, src, row_bytes * n);
@@ -115,13 +120,14 @@ void copy_grid(std::byte* dst, const std::byte* src, const RowGrid& grid, bool s
   if (g.n_inner == 1) {
     copy(dst, g.dst_outer, src, g.src_outer, g.row_bytes, g.n_outer);
   } else {
-    // Where the source runs across the destination, tiles bound how many places are read (or written) in turn: prefetchers
-    // follow about this many.
+    // Where the source runs across the destination, tiles bound how many places are read (or written) in turn:
+    // prefetchers follow about this many.
     const size_t tile = g.src_inner > g.src_outer ? 8 : g.n_inner;
     for (size_t j = 0; j < g.n_inner; j += tile) {
       const size_t n = std::min(tile, g.n_inner - j);
       for (size_t i = 0; i < g.n_outer; ++i) {
-        copy(dst + i * g.dst_outer + j * g.dst_inner, g.dst_inner, src + i * g.src_outer + j * g.src_inner, g.src_inner, g.row_bytes, n);
+        copy(dst + i * g.dst_outer + j * g.dst_inner, g.dst_inner, src + i * g.src_outer + j * g.src_inner, g.src_inner,
+             g.row_bytes, n);
       }
     }
   }

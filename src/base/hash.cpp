@@ -47,8 +47,8 @@ PageId page_id(const Digest& tenant_key, const PageId& parent, std::span<const i
   std::memcpy(key + sizeof(Digest), parent.bytes.data(), sizeof(Digest));
   PageId id;
   if constexpr (std::endian::native == std::endian::little) {
-    crypto_generichash_blake2b_salt_personal(id.bytes.data(), id.bytes.size(), bytes_of(tokens.data()), tokens.size_bytes(), key,
-                                             sizeof key, nullptr, kPagePersonal);
+    crypto_generichash_blake2b_salt_personal(id.bytes.data(), id.bytes.size(), bytes_of(tokens.data()),
+                                             tokens.size_bytes(), key, sizeof key, nullptr, kPagePersonal);
   } else {
     crypto_generichash_blake2b_state state;
     crypto_generichash_blake2b_init_salt_personal(&state, key, sizeof key, id.bytes.size(), nullptr, kPagePersonal);

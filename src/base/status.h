@@ -1,7 +1,7 @@
 // The result of an operation inside kvc: a public status code and, if it failed, the words for the user.
 //
-// Rules: a function that can fail returns Status; std::bad_alloc may be thrown anywhere that allocates and is turned into
-// KVC_E_NO_MEMORY at the C boundary (src/api), so code must keep its objects consistent when it passes.
+// Rules: a function that can fail returns Status; std::bad_alloc may be thrown anywhere that allocates and is turned
+// into KVC_E_NO_MEMORY at the C boundary (src/api), so code must keep its objects consistent when it passes.
 #pragma once
 
 #include <string>
@@ -32,7 +32,7 @@ Status error(kvc_status_t code, const char* format, ...) __attribute__((format(p
 }  // namespace kvc
 
 // Passes a failure on to the caller.
-#define KVC_RETURN_IF_ERROR(expression)                    \
-  do {                                                     \
+#define KVC_RETURN_IF_ERROR(expression)                                         \
+  do {                                                                          \
     if (::kvc::Status status_ = (expression); !status_.is_ok()) return status_; \
   } while (false)

@@ -6,9 +6,12 @@ namespace kvc {
 
 const char* dtype_name(DType dtype) noexcept {
   switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f16: return "f16";
-    case DType::bf16: return "bf16";
+    case DType::f32:
+      return "f32";
+    case DType::f16:
+      return "f16";
+    case DType::bf16:
+      return "bf16";
   }
   return "unknown";
 }
@@ -53,8 +56,9 @@ Status view_of(const kvc_tensor_t& tensor, const char* what, TensorView* out) {
       return error(KVC_E_SHAPE, "%s: shape[%" PRIu32 "] is %" PRId64 "; give at least 1", what, i, tensor.shape[i]);
     }
     if (tensor.strides[i] < 0) {
-      return error(KVC_E_SHAPE, "%s: strides[%" PRIu32 "] is %" PRId64 "; negative strides are not supported, copy the tensor",
-                   what, i, tensor.strides[i]);
+      return error(KVC_E_SHAPE,
+                   "%s: strides[%" PRIu32 "] is %" PRId64 "; negative strides are not supported, copy the tensor", what,
+                   i, tensor.strides[i]);
     }
     if (tensor.strides[i] != 0) compact = false;
     // Signed, because what fits may be used in pointer arithmetic.
@@ -77,17 +81,22 @@ Status view_of(const kvc_tensor_t& tensor, const char* what, TensorView* out) {
     for (uint32_t i = 0; i < tensor.n_dims; ++i) {
       view.strides[i] = tensor.strides[i];
       uint64_t reach;
-      if (__builtin_mul_overflow(static_cast<uint64_t>(tensor.shape[i] - 1), static_cast<uint64_t>(tensor.strides[i]), &reach) ||
+      if (__builtin_mul_overflow(static_cast<uint64_t>(tensor.shape[i] - 1), static_cast<uint64_t>(tensor.strides[i]),
+                                 &reach) ||
           __builtin_mul_overflow(reach, element, &reach) || __builtin_add_overflow(bytes, reach, &bytes) ||
           bytes > INT64_MAX) {
-        return error(KVC_E_SHAPE, "%s: the tensor reaches beyond 2^63 bytes at shape[%" PRIu32 "] = %" PRId64
-                     ", strides[%" PRIu32 "] = %" PRId64, what, i, tensor.shape[i], i, tensor.strides[i]);
+        return error(KVC_E_SHAPE,
+                     "%s: the tensor reaches beyond 2^63 bytes at shape[%" PRIu32 "] = %" PRId64 ", strides[%" PRIu32
+                     "] = %" PRId64,
+                     what, i, tensor.shape[i], i, tensor.strides[i]);
       }
     }
   }
   if (bytes > tensor.size) {
-    return error(KVC_E_SHAPE, "%s: shape and strides reach over %" PRIu64 " bytes, but size is %" PRIu64
-                 "; give a larger buffer or a smaller shape", what, bytes, tensor.size);
+    return error(KVC_E_SHAPE,
+                 "%s: shape and strides reach over %" PRIu64 " bytes, but size is %" PRIu64
+                 "; give a larger buffer or a smaller shape",
+                 what, bytes, tensor.size);
   }
   *out = view;
   return Status::ok();

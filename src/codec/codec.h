@@ -1,7 +1,7 @@
 // The interface of page codecs: how the planes of a sealed page are encoded. No I/O, no locks, no state that changes.
 //
-// A page in the clear is the blob [layer][K|V][head][token][dim] (PageGeometry). A codec turns a whole blob into its own
-// bytes and gives back any range of tokens of any plane.
+// A page in the clear is the blob [layer][K|V][head][token][dim] (PageGeometry). A codec turns a whole blob into its
+// own bytes and gives back any range of tokens of any plane.
 //
 // Contract (tests/unit/codec_contract_test.cpp runs it over every registered codec): decode(encode(x)) stays within the
 // codec's stated error for any finite input; decoding a range equals the same range of decoding all.
@@ -27,8 +27,8 @@ struct PageGeometry {
   DType dtype = DType::f16;
 
   uint32_t dim(int plane) const noexcept { return plane == KVC_KEY ? k_dim : v_dim; }
-  size_t row_bytes(int plane) const noexcept { return dim(plane) * element_bytes(dtype); }       // one head of one token
-  size_t head_bytes(int plane) const noexcept { return page_tokens * row_bytes(plane); }         // one head of a plane
+  size_t row_bytes(int plane) const noexcept { return dim(plane) * element_bytes(dtype); }  // one head of one token
+  size_t head_bytes(int plane) const noexcept { return page_tokens * row_bytes(plane); }    // one head of a plane
   size_t plane_bytes(int plane) const noexcept { return n_kv_heads * head_bytes(plane); }
   size_t layer_bytes() const noexcept { return plane_bytes(KVC_KEY) + plane_bytes(KVC_VALUE); }
   size_t page_bytes() const noexcept { return n_layers * layer_bytes(); }
@@ -47,15 +47,16 @@ class Codec {
   // Bytes of an encoded page.
   virtual size_t encoded_bytes(const PageGeometry& geometry) const noexcept = 0;
   // page: page_bytes() in the clear, all tokens present. out: encoded_bytes().
-  virtual Status encode(const PageGeometry& geometry, std::span<const std::byte> page, std::span<std::byte> out) const = 0;
+  virtual Status encode(const PageGeometry& geometry, std::span<const std::byte> page,
+                        std::span<std::byte> out) const = 0;
   // Tokens [from, from + n) of one plane, in the clear, to rows: element (head h, token t) starts at
   // out + h * head_stride + t * token_stride (bytes).
   virtual Status decode(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, int plane,
                         uint32_t from, uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const = 0;
 };
 
-std::span<const Codec* const> codecs() noexcept;                 // the registry
-const Codec* find_codec(std::string_view name) noexcept;         // nullptr: no such codec
+std::span<const Codec* const> codecs() noexcept;          // the registry
+const Codec* find_codec(std::string_view name) noexcept;  // nullptr: no such codec
 const Codec* find_codec(uint8_t id) noexcept;
 
 }  // namespace kvc

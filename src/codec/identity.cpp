@@ -15,26 +15,29 @@ class Identity final : public Codec {
   bool is_clear() const noexcept override { return true; }
   size_t encoded_bytes(const PageGeometry& geometry) const noexcept override { return geometry.page_bytes(); }
 
-  Status encode(const PageGeometry& geometry, std::span<const std::byte> page, std::span<std::byte> out) const override {
+  Status encode(const PageGeometry& geometry, std::span<const std::byte> page,
+                std::span<std::byte> out) const override {
     const size_t bytes = geometry.page_bytes();
     if (page.size() != bytes || out.size() != bytes) {
-      return error(KVC_E_INTERNAL, "identity: a page of %zu bytes to be encoded into %zu, but this geometry has %zu", page.size(),
-                   out.size(), bytes);
+      return error(KVC_E_INTERNAL, "identity: a page of %zu bytes to be encoded into %zu, but this geometry has %zu",
+                   page.size(), out.size(), bytes);
     }
     if (page.data() != out.data() && bytes != 0) std::memcpy(out.data(), page.data(), bytes);
     return Status::ok();
   }
 
-  Status decode(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, int plane, uint32_t from,
-                uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const override {
+  Status decode(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, int plane,
+                uint32_t from, uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const override {
     if (encoded.size() != geometry.page_bytes()) {
       return error(KVC_E_CORRUPT, "identity: an encoded page of %zu bytes, but this geometry has %zu", encoded.size(),
                    geometry.page_bytes());
     }
     if (layer >= geometry.n_layers || (plane != KVC_KEY && plane != KVC_VALUE) || from > geometry.page_tokens ||
         n > geometry.page_tokens - from) {
-      return error(KVC_E_OUT_OF_RANGE, "identity: tokens %u to %u of plane %d of layer %u, but a page has %u tokens, planes 0 and 1, "
-                   "and %u layers", from, from + n, plane, layer, geometry.page_tokens, geometry.n_layers);
+      return error(KVC_E_OUT_OF_RANGE,
+                   "identity: tokens %u to %u of plane %d of layer %u, but a page has %u tokens, planes 0 and 1, "
+                   "and %u layers",
+                   from, from + n, plane, layer, geometry.page_tokens, geometry.n_layers);
     }
     const size_t row = geometry.row_bytes(plane);
     const RowGrid grid = {geometry.n_kv_heads, n, geometry.head_bytes(plane), row, head_stride, token_stride, row};

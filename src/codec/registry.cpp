@@ -1,8 +1,7 @@
 // Every codec has its line here.
 #include "codec/codec.h"
 
-#define KVC_CODECS(X) \
-  X(identity)
+#define KVC_CODECS(X) X(identity)
 
 namespace kvc {
 

@@ -17,8 +17,9 @@ namespace {
 #endif
 
 #ifdef KVC_SANITIZED
-// Sanitizers do not see into mimalloc: ThreadSanitizer misses that freeing comes before allocating again on another thread,
-// AddressSanitizer misses overruns. They know their own allocator, which ends the program over what cannot be, where others refuse.
+// Sanitizers do not see into mimalloc: ThreadSanitizer misses that freeing comes before allocating again on another
+// thread, AddressSanitizer misses overruns. They know their own allocator, which ends the program over what cannot be,
+// where others refuse.
 void* default_allocate(void*, size_t size, size_t alignment) {
   constexpr size_t kMost = size_t{1} << 38;
   if (size > kMost) return nullptr;

@@ -27,11 +27,12 @@ class Memory {
   // alignment: a power of two. may_reclaim false: never ask it (the caller holds locks, or evicts by itself).
   void* allocate(size_t size, size_t alignment, MemoryUse use, bool may_reclaim = true) noexcept;
   void release(void* pointer, size_t size, size_t alignment, MemoryUse use) noexcept;
-  // Moves bytes of a live allocation from one column to the other (a freed page that is kept, a kept page in use again).
+  // Moves bytes of a live allocation from one column to the other (a freed page that is kept, a kept page in use
+  // again).
   void recount(size_t size, MemoryUse from, MemoryUse to) noexcept;
 
-  // Asked when an allocation finds no room: frees at least `bytes` if it can, and returns whether it freed anything. Called on
-  // the allocating thread, which therefore must hold no lock that the reclaimer takes. Set once, before use.
+  // Asked when an allocation finds no room: frees at least `bytes` if it can, and returns whether it freed anything.
+  // Called on the allocating thread, which therefore must hold no lock that the reclaimer takes. Set once, before use.
   using Reclaim = bool (*)(void* context, size_t bytes) noexcept;
   void set_reclaim(Reclaim reclaim, void* context) noexcept;
 
@@ -59,7 +60,8 @@ class CountedAllocator {
   using value_type = T;
   explicit CountedAllocator(Memory* memory) noexcept : memory_(memory) {}
   template <typename U>
-  CountedAllocator(const CountedAllocator<U>& other) noexcept : memory_(other.memory()) {}  // NOLINT: a conversion by design
+  CountedAllocator(const CountedAllocator<U>& other) noexcept
+      : memory_(other.memory()) {}  // NOLINT: a conversion by design
   T* allocate(size_t n) {
     if (n > std::numeric_limits<size_t>::max() / sizeof(T)) throw std::bad_alloc();
     void* p = memory_->allocate(n * sizeof(T), alignof(T), MemoryUse::metadata);

@@ -1,5 +1,5 @@
-// Free pages kept for reuse, so that a full cache that evicts and seals in turn neither asks the operating system for memory nor
-// faults it in again: a fresh 4 KiB page of memory costs as much as copying it.
+// Free pages kept for reuse, so that a full cache that evicts and seals in turn neither asks the operating system for
+// memory nor faults it in again: a fresh 4 KiB page of memory costs as much as copying it.
 //
 // One list per size; what is kept counts against the budget as MemoryUse::pooled and is the first to go.
 #pragma once
@@ -21,8 +21,8 @@ class PagePool {
 
   static constexpr size_t kAlignment = 64;  // a cache line; enough for every vector load
 
-  // nullptr: no room even after trimming kept pages of other sizes. Never asks the reclaimer: the cache evicts by itself, and then
-  // finds the evicted page here, still warm. size > 0.
+  // nullptr: no room even after trimming kept pages of other sizes. Never asks the reclaimer: the cache evicts by
+  // itself, and then finds the evicted page here, still warm. size > 0.
   std::byte* allocate(size_t size) noexcept;
   // Keeps the memory for the next page of its size, or returns it to the allocator if too many sizes are kept already.
   void release(std::byte* page, size_t size) noexcept;

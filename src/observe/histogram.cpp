@@ -6,7 +6,8 @@
 
 namespace kvc {
 
-// Values below 64 have a bucket each; above, the upper 7 bits (a leading one and 6 more) and the number of those left out say which.
+// Values below 64 have a bucket each; above, the upper 7 bits (a leading one and 6 more) and the number of those left
+// out say which.
 int Histogram::bucket_of(uint64_t ns) noexcept {
   if (ns < (1u << kSubBits)) return static_cast<int>(ns);
   const int shift = std::bit_width(ns) - 1 - kSubBits;

@@ -23,8 +23,8 @@ class Histogram {
  public:
   void record(uint64_t ns) noexcept;
   uint64_t count() const noexcept;
-  uint64_t mean() const noexcept;                 // exact while the sum fits 64 bits (584 years); 0 if empty
-  uint64_t quantile(double q) const noexcept;     // 0 <= q <= 1; never below, above by less than 1/64; 0 if empty
+  uint64_t mean() const noexcept;              // exact while the sum fits 64 bits (584 years); 0 if empty
+  uint64_t quantile(double q) const noexcept;  // 0 <= q <= 1; never below, above by less than 1/64; 0 if empty
 
  private:
   static constexpr int kSubBits = 6;

@@ -16,7 +16,9 @@ class Lfu final : public ScorePolicy {
   std::string_view name() const noexcept override { return "lfu"; }
 
  protected:
-  uint64_t score_inserted(const PolicyEntry& entry, uint64_t tick) const noexcept override { return score_hit(entry, tick); }
+  uint64_t score_inserted(const PolicyEntry& entry, uint64_t tick) const noexcept override {
+    return score_hit(entry, tick);
+  }
   uint64_t score_hit(const PolicyEntry& entry, uint64_t tick) const noexcept override {
     return (std::min<uint64_t>(entry.hits, kMaxHits) << kRecencyBits) | tick;
   }

@@ -1,7 +1,9 @@
-// What eviction policies of one number have in common: each entry has a score, the candidate with the lowest leaves first.
+// What eviction policies of one number have in common: each entry has a score, the candidate with the lowest leaves
+// first.
 //
-// The candidates lie in a binary heap ordered by (finished first, priority, score): O(log n) per event, 8 bytes per entry. The
-// heap's array comes from the budget and is grown by reserve() alone. Threads: as Policy, the caller serialises.
+// The candidates lie in a binary heap ordered by (finished first, priority, score): O(log n) per event, 8 bytes per
+// entry. The heap's array comes from the budget and is grown by reserve() alone. Threads: as Policy, the caller
+// serialises.
 #pragma once
 
 #include "policy/policy.h"

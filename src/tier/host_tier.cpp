@@ -28,8 +28,11 @@ Status HostTier::reserve(size_t bytes, Slot* slot) {
   std::byte* data = header != nullptr ? pool_->allocate(bytes) : nullptr;
   if (data == nullptr) {
     memory_->release(header, sizeof(HostSlot), alignof(HostSlot), MemoryUse::metadata);
-    return error(KVC_E_NO_MEMORY, "the host tier has no room for %zu bytes: %" PRIu64 " of %" PRIu64 " are in use; "
-                 "evict something or raise the memory budget", bytes, memory_->used(), memory_->limit());
+    return error(KVC_E_NO_MEMORY,
+                 "the host tier has no room for %zu bytes: %" PRIu64 " of %" PRIu64
+                 " are in use; "
+                 "evict something or raise the memory budget",
+                 bytes, memory_->used(), memory_->limit());
   }
   slot->value = reinterpret_cast<uintptr_t>(new (header) HostSlot{data, bytes});
   pages_.fetch_add(1, std::memory_order_relaxed);
@@ -51,10 +54,11 @@ Status HostTier::write(Slot slot, const PageRecord& record) {
 
 Status HostTier::read(Slot slot, std::span<std::byte> out) const {
   const HostSlot* host = slot_of(slot);
-  if (host == nullptr) return error(KVC_E_INVALID, "the host tier was asked to read no slot: reserve and write one first");
+  if (host == nullptr)
+    return error(KVC_E_INVALID, "the host tier was asked to read no slot: reserve and write one first");
   if (out.size() != host->bytes) {
-    return error(KVC_E_INVALID, "the host tier was given room for %zu bytes of a slot of %zu: they must be equal", out.size(),
-                 host->bytes);
+    return error(KVC_E_INVALID, "the host tier was given room for %zu bytes of a slot of %zu: they must be equal",
+                 out.size(), host->bytes);
   }
   std::memcpy(out.data(), host->data, host->bytes);
   return Status::ok();

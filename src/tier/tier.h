@@ -1,11 +1,11 @@
-// The interface of tiers: places that hold pages. The cache decides what goes where; a tier only keeps bytes and gives them
-// back unchanged, or says that it cannot.
+// The interface of tiers: places that hold pages. The cache decides what goes where; a tier only keeps bytes and gives
+// them back unchanged, or says that it cannot.
 //
-// A place inside a tier is a Slot; its number means something to that tier only. Any thread may call any function at any
-// time, on different slots; on one slot the caller orders its calls.
+// A place inside a tier is a Slot; its number means something to that tier only. Any thread may call any function at
+// any time, on different slots; on one slot the caller orders its calls.
 //
-// Contract (tests/unit/tier_contract_test.cpp runs it over every tier): what was written is read back equal; release gives the room
-// back; a full tier answers KVC_E_NO_MEMORY and keeps serving; used bytes never exceed the limit.
+// Contract (tests/unit/tier_contract_test.cpp runs it over every tier): what was written is read back equal; release
+// gives the room back; a full tier answers KVC_E_NO_MEMORY and keeps serving; used bytes never exceed the limit.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +26,11 @@ struct Slot {
 // Everything that is needed to verify a page on its own, wherever it comes back from.
 struct PageRecord {
   PageId id;
-  PageId parent;                      // the space's digest for a first page
+  PageId parent;  // the space's digest for a first page
   Digest space;
   std::span<const int32_t> tokens;
-  uint8_t codec = 0;                  // Codec::id()
-  std::span<const std::byte> payload; // encoded
+  uint8_t codec = 0;                   // Codec::id()
+  std::span<const std::byte> payload;  // encoded
 };
 
 struct TierStats {

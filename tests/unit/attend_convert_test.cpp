@@ -29,7 +29,8 @@ double value_of_f16(uint16_t half) {
   return (half & 0x8000) != 0 ? -value : value;
 }
 
-// The nearest number with `digits` binary digits and no exponent below min_exponent, ties to even; beyond `overflow`: infinity.
+// The nearest number with `digits` binary digits and no exponent below min_exponent, ties to even; beyond `overflow`:
+// infinity.
 double rounded(double value, int digits, int min_exponent, double overflow) {
   if (value == 0 || !std::isfinite(value)) return value;
   const int exponent = std::max(std::ilogb(value), min_exponent);
@@ -59,19 +60,23 @@ std::vector<uint16_t> all_words() {
 }
 
 bool is_nan16(DType dtype, uint16_t word) { return (word & 0x7fff) > (dtype == DType::f16 ? 0x7c00 : 0x7f80); }
-uint16_t quiet16(DType dtype, uint16_t word) { return static_cast<uint16_t>(word | (dtype == DType::f16 ? 0x200 : 0x40)); }
+uint16_t quiet16(DType dtype, uint16_t word) {
+  return static_cast<uint16_t>(word | (dtype == DType::f16 ? 0x200 : 0x40));
+}
 
 // Numbers where rounding can go wrong: around every boundary between f16 (or bf16) numbers, and any bits at all.
 std::vector<float> hard_numbers() {
   std::vector<float> numbers;
   const auto add = [&numbers](uint32_t bits) { numbers.push_back(std::bit_cast<float>(bits)); };
   for (uint32_t high = 0; high < 65536; ++high) {
-    for (const uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) add(high << 16 | low);  // bf16 boundaries
+    for (const uint32_t low : {0x0000u, 0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
+      add(high << 16 | low);  // bf16 boundaries
   }
   for (uint32_t half = 0; half < 0x7c00; ++half) {
     // The middle between an f16 number and the next, and the f32 numbers beside it.
     const double middle = (value_of_f16(static_cast<uint16_t>(half)) +
-                           (half + 1 == 0x7c00 ? 65536.0 : value_of_f16(static_cast<uint16_t>(half + 1)))) / 2;
+                           (half + 1 == 0x7c00 ? 65536.0 : value_of_f16(static_cast<uint16_t>(half + 1)))) /
+                          2;
     const auto bits = std::bit_cast<uint32_t>(static_cast<float>(middle));
     for (const uint32_t sign : {0u, 0x80000000u}) {
       add(sign | (bits - 1));
@@ -164,7 +169,8 @@ TEST_P(ConvertNarrowTest, AnyLengthAndAlignment) {
       to_f32(dtype, words.data() + offset, back.data() + offset, n);
       EXPECT_EQ(back[offset + n], -1.0f) << "one number too many";
       for (size_t i = offset; i < offset + n; ++i) {
-        ASSERT_EQ(static_cast<double>(back[i]), dtype == DType::f16 ? nearest_f16(numbers[i]) : nearest_bf16(numbers[i]));
+        ASSERT_EQ(static_cast<double>(back[i]),
+                  dtype == DType::f16 ? nearest_f16(numbers[i]) : nearest_bf16(numbers[i]));
       }
     }
   }
@@ -174,7 +180,8 @@ INSTANTIATE_TEST_SUITE_P(DTypes, ConvertNarrowTest, testing::Values(DType::f16, 
                          [](const auto& test) { return std::string(dtype_name(test.param)); });
 
 TEST(ConvertTest, F32IsCopied) {
-  const std::vector<float> numbers = {1.5f, -0.0f, std::numeric_limits<float>::denorm_min(), std::bit_cast<float>(0x7fa00001u)};
+  const std::vector<float> numbers = {1.5f, -0.0f, std::numeric_limits<float>::denorm_min(),
+                                      std::bit_cast<float>(0x7fa00001u)};
   std::vector<float> out(4);
   to_f32(DType::f32, numbers.data(), out.data(), 4);
   EXPECT_EQ(std::memcmp(out.data(), numbers.data(), 16), 0);

@@ -40,7 +40,8 @@ TEST_F(HashTest, PageIdIsKeyedPersonalBlake2b) {
   std::vector<int32_t> tokens;
   for (int32_t i = 0; i < 64; ++i) tokens.push_back(i * 1'000'003 % 128'000);
   EXPECT_EQ(hex(page_id(key, parent, tokens)), "f0637aee260957b7b84d9f4d3689a233fe6eb48d52f10c8778f49e471c970041");
-  EXPECT_EQ(hex(page_id(key, parent, std::span(tokens).first(1))), "97bdf138fe7efbdd78f8662e653f927d389b30e7930d734dd93d00f418567bd1");
+  EXPECT_EQ(hex(page_id(key, parent, std::span(tokens).first(1))),
+            "97bdf138fe7efbdd78f8662e653f927d389b30e7930d734dd93d00f418567bd1");
   EXPECT_EQ(hex(page_id(key, parent, {})), "499cdcc2d300dce90af2b03b621ffd6d303a642f5d0b9dc37239ed14ca3f3c46");
 }
 
@@ -68,7 +69,8 @@ TEST_F(HashTest, EveryInputBitChangesAPageId) {
     ids.insert(page_id(key, parent, other));
     ++n;
   }
-  for (size_t shorter = 0; shorter < tokens.size(); ++shorter, ++n) ids.insert(page_id(key, parent, std::span(tokens).first(shorter)));
+  for (size_t shorter = 0; shorter < tokens.size(); ++shorter, ++n)
+    ids.insert(page_id(key, parent, std::span(tokens).first(shorter)));
   EXPECT_EQ(ids.size(), n);
 }
 

@@ -166,8 +166,10 @@ TEST_F(ViewOfTest, AgreesWithWideArithmetic) {
     }
     const size_t element = t.dtype == KVC_F32 ? 4 : 2;
     const unsigned __int128 bytes = (compact ? product : extent) * element;
-    t.size = random.next() % 2 != 0 ? random.next() >> (random.next() % 64) : static_cast<uint64_t>(bytes) - random.next() % 2;
-    const bool fits = product * element < (static_cast<unsigned __int128>(1) << 63) && bytes <= t.size && bytes >> 63 == 0;
+    t.size = random.next() % 2 != 0 ? random.next() >> (random.next() % 64)
+                                    : static_cast<uint64_t>(bytes) - random.next() % 2;
+    const bool fits =
+        product * element < (static_cast<unsigned __int128>(1) << 63) && bytes <= t.size && bytes >> 63 == 0;
     EXPECT_EQ(check(t) == KVC_OK, fits) << message_;
     accepted += fits ? 1 : 0;
   }

@@ -29,8 +29,8 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {"plain", 2, 4, 64, 64, 64},  {"one_head", 3, 1, 128, 128, 16}, {"k_unlike_v", 2, 2, 192, 128, 16},
-    {"odd_tokens", 2, 3, 8, 8, 7}, {"odd_dims", 1, 2, 5, 3, 9},     {"one_token", 2, 2, 16, 16, 1},
+    {"plain", 2, 4, 64, 64, 64},   {"one_head", 3, 1, 128, 128, 16}, {"k_unlike_v", 2, 2, 192, 128, 16},
+    {"odd_tokens", 2, 3, 8, 8, 7}, {"odd_dims", 1, 2, 5, 3, 9},      {"one_token", 2, 2, 16, 16, 1},
     {"smallest", 1, 1, 1, 1, 1},
 };
 
@@ -86,7 +86,8 @@ TEST_P(CodecContractTest, DecodesWithinTheStatedError) {
       float largest = 0;
       for (const float number : want) largest = std::max(largest, std::abs(number));
       const double error = stated_error(codec_->name(), static_cast<double>(largest));
-      for (size_t i = 0; i < n; ++i) ASSERT_LE(std::abs(static_cast<double>(want[i] - got[i])), error) << "number " << i;
+      for (size_t i = 0; i < n; ++i)
+        ASSERT_LE(std::abs(static_cast<double>(want[i] - got[i])), error) << "number " << i;
     }
   }
 }
@@ -97,7 +98,8 @@ TEST_P(CodecContractTest, ARangeEqualsTheSameRangeOfAll) {
     for (const int plane : {KVC_KEY, KVC_VALUE}) {
       const size_t row = geometry_.row_bytes(plane);
       const auto all = decode(layer, plane, 0, tokens);
-      for (const auto& [from, to] : {std::pair{0u, 1u}, {0u, tokens / 2}, {tokens / 3, tokens}, {tokens - 1, tokens}, {tokens, tokens}}) {
+      for (const auto& [from, to] :
+           {std::pair{0u, 1u}, {0u, tokens / 2}, {tokens / 3, tokens}, {tokens - 1, tokens}, {tokens, tokens}}) {
         const uint32_t n = to - from;
         const auto part = decode(layer, plane, from, n);
         for (uint32_t head = 0; head < geometry_.n_kv_heads && n > 0; ++head) {
@@ -125,11 +127,13 @@ TEST_P(CodecContractTest, StridesAreKeptAndNothingElseIsTouched) {
       constexpr auto kUntouched = std::byte{0xcd};
       std::vector<std::byte> out(outer * (tokens_first ? n : heads), kUntouched);
       std::vector<std::byte> want(out.size(), kUntouched);
-      const Status status = codec_->decode(geometry_, encoded_, 0, plane, from, n, out.data(), head_stride, token_stride);
+      const Status status =
+          codec_->decode(geometry_, encoded_, 0, plane, from, n, out.data(), head_stride, token_stride);
       ASSERT_TRUE(status.is_ok()) << status.message();
       for (uint32_t head = 0; head < heads; ++head) {
         for (uint32_t token = 0; token < n; ++token) {
-          std::memcpy(want.data() + head * head_stride + token * token_stride, compact.data() + (head * n + token) * row, row);
+          std::memcpy(want.data() + head * head_stride + token * token_stride,
+                      compact.data() + (head * n + token) * row, row);
         }
       }
       EXPECT_EQ(out, want);
@@ -153,8 +157,8 @@ TEST_P(CodecContractTest, WrongSizesAreRefused) {
   std::vector<std::byte> out(geometry_.page_bytes());
   EXPECT_FALSE(codec_->encode(geometry_, std::span(page_).first(page_.size() - 1), encoded_).is_ok());
   EXPECT_FALSE(codec_->encode(geometry_, page_, std::span(encoded_).first(encoded_.size() - 1)).is_ok());
-  const Status status = codec_->decode(geometry_, std::span(encoded_).first(encoded_.size() - 1), 0, KVC_KEY, 0, 1, out.data(),
-                                       geometry_.row_bytes(KVC_KEY), geometry_.row_bytes(KVC_KEY));
+  const Status status = codec_->decode(geometry_, std::span(encoded_).first(encoded_.size() - 1), 0, KVC_KEY, 0, 1,
+                                       out.data(), geometry_.row_bytes(KVC_KEY), geometry_.row_bytes(KVC_KEY));
   EXPECT_EQ(status.code(), KVC_E_CORRUPT);
 }
 
@@ -162,7 +166,9 @@ TEST_P(CodecContractTest, RangesBeyondThePageAreRefused) {
   const uint32_t tokens = geometry_.page_tokens;
   std::vector<std::byte> out(geometry_.page_bytes() * 2);
   const auto code = [&](uint32_t layer, int plane, uint32_t from, uint32_t n) {
-    return codec_->decode(geometry_, encoded_, layer, plane, from, n, out.data(), geometry_.head_bytes(KVC_KEY), geometry_.row_bytes(KVC_KEY))
+    return codec_
+        ->decode(geometry_, encoded_, layer, plane, from, n, out.data(), geometry_.head_bytes(KVC_KEY),
+                 geometry_.row_bytes(KVC_KEY))
         .code();
   };
   EXPECT_EQ(code(geometry_.n_layers, KVC_KEY, 0, 1), KVC_E_OUT_OF_RANGE);
@@ -179,7 +185,8 @@ std::string parameter_name(const testing::TestParamInfo<Parameter>& test) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registered, CodecContractTest,
-                         testing::Combine(testing::ValuesIn(codecs().begin(), codecs().end()), testing::ValuesIn(kShapes),
+                         testing::Combine(testing::ValuesIn(codecs().begin(), codecs().end()),
+                                          testing::ValuesIn(kShapes),
                                           testing::Values(DType::f32, DType::f16, DType::bf16)),
                          parameter_name);
 

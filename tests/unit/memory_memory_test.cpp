@@ -169,7 +169,8 @@ TEST(MemoryTest, ARefusalGivesTheRoomBack) {
 // Something that can be freed on request: blocks of 10 bytes.
 struct Reclaimer {
   explicit Reclaimer(Memory* m) : memory(m) {
-    memory->set_reclaim([](void* context, size_t bytes) noexcept { return static_cast<Reclaimer*>(context)->reclaim(bytes); }, this);
+    memory->set_reclaim(
+        [](void* context, size_t bytes) noexcept { return static_cast<Reclaimer*>(context)->reclaim(bytes); }, this);
   }
   ~Reclaimer() {
     while (!blocks.empty()) free_one();
@@ -184,7 +185,8 @@ struct Reclaimer {
   bool reclaim(size_t bytes) {
     asked.push_back(bytes);
     bool any = false;
-    for (size_t freed = 0; freed < bytes && !blocks.empty() && freed < most_at_once; freed += 10, any = true) free_one();
+    for (size_t freed = 0; freed < bytes && !blocks.empty() && freed < most_at_once; freed += 10, any = true)
+      free_one();
     return any || lies;
   }
   Memory* memory;

@@ -294,7 +294,8 @@ TEST_P(PolicyContractTest, RandomEventsAgainstAModel) {
         if (PolicyEntry* victim = policy_->victim()) {
           policy_->removed(*victim);
           candidates.erase(victim);
-          std::erase_if(entries, [&](const auto& e) { return e.get() == victim; });  // ASan sees a policy that held on to it
+          std::erase_if(entries,
+                        [&](const auto& e) { return e.get() == victim; });  // ASan sees a policy that held on to it
         }
       } else {
         policy_->removed(entry);
@@ -315,7 +316,8 @@ TEST_P(PolicyContractTest, RandomEventsAgainstAModel) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registered, PolicyContractTest, testing::ValuesIn(policy_names().begin(), policy_names().end()),
+INSTANTIATE_TEST_SUITE_P(Registered, PolicyContractTest,
+                         testing::ValuesIn(policy_names().begin(), policy_names().end()),
                          [](const auto& name) { return std::string(name.param); });
 
 TEST(PolicyRegistryTest, NamesAreUniqueAndKnown) {

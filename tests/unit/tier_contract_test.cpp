@@ -18,7 +18,7 @@ namespace {
 struct Place {
   virtual ~Place() = default;
   virtual Tier& tier() = 0;
-  virtual uint64_t used() const = 0;   // bytes that count against the limit
+  virtual uint64_t used() const = 0;  // bytes that count against the limit
   virtual uint64_t limit() const = 0;
 };
 
@@ -253,7 +253,8 @@ TEST_P(TierContractTest, ManyThreads) {
   EXPECT_EQ(tier_->stats().bytes, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, TierContractTest, testing::ValuesIn(kTiers), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Tiers, TierContractTest, testing::ValuesIn(kTiers),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(HostTierTest, HeadersAreMetadataAndPagesAreMappedAligned) {
   HostPlace place(1 << 20);
