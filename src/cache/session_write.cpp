@@ -211,15 +211,19 @@ Status Session::commit(std::span<const int32_t> tokens) {
   path_.reserve(path_.size() + full);
   tail_tokens_.insert(tail_tokens_.end(), tokens.begin(), tokens.end());
   std::vector<Page*, CountedAllocator<Page*>> pages{CountedAllocator<Page*>(&cache_->memory_)};
+  const auto undo = [&]() noexcept {
+    for (Page* page : pages) cache_->free_page(page);
+    tail_tokens_.resize(tail);
+  };
   Status prepared;
   try {
     prepared = prepare_pages(full, &pages);
   } catch (const std::bad_alloc&) {
-    prepared = error(KVC_E_NO_MEMORY, "no room for the metadata of %zu pages: nothing more can be evicted", full);
+    undo();  // first: the words may find no memory either
+    return error(KVC_E_NO_MEMORY, "no room for the metadata of %zu pages: nothing more can be evicted", full);
   }
   if (!prepared.is_ok()) {
-    for (Page* page : pages) cache_->free_page(page);
-    tail_tokens_.resize(tail);
+    undo();
     return prepared;
   }
   publish_pages(pages);
