@@ -111,8 +111,8 @@ void Scheduler::settle_times(Job* job) noexcept {
 }
 
 uint64_t Scheduler::saved_ns(uint32_t cached_tokens) const noexcept {
-  if (prefill_tokens_ == 0) return 0;
-  return static_cast<uint64_t>(prefill_ns_ / static_cast<double>(prefill_tokens_) * cached_tokens);
+  if (fit_tokens_tokens_ == 0) return 0;
+  return static_cast<uint64_t>(fit_ns_tokens_ / fit_tokens_tokens_ * cached_tokens);
 }
 
 void Scheduler::sweep() noexcept {

@@ -42,7 +42,6 @@ struct Run {
   int32_t next = -1;              // decode: the token to be fed
   std::span<const int32_t> feed;  // this step's tokens
   float* logits = nullptr;        // this step's result; nullptr: none wanted
-  uint64_t served = 0;            // number of the last step that fed it
   uint64_t started_ns = 0;        // first step
   uint64_t first_token_ns = 0;
   bool sampled = false;        // first_token_ns is set

@@ -29,7 +29,6 @@ void Scheduler::admit(std::shared_ptr<Job> job, uint64_t now) noexcept {
 }
 
 void Scheduler::step() noexcept {
-  ++steps_;
   const uint64_t now = clock_.now_ns();
   for (size_t i = 0; i < jobs_.size(); ++i) {
     Job* job = jobs_[i].get();
@@ -62,20 +61,12 @@ void Scheduler::plan() noexcept {
   const uint32_t limit = backend_->info().max_batch_tokens;
   size_t room = limit != 0 ? limit : std::numeric_limits<uint32_t>::max();
 
-  // Tokens of answers first: they are few, and people read along. Where not all fit, they take turns.
-  order_.clear();
+  // Tokens of answers first: people read along. They always fit: whoever decodes was computed in the room that others
+  // left.
   for (const auto& job : jobs_) {
-    if (job->run.phase == Phase::decode) order_.push_back(job.get());
-  }
-  std::sort(order_.begin(), order_.end(), [](const Job* a, const Job* b) {
-    if (a->run.served != b->run.served) return a->run.served < b->run.served;
-    return a->rank != b->rank ? a->rank < b->rank : a->ticket < b->ticket;
-  });
-  for (Job* job : order_) {
-    if (room == 0) break;
+    if (job->run.phase != Phase::decode || room == 0) continue;
     job->run.feed = {&job->run.next, 1};
-    job->run.served = steps_;
-    batch_.push_back(job);
+    batch_.push_back(job.get());
     --room;
   }
 
@@ -155,10 +146,9 @@ Status Scheduler::try_forward(std::span<Job* const> batch) {
   const uint64_t begin = clock_.now_ns();
   KVC_RETURN_IF_ERROR(backend_->forward(items_));
   const uint64_t end = clock_.now_ns();
-  if (end > begin && prefill > 0) {
-    prefill_ns_ += static_cast<double>(end - begin) * static_cast<double>(prefill) / static_cast<double>(tokens);
-  }
-  prefill_tokens_ += prefill;
+  const double share = static_cast<double>(prefill) / static_cast<double>(tokens);
+  fit_ns_tokens_ += static_cast<double>(end > begin ? end - begin : 0) * share * static_cast<double>(prefill);
+  fit_tokens_tokens_ += static_cast<double>(prefill) * static_cast<double>(prefill);
   return Status::ok();
 }
 

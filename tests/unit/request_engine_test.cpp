@@ -585,6 +585,37 @@ TEST_F(RequestEngineTest, CancelsWhatWaitsAndWhatRuns) {
   EXPECT_EQ(toy_.engine->stats().cancelled, 2u);
 }
 
+TEST_F(RequestEngineTest, EstimatesWhatReuseSaved) {
+  toy_.model.time = &toy_.time;
+  toy_.model.ns_per_call = 40'000;  // a call for one token costs as much as one for all
+  Request r = token_request(random_tokens(1, 40), 5);
+  EXPECT_EQ(toy_.process(r).saved_ns, 0u);
+  uint64_t saved = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Answer a = toy_.process(r);
+    EXPECT_EQ(a.cached_tokens, 39u);
+    EXPECT_NEAR(static_cast<double>(a.saved_ns), 39 * 1000.0, 39 * 300.0);
+    saved += a.saved_ns;
+  }
+  EXPECT_EQ(toy_.engine->stats().saved_ns, saved);
+  r.action = KVC_ACTION_PREFETCH;
+  EXPECT_EQ(toy_.process(r).cached_tokens, 40u);
+  EXPECT_EQ(toy_.process(r).saved_ns, 0u);
+}
+
+TEST_F(RequestEngineTest, GivesNothingOutAfterACancel) {
+  toy_.model.script = "abENx";
+  Request r = text_request(">", 16);
+  r.stop = {"END"};
+  const kvc_ticket_t ticket = toy_.submit(r);
+  bool busy = false;
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(toy_.engine->step(&busy).is_ok());
+  ASSERT_TRUE(toy_.engine->cancel(ticket).is_ok());
+  const Answer a = toy_.wait(ticket);
+  EXPECT_EQ(a.text, "ab");  // what might have become a stop was never given out
+  EXPECT_EQ(a.tokens.size(), 4u);
+}
+
 TEST_F(RequestEngineTest, CancelsWhenOnTextSaysSo) {
   toy_.model.script = "abcdef";
   Request r = text_request(">", 16);

@@ -133,6 +133,14 @@ TEST_P(RequestFailureTest, RefusesLogitsThatAreNoNumbers) {
   EXPECT_NE(a.error.find("200"), std::string::npos) << a.error;
 }
 
+TEST_P(RequestFailureTest, NoticesAModelThatWritesNoLogits) {
+  EXPECT_EQ(toy_.process(text_request("a")).status, KVC_OK);
+  toy_.model.forgets_logits = true;
+  const Answer a = toy_.process(text_request("a"));
+  EXPECT_EQ(a.status, KVC_E_BACKEND);
+  EXPECT_TRUE(a.tokens.empty());
+}
+
 TEST_P(RequestFailureTest, FollowsAFailedLeader) {
   toy_.options.prefill_chunk = 8;
   bool failed = false;

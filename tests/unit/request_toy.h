@@ -75,6 +75,8 @@ class ToyBackend : public Backend {
   bool import_fails = false;
   DrivenClock* time = nullptr;  // advances by ns_per_token
   uint64_t ns_per_token = 0;
+  uint64_t ns_per_call = 0;
+  bool forgets_logits = false;
 
   // What was seen.
   std::atomic<uint64_t> forwards{0}, tokens_computed{0}, largest_batch{0}, largest_tokens{0}, imported{0};
@@ -109,7 +111,7 @@ class ToyBackend : public Backend {
     for (const ForwardItem& item : items) n += item.tokens.size();
     largest_batch = std::max<uint64_t>(largest_batch, items.size());
     largest_tokens = std::max(largest_tokens.load(), n);
-    if (time != nullptr) time->now += ns_per_token * n;
+    if (time != nullptr) time->now += ns_per_token * n + ns_per_call;
     if (before) KVC_RETURN_IF_ERROR(before(items));
     for (const ForwardItem& item : items) {
       if (sequences_.count(item.sequence) == 0 || item.tokens.empty()) wrong = true;
@@ -127,7 +129,7 @@ class ToyBackend : public Backend {
       if (paged_) KVC_RETURN_IF_ERROR(append(item.session, 1, item.tokens, item.position));
       std::vector<int32_t> past = sequences_[item.sequence];
       if (paged_) KVC_RETURN_IF_ERROR(read_back(item.session, 0, item.position + item.tokens.size(), &past));
-      if (item.logits != nullptr) write_logits(past, item.logits);
+      if (item.logits != nullptr && !forgets_logits) write_logits(past, item.logits);
       tokens_computed += item.tokens.size();
     }
     return Status::ok();
