@@ -118,9 +118,10 @@ class [[nodiscard]] Result {
   // Only if has_value().
   T& value() & noexcept { return *value_; }
   const T& value() const& noexcept { return *value_; }
-  T&& value() && noexcept { return std::move(*value_); }
+  // Of a Result that goes away at once the value is moved out, so that `for (auto& page : *engine.pages())` is safe.
+  T value() && noexcept { return std::move(*value_); }
   T& operator*() & noexcept { return *value_; }
-  T&& operator*() && noexcept { return std::move(*value_); }
+  T operator*() && noexcept { return std::move(*value_); }
   T* operator->() noexcept { return &*value_; }
 
  private:
@@ -669,14 +670,15 @@ class Request {
   std::function<bool(std::string_view)> on_text_;
 };
 
-// An answer. Empty (false) if it was moved from or its request was refused.
+// An answer. Empty (false) if it was moved from, its request was refused, or wait_for came too early.
 class Response {
  public:
   Response() = default;
   explicit Response(kvc_response_t* owned) noexcept : c_(owned) {}
   Response(Response&& other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
   Response& operator=(Response&& other) noexcept {
-    std::swap(c_, other.c_);
+    kvc_response_t* mine = std::exchange(c_, std::exchange(other.c_, nullptr));
+    kvc_response_free(mine);
     return *this;
   }
   ~Response() { kvc_response_free(c_); }
@@ -759,18 +761,12 @@ class Ticket {
     const kvc_status_t status = kvc_wait(engine(), id_, kForever, &response);
     return finish(status, response);
   }
-  // The same, or nothing if it is not complete within timeout_ns.
-  Return<std::optional<Response>> wait_for(uint64_t timeout_ns) {
-    kvc_response_t* c = nullptr;
-    const kvc_status_t status = kvc_wait(engine(), id_, timeout_ns, &c);
-    if (status == KVC_PENDING) return std::optional<Response>();
-#ifndef KVC_NO_EXCEPTIONS
-    return std::optional<Response>(finish(status, c));
-#else
-    Result<Response> result = finish(status, c);
-    if (!result.has_value()) return Result<std::optional<Response>>(result.status());
-    return Result<std::optional<Response>>(result.status(), std::optional<Response>(std::move(result).value()));
-#endif
+  // The same; an empty response if it is not complete within timeout_ns.
+  Return<Response> wait_for(uint64_t timeout_ns) {
+    kvc_response_t* response = nullptr;
+    const kvc_status_t status = kvc_wait(engine(), id_, timeout_ns, &response);
+    if (status == KVC_PENDING) return Response();
+    return finish(status, response);
   }
   // The next piece of the text; empty: none came in time (`*end` false), or the text is complete (`*end` true).
   Return<std::string> next(uint64_t timeout_ns, bool* end) {
