@@ -96,8 +96,8 @@ class Scheduler {
   std::vector<Job*> batch_;
   std::vector<ForwardItem> items_;
   std::vector<float> logits_;
-  // The speed of prefill: a line through the origin, fitted by least squares to (tokens, ns) of every forward call. In a
-  // plain average the many calls for one last token, dear for what they compute, would pass for the usual speed.
+  // The speed of prefill: a line through the origin, fitted by least squares to (tokens, ns) of every forward call. In
+  // a plain average the many calls for one last token, dear for what they compute, would pass for the usual speed.
   double fit_ns_tokens_ = 0;
   double fit_tokens_tokens_ = 0;
 };
