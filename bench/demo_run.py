@@ -2,8 +2,8 @@
 
     python3 bench/demo_run.py --kvc build/release/bin/kvc --out build/demo
 
-Everything goes through `kvc run --json`. "Without kvc" is the same program and model with --no-cache: it neither looks up
-nor stores, as a program that has no cache would.
+Everything goes through `kvc run --json`. "Without kvc" is the same program and model with --no-cache: it neither looks
+up nor stores, as a program that has no cache would.
 """
 import argparse
 import json
@@ -68,7 +68,7 @@ def cold_and_warm(kvc, document):
 
 
 def conversation(kvc, document, *options):
-    """Ten questions over one document, on one engine: each prompt is everything said before it, and one question more."""
+    """Ten questions over one document, on one engine: each prompt is all that was said before, and a question."""
     words = ["--conversation", "--max-tokens", str(ANSWER_TOKENS), "--stop", "\n"]
     with open(document) as file:
         text = file.read()
@@ -85,7 +85,8 @@ def compare(kvc, document):
     tell("the same conversation, without")
     computed = conversation(kvc, document, "--no-cache")
     print(f"\n2. A conversation: {len(QUESTIONS)} questions over one document, with and without kvc\n")
-    head = f"{'question':>8}{'prompt':>9}{'cached':>9}{'computed':>10}{'with kvc':>12}{'without':>12}{'speed-up':>10}{'saved':>11}"
+    head = (f"{'question':>8}{'prompt':>9}{'cached':>9}{'computed':>10}{'with kvc':>12}{'without':>12}"
+            f"{'speed-up':>10}{'saved':>11}")
     print(head + "\n" + "-" * len(head))
 
     def line(name, prompt, cached, fresh, with_s, without_s):
@@ -100,8 +101,8 @@ def compare(kvc, document):
     same = all(a["tokens"] == b["tokens"] for a, b in zip(reused, computed))
     saved = sum(map(seconds, computed)) - sum(map(seconds, reused))
     first = [sum(seconds(answer, "ttft_ns") for answer in answers) for answers in (reused, computed)]
-    print(f"\n   to the first tokens: {first[0]:.3f} s instead of {first[1]:.3f} s, {first[1] / first[0]:.1f} times faster;"
-          f" what remains is the writing of answers")
+    print(f"\n   to the first tokens: {first[0]:.3f} s instead of {first[1]:.3f} s, {first[1] / first[0]:.1f} times "
+          f"faster; what remains is the writing of answers")
     print(f"   {total[1]:,} of {total[0]:,} prompt tokens came from the cache; {saved:.2f} s saved; "
           f"the answers are {'equal' if same else 'DIFFERENT'}\n")
     for question, answer in zip(QUESTIONS, reused):
@@ -124,7 +125,8 @@ def main():
     picture = os.path.join(args.out, "demo.svg")
     with open(picture, "w") as file:
         file.write(plot_demo.draw(cold, warm, reused, computed))
-    print(f"\nThe built-in model is tiny: its text shows that answers stay equal, not that they are wise.\nThe picture: {picture}")
+    print(f"\nThe built-in model is tiny: its text shows that answers stay equal, not that they are wise.\n"
+          f"The picture: {picture}")
     sys.exit(0 if same and cold["tokens"] == warm["tokens"] else 1)
 
 

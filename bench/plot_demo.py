@@ -87,7 +87,8 @@ def draw(cold, warm, reused, computed):
     legend(svg, 100, [(WITHOUT, "without kvc"), (WITH, "with kvc")])
     width = 460 / n * 0.36
     for i in range(n):
-        svg.bar(x(i) - width, y(without_s[i]), width, BOTTOM - y(without_s[i]), WITHOUT, f"{without_s[i]:.3f} s without kvc")
+        svg.bar(x(i) - width, y(without_s[i]), width, BOTTOM - y(without_s[i]), WITHOUT,
+                f"{without_s[i]:.3f} s without kvc")
         svg.bar(x(i), y(with_s[i]), width, BOTTOM - y(with_s[i]), WITH, f"{with_s[i]:.3f} s with kvc")
 
     steps = ticks(max(a["prompt_tokens"] for a in reused))

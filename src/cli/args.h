@@ -1,7 +1,7 @@
 // Command-line options of one command: a table says what exists, parse() checks and collects.
 //
-// Accepted forms: `--name value`, `--name=value`, `--flag`, `-h`. There are no positional arguments. What does not fit is a
-// UsageError, which main() turns into exit status 2.
+// Accepted forms: `--name value`, `--name=value`, `--flag`, `-h`. There are no positional arguments. What does not fit
+// is a UsageError, which main() turns into exit status 2.
 #pragma once
 
 #include <cstdint>

@@ -106,15 +106,15 @@ int command_bench(const std::vector<std::string>& argv) {
   const bool named = !argv.empty() && argv[0][0] != '-';
   const Args args(bench_options(), {argv.begin() + (named ? 1 : 0), argv.end()});
   if (args.has("help")) {
-    print("usage: kvc bench core [options]\n\n"
-          "Measures the page core on this machine, about a minute: keep it quiet meanwhile.\n\n" +
-          describe_options(bench_options()));
+    print(
+        "usage: kvc bench core [options]\n\n"
+        "Measures the page core on this machine, about a minute: keep it quiet meanwhile.\n\n" +
+        describe_options(bench_options()));
     return kExitOk;
   }
   if (!named) throw UsageError("bench of what? There is: kvc bench core");
   if (argv[0] != "core") throw UsageError("no bench '" + argv[0] + "'; there is: kvc bench core");
   Report report(args.has("quick"));
-  // Footprint first: what the other measurements leave in this process is none of its children's, but page cache is shared.
   bench_footprint(&report);
   bench_index(&report);
   bench_copies(&report);

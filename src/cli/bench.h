@@ -1,7 +1,7 @@
 // The measurements of `kvc bench core`. bench/README.md says what each figure means and against which peer it stands.
 //
-// Rules: a ratio compares kvc and its peer in the same run, in alternating rounds, and is the median of the rounds' ratios; buffers are
-// touched beforehand; what kvc copied is checked against its source.
+// Rules: a ratio compares kvc and its peer in the same run, in alternating rounds, and is the median of the rounds'
+// ratios; buffers are touched beforehand; what kvc copied is checked against its source.
 #pragma once
 
 #include <string>
@@ -30,10 +30,10 @@ class Report {
   Progress progress_;
 };
 
-void bench_index(Report* report);      // identity, match, scaling of match, metadata
-void bench_copies(Report* report);     // read and append against memcpy
+void bench_index(Report* report);        // identity, match, scaling of match, metadata
+void bench_copies(Report* report);       // read and append against memcpy
 void bench_first_token(Report* report);  // time to first token, warm over cold
-void bench_footprint(Report* report);  // idle memory, size of the library
+void bench_footprint(Report* report);    // idle memory, size of the library
 
 // A space of f16 K/V that no model made, for measurements of the page core.
 kvc_space_t* open_bench_space(const Engine& engine, uint32_t layers, uint32_t heads, uint32_t dim);

@@ -1,6 +1,7 @@
 // Measures how fast K/V goes in and out, against memcpy of the same bytes in the same minute.
 //
-// The layout is that of a model of about a billion parameters: 16 layers, 8 K/V heads of 64, f16: 32 KiB a token, 128 MiB for 4,096.
+// The layout is that of a model of about a billion parameters: 16 layers, 8 K/V heads of 64, f16. That is 32 KiB a
+// token and 128 MiB for 4,096.
 #include <cstring>
 
 #include "bench.h"
@@ -11,7 +12,7 @@ namespace {
 struct Shape {
   uint32_t layers = 16, heads = 8, dim = 64;
   size_t tokens = 4096, chunk = 256;
-  size_t plane() const { return chunk * heads * dim; }             // numbers of one plane of one chunk
+  size_t plane() const { return chunk * heads * dim; }  // numbers of one plane of one chunk
   size_t numbers() const { return 2 * layers * tokens * heads * dim; }
   size_t bytes() const { return 2 * numbers(); }
 };
@@ -74,7 +75,8 @@ kvc_session_t* append_source(kvc_space_t* space, const Shape& shape, const std::
 // One measurement at a time: the engines hold hundreds of megabytes.
 class Copies {
  public:
-  explicit Copies(Report* report) : report_(report), shape_(shape_of(*report)), source_(shape_), target_(shape_.numbers(), 1) {
+  explicit Copies(Report* report)
+      : report_(report), shape_(shape_of(*report)), source_(shape_), target_(shape_.numbers(), 1) {
     for (size_t chunk = 0; chunk < shape_.tokens / shape_.chunk; ++chunk) {
       htd_k_.emplace_back(), htd_v_.emplace_back(), thd_k_.emplace_back(), thd_v_.emplace_back();
       source_.tensors(chunk, Order::kHeadsTokens, &htd_k_.back(), &htd_v_.back());
@@ -112,7 +114,8 @@ class Copies {
     // Until the budget is full and every further page takes the place of an old one; then once more all through it.
     int filled = 0;
     for (; filled < 1000 && engine.stats().pages_evicted == 0; ++filled) time_append(space, Order::kHeadsTokens);
-    if (engine.stats().pages_evicted == 0) throw Failure("append was to be measured with a full cache, but it does not fill");
+    if (engine.stats().pages_evicted == 0)
+      throw Failure("append was to be measured with a full cache, but it does not fill");
     for (int i = 0; i < filled; ++i) time_append(space, Order::kHeadsTokens);
     std::vector<double> htd, thd;
     for (int round = 0; round < rounds(); ++round) {
@@ -188,7 +191,8 @@ class Copies {
   void verify(Order order) const {
     for (uint32_t layer = 0; layer < shape_.layers; ++layer) {
       for (int32_t plane = KVC_KEY; plane <= KVC_VALUE; ++plane) {
-        const uint16_t* read = target_.data() + (2 * layer + static_cast<uint32_t>(plane)) * shape_.tokens * shape_.heads * shape_.dim;
+        const uint16_t* read =
+            target_.data() + (2 * layer + static_cast<uint32_t>(plane)) * shape_.tokens * shape_.heads * shape_.dim;
         for (uint32_t head = 0; head < shape_.heads; ++head) {
           for (size_t token = 0; token < shape_.tokens; ++token) {
             const size_t at = order == Order::kHeadsTokens ? head * shape_.tokens + token : token * shape_.heads + head;

@@ -1,7 +1,8 @@
 // Measures what an index of prefixes costs: identity, match, match on two threads, metadata.
 //
-// The K/V is as small as a layout allows (one layer, one head of 8), because none of these figures depends on its size: so an index of
-// two hundred prompts of 4,096 tokens fits into a few megabytes and is spread over memory as a full one would be.
+// The K/V is as small as a layout allows (one layer, one head of 8), because none of these figures depends on its size:
+// so an index of two hundred prompts of 4,096 tokens fits into a few megabytes and is spread over memory as a full one
+// would be.
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -64,7 +65,8 @@ class Index {
     kvc_session_close(session, KVC_CLOSE_KEEP, 0);
     check(status, "match");
     if (reused != tokens.size()) {
-      throw Failure("match found " + std::to_string(reused) + " of " + std::to_string(tokens.size()) + " cached tokens");
+      throw Failure("match found " + std::to_string(reused) + " of " + std::to_string(tokens.size()) +
+                    " cached tokens");
     }
     return seconds;
   }
@@ -153,7 +155,9 @@ void bench_scaling(const Index& index, Report* report) {
   const double seconds = report->quick() ? 0.02 : 0.25;
   // Each thread its own prompts; a thread alone does what the first of two does.
   std::vector<size_t> turn(2);
-  const auto different = [&](unsigned t) { index.match(index.prompts()[(2 * turn[t]++ + t) % index.prompts().size()]); };
+  const auto different = [&](unsigned t) {
+    index.match(index.prompts()[(2 * turn[t]++ + t) % index.prompts().size()]);
+  };
   const auto same = [&](unsigned) { index.match(index.prompts()[0]); };
   // What the machine itself gives two threads: arithmetic that shares nothing.
   std::atomic<uint64_t> sink{0};

@@ -1,4 +1,5 @@
-// The commands of the program. Each takes the words after its name and returns an exit status; failures are thrown (support.h).
+// The commands of the program. Each takes the words after its name and returns an exit status; failures are thrown
+// (support.h).
 #pragma once
 
 #include <string>

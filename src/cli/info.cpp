@@ -72,7 +72,8 @@ std::string info_json(const Engine& engine, const std::vector<kvc_option_info_t>
 std::string range_of(const kvc_option_info_t& option) {
   if (option.choices[0] != '\0') {
     std::string choices;
-    for (const char* c = option.choices; *c != '\0'; ++c) choices += *c == '|' ? std::string(" | ") : std::string(1, *c);
+    for (const char* c = option.choices; *c != '\0'; ++c)
+      choices += *c == '|' ? std::string(" | ") : std::string(1, *c);
     return ", one of " + choices;
   }
   const std::string minimum = option.minimum, maximum = option.maximum;
@@ -124,9 +125,10 @@ std::string info_text(const Engine& engine, const std::vector<kvc_option_info_t>
 int command_info(const std::vector<std::string>& argv) {
   const Args args(info_options(), argv);
   if (args.has("help")) {
-    print("usage: kvc info [options]\n\n"
-          "Prints version, build, what an engine is made of, every option and what each preset sets.\n\n" +
-          describe_options(info_options()));
+    print(
+        "usage: kvc info [options]\n\n"
+        "Prints version, build, what an engine is made of, every option and what each preset sets.\n\n" +
+        describe_options(info_options()));
     return kExitOk;
   }
   Config config(preset_of(args));

@@ -66,11 +66,21 @@ std::string quote_json(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           char escape[8];
@@ -93,16 +103,31 @@ std::string indent_json(std::string_view json) {
     const char c = json[i];
     if (in_text) {
       out += c;
-      if (c == '\\' && i + 1 < json.size()) out += json[++i];
-      else if (c == '"') in_text = false;
+      if (c == '\\' && i + 1 < json.size())
+        out += json[++i];
+      else if (c == '"')
+        in_text = false;
       continue;
     }
     switch (c) {
-      case '"': in_text = true; out += c; break;
-      case ' ': case '\n': case '\t': case '\r': break;
-      case ':': out += ": "; break;
-      case ',': out += c; new_line(); break;
-      case '{': case '[': {
+      case '"':
+        in_text = true;
+        out += c;
+        break;
+      case ' ':
+      case '\n':
+      case '\t':
+      case '\r':
+        break;
+      case ':':
+        out += ": ";
+        break;
+      case ',':
+        out += c;
+        new_line();
+        break;
+      case '{':
+      case '[': {
         const size_t next = json.find_first_not_of(" \n\t\r", i + 1);
         if (next != std::string_view::npos && (json[next] == '}' || json[next] == ']')) {
           out += c;
@@ -115,12 +140,14 @@ std::string indent_json(std::string_view json) {
         }
         break;
       }
-      case '}': case ']':
+      case '}':
+      case ']':
         if (depth > 0) --depth;
         new_line();
         out += c;
         break;
-      default: out += c;
+      default:
+        out += c;
     }
   }
   return out;

@@ -8,7 +8,8 @@
 
 namespace kvc::cli {
 
-// Builds one JSON value; commas and nesting are its business. Text must be UTF-8. One line, no spaces but after ':' and ','.
+// Builds one JSON value; commas and nesting are its business. Text must be UTF-8. One line, no spaces but after ':' and
+// ','.
 class Json {
  public:
   Json& open_object();

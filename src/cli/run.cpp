@@ -10,7 +10,8 @@ std::vector<Option> run_options() {
   std::vector<Option> options = {
       {"prompt", "TEXT", "a prompt; may be repeated and mixed with --file: answered in order"},
       {"file", "F", "a prompt from a file; - is standard input"},
-      {"conversation", nullptr, "each further prompt continues the text: it is sent after all prompts\nand answers before it"},
+      {"conversation", nullptr,
+       "each further prompt continues the text: it is sent after all prompts\nand answers before it"},
       {"repeat", "N", "answer each prompt N times; default: 1"},
       {"max-tokens", "N", "longest answer, in tokens; default: 128"},
       {"temperature", "T", "0: always the likeliest token (default); higher: more varied"},
@@ -177,7 +178,8 @@ class Run {
         return;  // KVC_END, or a failure that kvc_wait will tell
       }
       if (received == 0) {
-        progress.show(format("reading a prompt of %s bytes: %.1f s", with_commas(prompt_bytes).c_str(), now_seconds() - start));
+        progress.show(
+            format("reading a prompt of %s bytes: %.1f s", with_commas(prompt_bytes).c_str(), now_seconds() - start));
       } else if (!show) {
         progress.show(format("answer %zu: %zu bytes, %.1f s", answers_counted_ + 1, received, now_seconds() - start));
       }
@@ -201,10 +203,11 @@ class Run {
 int command_run(const std::vector<std::string>& argv) {
   const Args args(run_options(), argv);
   if (args.has("help")) {
-    print("usage: kvc run --prompt TEXT|--file F [options]\n\n"
-          "Answers prompts. The text goes to stdout, figures of each answer go to stderr.\n\n" +
-          describe_options(run_options()) +
-          "\nexample: kvc run --file story.txt --repeat 2 --json     cold, then with everything cached\n");
+    print(
+        "usage: kvc run --prompt TEXT|--file F [options]\n\n"
+        "Answers prompts. The text goes to stdout, figures of each answer go to stderr.\n\n" +
+        describe_options(run_options()) +
+        "\nexample: kvc run --file story.txt --repeat 2 --json     cold, then with everything cached\n");
     return kExitOk;
   }
   const uint64_t repeat = args.number("repeat", 1, 1, 1'000'000);

@@ -1,4 +1,5 @@
-// What every command needs: output that notices a full disk or a closed pipe, failures with words, an engine that closes itself.
+// What every command needs: output that notices a full disk or a closed pipe, failures with words, an engine that
+// closes itself.
 #pragma once
 
 #include <kvc/kvc.h>
@@ -50,8 +51,9 @@ class Progress {
 // Reads a whole file; "-" is stdin. Throws Failure.
 std::string read_file(const std::string& path);
 
-// Throws Failure with the status' name and the words of `detail` (by default, what the status means in general) unless the status is
-// KVC_OK. `detail` must not be asked of a handle in the same expression as the call: arguments are evaluated in any order.
+// Throws Failure with the status' name and the words of `detail` (by default, what the status means in general) unless
+// the status is KVC_OK. `detail` must not be asked of a handle in the same expression as the call: arguments are
+// evaluated in any order.
 void check(kvc_status_t status, const std::string& what, const char* detail = "");
 
 // Owns a configuration. set() throws UsageError, because its values come from the command line.

@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 KVC = ""
-PROMPT = "In the beginning God created the heaven and the earth. And the earth was without form, and void; and darkness was."
+PROMPT = ("In the beginning God created the heaven and the earth. "
+          "And the earth was without form, and void; and darkness was.")
 
 
 def kvc(*words, stdin="", encoding="utf-8"):
@@ -34,7 +35,8 @@ class Case(unittest.TestCase):
 
 class Help(Case):
     def test_every_command_helps_on_stdout(self):
-        for words in (["--help"], ["-h"], ["run", "--help"], ["info", "--help"], ["bench", "--help"], ["bench", "core", "-h"]):
+        for words in (["--help"], ["-h"], ["run", "--help"], ["info", "--help"], ["bench", "--help"],
+                      ["bench", "core", "-h"]):
             done = kvc(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
             self.assertIn("usage: kvc", done.stdout)
@@ -86,7 +88,8 @@ class Failures(Case):
         self.assert_refused(kvc("run", "--file", "/"), 1, "'/'")
 
     def test_model_that_is_not_there(self):
-        self.assert_refused(kvc("run", "--prompt", "x", "--model", "/nonexistent/model"), 1, "'/nonexistent/model'", "builtin")
+        done = kvc("run", "--prompt", "x", "--model", "/nonexistent/model")
+        self.assert_refused(done, 1, "'/nonexistent/model'", "builtin")
 
     def test_no_model(self):
         self.assert_refused(kvc("run", "--prompt", "x", "--set", "model=none"), 1, "KVC_E_UNSUPPORTED")
@@ -122,7 +125,8 @@ class Failures(Case):
         for restore in (True, False):
             reader, writer = os.pipe()
             os.close(reader)
-            done = subprocess.run([KVC, "info"], stdout=writer, stderr=subprocess.PIPE, restore_signals=restore, timeout=240)
+            done = subprocess.run([KVC, "info"], stdout=writer, stderr=subprocess.PIPE, restore_signals=restore,
+                                  timeout=240)
             os.close(writer)
             self.assertNotEqual(done.returncode, 0)
             self.assertEqual(done.stderr, b"")
@@ -138,8 +142,8 @@ class Run(Case):
 
     def test_json_has_the_fields_of_a_response(self):
         answer, = self.answers("--prompt", PROMPT, "--max-tokens", "8")
-        for field in ("status", "text_size", "n_tokens", "prompt_tokens", "cached_tokens", "computed_tokens", "queue_ns",
-                      "prefill_ns", "decode_ns", "total_ns", "ttft_ns", "saved_ns", "ticket"):
+        for field in ("status", "text_size", "n_tokens", "prompt_tokens", "cached_tokens", "computed_tokens",
+                      "queue_ns", "prefill_ns", "decode_ns", "total_ns", "ttft_ns", "saved_ns", "ticket"):
             self.assertIs(type(answer[field]), int, field)
         for field in ("status_name", "finish_reason", "text", "miss_reason", "miss_text", "error"):
             self.assertIs(type(answer[field]), str, field)
@@ -185,7 +189,8 @@ class Run(Case):
         self.assertEqual(answer["prompt_tokens"], 1 + len("Grüße, κόσμε \"quoted\" \\ \t 🙂\n".encode()))
 
     def test_same_seed_same_answer(self):
-        words = ("--prompt", PROMPT, "--max-tokens", "16", "--temperature", "1.5", "--top-k", "50", "--top-p", "0.95", "--seed")
+        words = ("--prompt", PROMPT, "--max-tokens", "16", "--temperature", "1.5", "--top-k", "50", "--top-p",
+                 "0.95", "--seed")
         one, same = (self.answers(*words, "1")[0] for _ in range(2))
         others = [self.answers(*words, str(seed))[0]["tokens"] for seed in range(2, 6)]
         self.assertEqual(one["tokens"], same["tokens"])
@@ -238,8 +243,8 @@ class Info(Case):
 
 
 class Bench(Case):
-    KEYS = ["identity_ns_per_16_tokens", "match_4096_us", "read_vs_memcpy", "append_vs_memcpy", "match_scaling_2_threads",
-            "metadata_bytes_per_page", "idle_rss_mb", "ttft_warm_over_cold", "lib_mb"]
+    KEYS = ["identity_ns_per_16_tokens", "match_4096_us", "read_vs_memcpy", "append_vs_memcpy",
+            "match_scaling_2_threads", "metadata_bytes_per_page", "idle_rss_mb", "ttft_warm_over_cold", "lib_mb"]
 
     def test_json_has_the_promised_keys(self):
         done = kvc("bench", "core", "--quick", "--json")

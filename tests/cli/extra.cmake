@@ -8,6 +8,7 @@ endif()
 # A program without a sanitizer's runtime cannot load a library that needs it.
 if(NOT KVC_SANITIZE)
   add_test(NAME readme
-    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/readme_test.py ${PROJECT_SOURCE_DIR} $<TARGET_FILE_DIR:kvc>)
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/readme_test.py
+      ${PROJECT_SOURCE_DIR} $<TARGET_FILE_DIR:kvc>)
   set_tests_properties(readme PROPERTIES LABELS api TIMEOUT ${KVC_TEST_SECONDS})
 endif()
