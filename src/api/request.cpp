@@ -72,7 +72,7 @@ Status submit(EngineObject& object, const Status& read, const kvc_request_t& in,
   Request request;
   const Status status = read.is_ok() ? read_request(in, object.engine->settings().deadline_ns, &request) : read;
   if (!status.is_ok()) {
-    object.engine->count_refused();
+    object.engine->count_refused(1);
     return status;
   }
   return requests->submit(std::move(request), ticket);
@@ -155,10 +155,13 @@ kvc_status_t kvc_process_batch(kvc_engine_t* engine, const kvc_request_t* reques
     if (requests == nullptr) return null_argument("requests");
     if (responses == nullptr) return null_argument("responses");
     KVC_RETURN_IF_ERROR(refuse_callback(object, "kvc_process_batch"));
-    size_t stride = 0;
-    KVC_RETURN_IF_ERROR(array_stride(requests, "requests", &stride));
     RequestEngine* request_engine = nullptr;
     KVC_RETURN_IF_ERROR(requests_of(object, &request_engine));
+    size_t stride = 0;
+    if (Status sized = array_stride(requests, "requests", &stride); !sized.is_ok()) {
+      object.engine->count_refused(n);
+      return sized;
+    }
 
     Status first;
     const auto note = [&](Status status) {

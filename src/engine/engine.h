@@ -35,8 +35,8 @@ class Engine {
   const std::shared_ptr<const Space>& model_space() const noexcept { return space_; }
   const Settings& settings() const noexcept { return settings_; }
 
-  // A request was refused before it reached the request engine.
-  void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  // Requests were refused before they reached the request engine.
+  void count_refused(uint64_t n) noexcept { refused_.fetch_add(n, std::memory_order_relaxed); }
   // Everything in progress ends with KVC_E_CANCELLED. False: called from the thread that runs the steps; nothing was done.
   bool stop();
 
