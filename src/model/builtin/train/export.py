@@ -1,7 +1,7 @@
 """Turns a checkpoint of train.py into weights.bin and the C++ test fixture.
 
     python export.py run/checkpoint.npz            # writes everything
-    python export.py run/checkpoint.npz --quick    # no long evaluation
+    python export.py run/checkpoint.npz --windows 2    # shorter evaluation
 
 Writes (relative to this file)
     ../weights.bin                                 int8 weights
@@ -61,7 +61,8 @@ CONFIG_NAMES = ("n_layers", "d_model", "n_heads", "n_kv_heads", "head_dim", "ffn
 def write_weights(ckpt, path):
     z = np.load(ckpt)
     c = dict(zip(CONFIG_NAMES, [int(i) for i in z["config"]] + [float(x) for x in z["config_f"]]))
-    with open(path, "wb") as f:
+    # Replaced in one go: a test that runs meanwhile never sees half a file.
+    with open(path + ".tmp", "wb") as f:
         def section(data):
             f.write(b"\0" * (-f.tell() % 64))
             f.write(data)
@@ -77,6 +78,7 @@ def write_weights(ckpt, path):
             scale[scale == 0] = 1
             section(scale.tobytes())
             section(np.clip(np.rint(a / scale[:, None]), -127, 127).astype(np.int8).tobytes())
+    os.replace(path + ".tmp", path)
     return c
 
 
@@ -227,7 +229,8 @@ def text(toks):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("checkpoint")
-    ap.add_argument("--quick", action="store_true", help="evaluate 2 windows only")
+    ap.add_argument("--windows", type=int, default=0,
+                    help="evaluate this many held-out windows, evenly spaced (0: all)")
     args = ap.parse_args()
 
     cfg = write_weights(args.checkpoint, WEIGHTS)
@@ -243,8 +246,8 @@ def main():
         f.write(excerpt)
 
     windows = corpus.heldout_windows(held, 4096)
-    if args.quick:
-        windows = windows[:2]
+    if args.windows:
+        windows = windows[np.linspace(0, len(windows) - 1, args.windows).astype(int)]
     figures = {
         "float": evaluate(Model.from_checkpoint(args.checkpoint, False), windows),
         "int8": evaluate(Model.from_file(WEIGHTS, False), windows),
@@ -276,12 +279,14 @@ def main():
            "heldout_txt_bits_per_byte": figures["heldout_txt_int8_kv_f16"]["mean"],
            "heldout_txt_note": "mean over consecutive windows of BOS + 4095 bytes of heldout.txt, "
                                "each scored from an empty cache; a last partial window is dropped",
-           "figures": figures, "cases": cases}
-    with open(os.path.join(TESTS, "builtin_reference.json"), "w") as f:
+           "figures": figures, "figures_windows": len(windows), "cases": cases}
+    fixture = os.path.join(TESTS, "builtin_reference.json")
+    with open(fixture + ".tmp", "w") as f:
         # One line per key: readable diffs without a line per token.
         f.write("{\n" + ",\n".join('  %s: %s' % (json.dumps(k), json.dumps(v) if k != "cases" else
                 "[\n    " + ",\n    ".join(json.dumps(x) for x in v) + "\n  ]")
                 for k, v in ref.items()) + "\n}\n")
+    os.replace(fixture + ".tmp", fixture)
 
     prompt = [corpus.BOS] + list(b"And it came to pass")
     print("--- greedy\n" + text(prompt + greedy(model, prompt, 300)[1]))
