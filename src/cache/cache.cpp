@@ -42,7 +42,7 @@ Cache::~Cache() {
       while (Page* page = root->children) {
         while (page->children != nullptr) page = page->children;
         Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
-        erase_child(siblings, page, size_t{root->space->geometry().page_tokens} * root->space->token_width());
+        erase_child(siblings, page, root->space->token_width());
         policy_->removed(*page);
         free_page(page);
       }

@@ -115,9 +115,8 @@ bool Cache::evict_one() noexcept {
         continue;
       }
       policy_->removed(*page);
-      const Space& space = *page->root->space;
       Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
-      erase_child(siblings, page, size_t{space.geometry().page_tokens} * space.token_width());
+      erase_child(siblings, page, page->root->space->token_width());
       if (page->parent != nullptr) {
         page->parent->n_children--;
         settle_locked(page->parent);

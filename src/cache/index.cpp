@@ -10,13 +10,13 @@ namespace kvc {
 
 Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob) {
   const Space& space = *root->space;
-  void* memory = memory_.allocate(Page::allocation_size(space), alignof(Page), MemoryUse::metadata);
+  void* memory = memory_.allocate(Page::allocation_size(space, tokens.size()), alignof(Page), MemoryUse::metadata);
   if (memory == nullptr) throw std::bad_alloc();
   auto* page = new (memory) Page();
   page->key = id.word();
   page->bytes = blob.bytes();
   page->depth = depth;
-  page->tokens = space.geometry().page_tokens;
+  page->tokens = static_cast<uint32_t>(tokens.size());
   page->id = id;
   page->root = root;
   page->blob = std::move(blob);
@@ -28,19 +28,24 @@ Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId&
 }
 
 void Cache::free_page(Page* page) noexcept {
-  const size_t size = Page::allocation_size(*page->root->space);
+  const size_t size = Page::allocation_size(*page->root->space, page->tokens);
   page->~Page();
   memory_.release(page, size, alignof(Page), MemoryUse::metadata);
 }
 
-// Links a sealed page under its parent and returns it; or, where an equal page is there already, takes a reference on
-// that one and returns it (the caller frees its own). nullptr: the policy has no memory for one more entry.
+// Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short, more) is
+// there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy has no memory for one
+// more entry.
 Page* Cache::publish(Page* page) noexcept {
   const Space& space = *page->root->space;
-  const size_t page_bytes = size_t{space.geometry().page_tokens} * space.token_width();
+  const uint32_t width = space.token_width();
+  const size_t page_bytes = size_t{space.geometry().page_tokens} * width;
+  const size_t own_bytes = size_t{page->tokens} * width;
   std::unique_lock index(index_mutex_);
   Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
-  if (Page* twin = find_child(*siblings, page->token_bytes(), page_bytes, page_bytes).exact) {
+  const Found found = find_child(*siblings, page->token_bytes(), own_bytes, width, page_bytes);
+  if (found.exact != nullptr || (found.best != nullptr && found.common == own_bytes)) {
+    Page* twin = found.exact != nullptr ? found.exact : found.best;
     reference(twin);
     if (twin->priority < page->priority) {  // a shared page has the highest that was asked for
       std::lock_guard policy(policy_mutex_);
@@ -51,12 +56,18 @@ Page* Cache::publish(Page* page) noexcept {
   }
   std::lock_guard policy(policy_mutex_);
   if (!policy_->reserve()) return nullptr;
-  insert_child(siblings, page, page_bytes);
+  insert_child(siblings, page, width);
   page->published = true;
   policy_->inserted(*page);
   if (page->parent != nullptr) {
     page->parent->n_children++;
     settle_locked(page->parent);
+  }
+  // A short page that this one continues holds nothing that this one does not: it goes first.
+  if (found.best != nullptr && found.common == size_t{found.best->tokens} * width) {
+    drain_uses();  // former uses would otherwise count as a return later
+    found.best->finished = true;
+    settle_locked(found.best);
   }
   counters_->pages.fetch_add(1, std::memory_order_relaxed);
   return page;
@@ -102,7 +113,7 @@ Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> t
       key = narrow;
     }
     Page* children = result.last != nullptr ? result.last->children : root.children;
-    const Found found = find_child(children, key, n * width, page_bytes);
+    const Found found = find_child(children, key, n * width, width, page_bytes);
     if (found.exact == nullptr) {
       result.common = found.common / width;
       if (result.common > 0) result.partial = found.best;

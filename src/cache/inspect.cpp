@@ -31,7 +31,7 @@ void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   out->space = space.digest();
   out->position = uint64_t{page.depth} * space.geometry().page_tokens;
   out->bytes = page.blob.bytes();
-  out->metadata_bytes = Page::allocation_size(space) + sizeof(Blob);
+  out->metadata_bytes = Page::allocation_size(space, page.tokens) + sizeof(Blob);
   out->hits = page.hits;
   out->age_ns = now - page.sealed_ns;
   out->idle_ns = now - page.used_ns.load(std::memory_order_relaxed);

@@ -1,5 +1,6 @@
 #include "cache/page.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace kvc {
@@ -20,17 +21,19 @@ size_t common_prefix(const std::byte* a, const std::byte* b, size_t n) noexcept 
   return i;
 }
 
-bool precedes(const Page* a, const Page* b, size_t page_bytes) noexcept {
-  return std::memcmp(a->token_bytes(), b->token_bytes(), page_bytes) < 0;
+// Lexicographic order; of two that begin alike the shorter comes first.
+bool precedes(const Page* a, const Page* b, uint32_t width) noexcept {
+  const int order = std::memcmp(a->token_bytes(), b->token_bytes(), size_t{std::min(a->tokens, b->tokens)} * width);
+  return order != 0 ? order < 0 : a->tokens < b->tokens;
 }
 
 // Heap order. Identities are keyed hashes: as good as random, and different for different tokens.
 bool above(const Page* a, const Page* b) noexcept { return a->id.word() > b->id.word(); }
 
 // Splits a treap into the pages before and after `page`, which is not in it.
-void split(Page* treap, const Page* page, size_t page_bytes, Page** before, Page** after) noexcept {
+void split(Page* treap, const Page* page, uint32_t width, Page** before, Page** after) noexcept {
   while (treap != nullptr) {
-    if (precedes(treap, page, page_bytes)) {
+    if (precedes(treap, page, width)) {
       *before = treap;
       before = &treap->right;
       treap = treap->right;
@@ -85,10 +88,11 @@ void unpack_tokens(uint32_t width, const std::byte* bytes, size_t n, int32_t* ou
   }
 }
 
-Found find_child(Page* treap, const std::byte* key, size_t key_bytes, size_t page_bytes) noexcept {
+Found find_child(Page* treap, const std::byte* key, size_t key_bytes, uint32_t width, size_t page_bytes) noexcept {
   Found found;
   while (treap != nullptr) {
-    const size_t common = common_prefix(treap->token_bytes(), key, key_bytes);
+    const size_t node_bytes = size_t{treap->tokens} * width;
+    const size_t common = common_prefix(treap->token_bytes(), key, std::min(node_bytes, key_bytes));
     if (common == page_bytes) {
       found.exact = treap;
       return found;
@@ -98,21 +102,22 @@ Found find_child(Page* treap, const std::byte* key, size_t key_bytes, size_t pag
       found.best = treap;
     }
     if (common == key_bytes) return found;
-    treap = treap->token_bytes()[common] < key[common] ? treap->right : treap->left;
+    const bool before_key = common == node_bytes || treap->token_bytes()[common] < key[common];
+    treap = before_key ? treap->right : treap->left;
   }
   return found;
 }
 
-void insert_child(Page** treap, Page* page, size_t page_bytes) noexcept {
+void insert_child(Page** treap, Page* page, uint32_t width) noexcept {
   while (*treap != nullptr && above(*treap, page)) {
-    treap = precedes(*treap, page, page_bytes) ? &(*treap)->right : &(*treap)->left;
+    treap = precedes(*treap, page, width) ? &(*treap)->right : &(*treap)->left;
   }
-  split(*treap, page, page_bytes, &page->left, &page->right);
+  split(*treap, page, width, &page->left, &page->right);
   *treap = page;
 }
 
-void erase_child(Page** treap, Page* page, size_t page_bytes) noexcept {
-  while (*treap != page) treap = precedes(*treap, page, page_bytes) ? &(*treap)->right : &(*treap)->left;
+void erase_child(Page** treap, Page* page, uint32_t width) noexcept {
+  while (*treap != page) treap = precedes(*treap, page, width) ? &(*treap)->right : &(*treap)->left;
   merge(page->left, page->right, treap);
   page->left = page->right = nullptr;
 }

@@ -56,12 +56,11 @@ struct Page : PolicyEntry {
   std::atomic<uint32_t> references{0};     // sessions that end here or borrow it, private pages that continue it
   std::atomic<uint64_t> used_ns{0};        // last use
 
-  // page_tokens ids of space.token_width() bytes each follow the struct.
+  // `tokens` ids of space.token_width() bytes each follow the struct. page_tokens of them; fewer in a short page: the unfinished
+  // end of a session that was closed. A short page is never continued, only borrowed.
   std::byte* token_bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   const std::byte* token_bytes() const noexcept { return reinterpret_cast<const std::byte*>(this + 1); }
-  static size_t allocation_size(const Space& space) noexcept {
-    return sizeof(Page) + size_t{space.geometry().page_tokens} * space.token_width();
-  }
+  static size_t allocation_size(const Space& space, size_t n_tokens) noexcept { return sizeof(Page) + n_tokens * space.token_width(); }
 };
 
 // An unsealed page of a session: an own blob in the clear, or a sealed page of which the session uses the beginning.
@@ -76,14 +75,14 @@ void unpack_tokens(uint32_t width, const std::byte* bytes, size_t n, int32_t* ou
 
 // What a treap knows about a sequence of token bytes.
 struct Found {
-  Page* exact = nullptr;   // holds exactly these tokens
-  Page* best = nullptr;    // shares most of their beginning, if any
+  Page* exact = nullptr;   // a whole page that holds exactly these tokens
+  Page* best = nullptr;    // else: shares most of their beginning, if any does
   size_t common = 0;       // bytes that it shares
 };
 
-// key: at most page_bytes bytes of tokens; page_bytes: token bytes of a whole page.
-Found find_child(Page* treap, const std::byte* key, size_t key_bytes, size_t page_bytes) noexcept;
-void insert_child(Page** treap, Page* page, size_t page_bytes) noexcept;
-void erase_child(Page** treap, Page* page, size_t page_bytes) noexcept;
+// width: bytes per token; key: token bytes of at most one page; page_bytes: token bytes of a whole page.
+Found find_child(Page* treap, const std::byte* key, size_t key_bytes, uint32_t width, size_t page_bytes) noexcept;
+void insert_child(Page** treap, Page* page, uint32_t width) noexcept;
+void erase_child(Page** treap, Page* page, uint32_t width) noexcept;
 
 }  // namespace kvc

@@ -31,6 +31,7 @@ void Session::close(int32_t hint, uint64_t /*until_ns*/) {
   // How long an idle session stays away does not matter to policies that only order pages by preference.
   std::lock_guard lock(mutex_);
   if (closed_) return;
+  if (hint != KVC_CLOSE_FINISHED) keep_tail();
   closed_ = true;
   drop_tail();
   if (last_ != nullptr) {
@@ -40,6 +41,7 @@ void Session::close(int32_t hint, uint64_t /*until_ns*/) {
   }
   path_.clear();
   cache_->release_root(root_);
+  cache_->collect();
   cache_->counters_->sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 

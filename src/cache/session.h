@@ -107,6 +107,7 @@ class Session {
   void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows, bool streaming) noexcept;
   Status prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages);
   void publish_pages(std::span<Page* const> pages) noexcept;
+  void keep_tail() noexcept;
 
   // session_read.cpp
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;

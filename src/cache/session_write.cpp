@@ -238,4 +238,28 @@ Status Session::commit(std::span<const int32_t> tokens) {
   return Status::ok();
 }
 
+// What a session that ends leaves behind after its last whole page: a short page, so that whoever comes back with the same tokens
+// goes on where it stopped. Not kept where it is stored already (borrowed), is private, or would have to be encoded: codecs take
+// whole pages. Without memory for it, it is lost.
+void Session::keep_tail() noexcept {
+  const bool may = options_.publish && (last_ == nullptr || last_->published) && cache_->codec_->is_clear();
+  if (!may || tail_tokens_.empty() || open_[0].source != nullptr) return;
+  Page* page = nullptr;
+  try {
+    const PageId id = page_id(root_->tenant_key, last_ != nullptr ? last_->id : space_->digest(), tail_tokens_);
+    page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), open_[0].blob);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  page->parent = last_;
+  page->priority = static_cast<int16_t>(priority_);
+  Page* kept = cache_->publish(page);
+  if (kept != page) cache_->free_page(page);
+  if (kept == nullptr) return;
+  // The session ends in it from here on, for what its hint says.
+  cache_->unreference(last_);
+  last_ = kept;
+  if (kept == page) cache_->counters_->pages_sealed.add();
+}
+
 }  // namespace kvc

@@ -246,6 +246,44 @@ TEST_P(CacheTest, PrivatePagesAreFoundByNobodyAndGoWithTheirSession) {
   EXPECT_EQ(cache_->stats().memory_metadata, 0u);
 }
 
+TEST_P(CacheTest, AClosedSessionLeavesItsUnfinishedPage) {
+  const auto tokens = prompt(0, 2 * kPageTokens + 3);
+  ASSERT_TRUE(extend(open().get(), tokens).is_ok());
+  EXPECT_EQ(stored(tokens), tokens.size());
+  auto session = open();
+  size_t reused = 0;
+  ASSERT_TRUE(session->match(tokens, &reused).is_ok());
+  ASSERT_EQ(reused, tokens.size());
+  verify(session.get(), tokens);
+  // Going on from it makes the whole page, and the short one goes first.
+  auto longer = tokens;
+  longer.push_back(7);
+  longer.push_back(8);
+  ASSERT_TRUE(extend(session.get(), longer).is_ok());
+  session.reset();
+  EXPECT_EQ(cache_->stats().pages, 5u);  // two whole ones, the short one, the one it became, the new short one
+  EXPECT_EQ(stored(longer), longer.size());
+  evict_some();
+  EXPECT_EQ(cache_->stats().pages, 4u);
+  EXPECT_EQ(stored(longer), longer.size());
+  // The same end again, or a beginning of it, is stored once.
+  ASSERT_TRUE(extend(open().get(), longer).is_ok());
+  ASSERT_TRUE(extend(open().get(), tokens).is_ok());
+  EXPECT_EQ(cache_->stats().pages, 4u);
+}
+
+TEST_P(CacheTest, FinishedAndPrivateSessionsLeaveNoUnfinishedPage) {
+  const auto tokens = prompt(0, kPageTokens + 2);
+  auto session = open();
+  ASSERT_TRUE(extend(session.get(), tokens).is_ok());
+  session->close(KVC_CLOSE_FINISHED, 0);
+  EXPECT_EQ(stored(tokens), kPageTokens);
+  SessionOptions options;
+  options.publish = false;
+  ASSERT_TRUE(extend(open(options).get(), tokens).is_ok());
+  EXPECT_EQ(stored(tokens), kPageTokens);
+}
+
 TEST_P(CacheTest, PinnedPagesStayUntilUnpinned) {
   const auto tokens = prompt(0, 3 * kPageTokens);
   auto session = open();

@@ -26,6 +26,7 @@ using OwnedPage = std::unique_ptr<Page, PageDeleter>;
 OwnedPage make_page(uint32_t width, const std::vector<int32_t>& tokens, Random* random) {
   void* memory = std::malloc(sizeof(Page) + tokens.size() * width);
   OwnedPage page(new (memory) Page());
+  page->tokens = static_cast<uint32_t>(tokens.size());
   pack_tokens(width, tokens, page->token_bytes());
   for (uint8_t& byte : page->id.bytes) byte = static_cast<uint8_t>(random->next());
   return page;
@@ -48,14 +49,15 @@ TEST_P(PageTreapTest, FindsExactAndLongestCommonBeginningLikeAList) {
   for (int step = 0; step < 4000; ++step) {
     if (random.next() % 3 != 0) {
       std::vector<int32_t> tokens = random_tokens();
+      if (random.next() % 4 == 0) tokens.resize(1 + random.next() % kTokens);  // a short page
       if (std::find(contents.begin(), contents.end(), tokens) == contents.end()) {
         pages.push_back(make_page(width, tokens, &random));
         contents.push_back(tokens);
-        insert_child(&treap, pages.back().get(), kTokens * width);
+        insert_child(&treap, pages.back().get(), width);
       }
     } else if (!pages.empty()) {
       const size_t i = random.next() % pages.size();
-      erase_child(&treap, pages[i].get(), kTokens * width);
+      erase_child(&treap, pages[i].get(), width);
       pages.erase(pages.begin() + static_cast<ptrdiff_t>(i));
       contents.erase(contents.begin() + static_cast<ptrdiff_t>(i));
     }
@@ -63,11 +65,11 @@ TEST_P(PageTreapTest, FindsExactAndLongestCommonBeginningLikeAList) {
     key.resize(1 + random.next() % kTokens);
     std::vector<std::byte> packed(key.size() * width);
     pack_tokens(width, key, packed.data());
-    const Found found = find_child(treap, packed.data(), packed.size(), kTokens * width);
+    const Found found = find_child(treap, packed.data(), packed.size(), width, kTokens * width);
     size_t best = 0;
     bool exact = false;
     for (const auto& tokens : contents) {
-      const size_t common = static_cast<size_t>(std::mismatch(key.begin(), key.end(), tokens.begin()).first - key.begin());
+      const auto common = static_cast<size_t>(std::mismatch(key.begin(), key.end(), tokens.begin(), tokens.end()).first - key.begin());
       best = std::max(best, common);
       exact = exact || common == kTokens;
     }
@@ -75,14 +77,15 @@ TEST_P(PageTreapTest, FindsExactAndLongestCommonBeginningLikeAList) {
     if (!exact) {
       ASSERT_EQ(found.common / width, best) << "step " << step;
       if (best > 0) {
-        std::vector<int32_t> tokens(kTokens);
-        unpack_tokens(width, found.best->token_bytes(), kTokens, tokens.data());
+        ASSERT_GE(found.best->tokens, best);
+        std::vector<int32_t> tokens(found.best->tokens);
+        unpack_tokens(width, found.best->token_bytes(), tokens.size(), tokens.data());
         ASSERT_TRUE(std::equal(key.begin(), key.begin() + static_cast<ptrdiff_t>(best), tokens.begin()));
       }
     }
   }
   while (!pages.empty()) {
-    erase_child(&treap, pages.back().get(), kTokens * width);
+    erase_child(&treap, pages.back().get(), width);
     pages.pop_back();
   }
   EXPECT_EQ(treap, nullptr);
