@@ -624,6 +624,7 @@ KVC_API kvc_status_t kvc_tensor_htd(kvc_tensor_t *tensor, void *data, int32_t dt
  *   match    attaches the longest stored prefix of a prompt
  *   append   adds K and V of the next tokens, layer by layer (any order of layers)
  *   commit   names those tokens once every layer has them; whole pages are sealed and become findable for others
+ *   close    leaves the unfinished last page behind as well, so that a prompt is found up to its last token
  *   read     gathers K or V of any range, sealed or not, into the caller's buffer
  *
  * An open session keeps its pages: they are not evicted before it is closed.
@@ -642,7 +643,8 @@ typedef struct kvc_session_options_t {
 KVC_API kvc_status_t kvc_session_open(kvc_space_t *space, const kvc_session_options_t *options,
                                       kvc_session_t **session) KVC_NOEXCEPT;
 
-/* Closes a session and says what becomes of it.
+/* Closes a session and says what becomes of it. Its committed tokens after the last whole page become a page of their own,
+ * findable like the others, unless the session is private or finished; tokens that are not committed are dropped.
  *   hint      KVC_CLOSE_*
  *   until_ns  for KVC_CLOSE_IDLE: time from now at which it is expected back; else 0
  * Errors: KVC_E_CLOSED, KVC_E_NULL, KVC_E_OUT_OF_RANGE (hint; the session stays open).
@@ -770,7 +772,7 @@ typedef struct kvc_page_info_t {
     uint64_t hits;               /* matches that used it                                                           */
     uint64_t age_ns;             /* since it was sealed                                                            */
     uint64_t idle_ns;            /* since it was last used                                                         */
-    uint32_t n_tokens;
+    uint32_t n_tokens;           /* page_tokens; fewer in the last page of a session that was closed              */
     uint32_t references;         /* sessions that end in this page                                                 */
     uint32_t children;           /* pages that continue it                                                         */
     int32_t tier;                /* KVC_TIER_*                                                                     */
