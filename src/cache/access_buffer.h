@@ -1,11 +1,12 @@
 // Uses of pages on their way to the policy.
 //
-// A match would otherwise take the policy's lock for every page it finds, and matches on several threads would wait for one another.
-// Instead it notes its deepest page in one of a few small buffers, chosen by thread; whoever holds the policy's lock next empties
-// them all. A note that finds its buffer full and the policy busy is dropped: policies estimate (Caffeine's read buffers do so too).
+// A match would otherwise take the policy's lock for every page it finds, and matches on several threads would wait for
+// one another. Instead it notes its deepest page in one of a few small buffers, chosen by thread; whoever holds the
+// policy's lock next empties them all. A note that finds its buffer full and the policy busy is dropped: policies
+// estimate (Caffeine's read buffers do so too).
 //
-// Notes are raw pointers: they are written under the shared index lock, and eviction empties the buffers, under the exclusive
-// one, before it frees any page.
+// Notes are raw pointers: they are written under the shared index lock, and eviction empties the buffers, under the
+// exclusive one, before it frees any page.
 #pragma once
 
 #include <atomic>

@@ -26,9 +26,11 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
   }
   std::unique_ptr<Cache> cache(new Cache(options, allocator, clock, log));
   cache->policy_ = make_policy(options.policy, &cache->memory_);
-  if (cache->policy_ == nullptr) return error(KVC_E_UNSUPPORTED, "there is no policy '%s' in this build", options.policy.c_str());
+  if (cache->policy_ == nullptr)
+    return error(KVC_E_UNSUPPORTED, "there is no policy '%s' in this build", options.policy.c_str());
   cache->codec_ = find_codec(options.codec);
-  if (cache->codec_ == nullptr) return error(KVC_E_UNSUPPORTED, "there is no codec '%s' in this build", options.codec.c_str());
+  if (cache->codec_ == nullptr)
+    return error(KVC_E_UNSUPPORTED, "there is no codec '%s' in this build", options.codec.c_str());
   *out = std::move(cache);
   return Status::ok();
 }
@@ -60,8 +62,10 @@ Status Cache::open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Spa
   KVC_RETURN_IF_ERROR(Space::make(desc, options_.space_defaults, &space));
   if (space->geometry().page_bytes() > options_.memory_limit) {
     return error(KVC_E_BUDGET,
-                 "one page of this layout takes %zu bytes, the whole memory budget is %llu: raise option memory or lower page_tokens (%u)",
-                 space->geometry().page_bytes(), static_cast<unsigned long long>(options_.memory_limit), space->geometry().page_tokens);
+                 "one page of this layout takes %zu bytes, the whole memory budget is %llu: raise option memory or "
+                 "lower page_tokens (%u)",
+                 space->geometry().page_bytes(), static_cast<unsigned long long>(options_.memory_limit),
+                 space->geometry().page_tokens);
   }
   std::lock_guard lock(spaces_mutex_);
   std::weak_ptr<const Space>& known = spaces_[space->digest()];
@@ -114,8 +118,8 @@ void Cache::release_root(Root* root) noexcept {
 
 Status Cache::open_session(std::shared_ptr<const Space> space, SessionOptions options, std::unique_ptr<Session>* out) {
   if (options.tenant.size() > 1024 || options.session_id.size() > 1024) {
-    return error(KVC_E_OUT_OF_RANGE, "tenant and session_id may have 1024 bytes each, these have %zu and %zu", options.tenant.size(),
-                 options.session_id.size());
+    return error(KVC_E_OUT_OF_RANGE, "tenant and session_id may have 1024 bytes each, these have %zu and %zu",
+                 options.tenant.size(), options.session_id.size());
   }
   if (options.priority < KVC_PRIORITY_BACKGROUND || options.priority > KVC_PRIORITY_CRITICAL) {
     return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", options.priority, KVC_PRIORITY_BACKGROUND,
@@ -131,7 +135,8 @@ Status Cache::open_session(std::shared_ptr<const Space> space, SessionOptions op
   return Status::ok();
 }
 
-Status Cache::page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens, std::vector<PageId>* out) const {
+Status Cache::page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens,
+                       std::vector<PageId>* out) const {
   KVC_RETURN_IF_ERROR(space.check_tokens(tokens));
   const Digest key = tenant_key(options_.secret, tenant);
   const size_t page = space.geometry().page_tokens;

@@ -1,11 +1,13 @@
 // The page core: spaces, the prefix index, sessions, plain tensors, eviction. The room's front door.
 //
-// The index is a tree of pages per (tenant, space): the children of a page are the pages that continue it, found by comparing
-// tokens, never by hash alone. Eviction takes leaves only, so a page's whole chain is there as long as the page is.
+// The index is a tree of pages per (tenant, space): the children of a page are the pages that continue it, found by
+// comparing tokens, never by hash alone. Eviction takes leaves only, so a page's whole chain is there as long as the
+// page is.
 //
-// Locks, in this order: a session's own; index_mutex_ (shared to walk and to take references, exclusive to link and unlink); the
-// policy's. Nothing slow happens under the last two: no hashing, copying, allocation or callback. Uses that matches report go to
-// small striped buffers and reach the policy later, so that matches on several threads do not wait for one another.
+// Locks, in this order: a session's own; index_mutex_ (shared to walk and to take references, exclusive to link and
+// unlink); the policy's. Nothing slow happens under the last two: no hashing, copying, allocation or callback. Uses
+// that matches report go to small striped buffers and reach the policy later, so that matches on several threads do not
+// wait for one another.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +36,15 @@
 namespace kvc {
 
 struct CacheOptions {
-  uint64_t memory_limit = 0;          // bytes, hard
-  double gc_threshold = 0.8;          // collection starts above this share of the limit ...
-  double gc_target = 0.7;             // ... and stops at this one
+  uint64_t memory_limit = 0;  // bytes, hard
+  double gc_threshold = 0.8;  // collection starts above this share of the limit ...
+  double gc_target = 0.7;     // ... and stops at this one
   std::string policy = "lru";
   std::string codec = "identity";
   Space::Defaults space_defaults;
-  Digest secret{};                    // tenants' keys derive from it; equal secrets make equal identities
-  uint64_t seed = 0;                  // for the shape of the index only
-  bool reuse = true;                  // false: matches find nothing (mode "training")
+  Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
+  uint64_t seed = 0;  // for the shape of the index only
+  bool reuse = true;  // false: matches find nothing (mode "training")
 };
 
 struct CacheStats {
@@ -50,7 +52,8 @@ struct CacheStats {
   uint64_t misses_by_reason[KVC_MISS_COUNT] = {};
   uint64_t pages = 0, pages_sealed = 0, pages_deduplicated = 0, pages_evicted = 0, pages_pinned = 0;
   uint64_t sessions = 0, tensors = 0, tensors_evicted = 0;
-  uint64_t memory_limit = 0, memory_used = 0, memory_payload = 0, memory_metadata = 0, memory_pooled = 0, memory_peak = 0;
+  uint64_t memory_limit = 0, memory_used = 0, memory_payload = 0, memory_metadata = 0, memory_pooled = 0,
+           memory_peak = 0;
   uint64_t host_bytes = 0;
 };
 
@@ -77,14 +80,15 @@ class Cache {
   Status open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Space>* out);
   Status open_session(std::shared_ptr<const Space> space, SessionOptions options, std::unique_ptr<Session>* out);
   // Identities of the whole pages of `tokens`.
-  Status page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens, std::vector<PageId>* out) const;
+  Status page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens,
+                  std::vector<PageId>* out) const;
   // Tokens of the longest stored prefix, without attaching it and without counting as a use.
   size_t probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens);
 
   // Plain tensors.
   Status put(std::string_view tenant, std::string_view key, const TensorView& tensor);
-  // The stored tensor's shape and dtype in *shape (its data is not set), and its bytes to `copy` while they cannot go away.
-  // *found false: a miss, copy is not called.
+  // The stored tensor's shape and dtype in *shape (its data is not set), and its bytes to `copy` while they cannot go
+  // away. *found false: a miss, copy is not called.
   Status get(std::string_view tenant, std::string_view key, bool* found,
              const std::function<Status(const TensorView& stored)>& copy);
   bool contains(std::string_view tenant, std::string_view key);
@@ -114,15 +118,16 @@ class Cache {
   void release_root(Root* root) noexcept;
 
   // Pages (index.cpp).
-  Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob);  // may throw
+  Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth,
+                 BlobRef blob);  // may throw
   void free_page(Page* page) noexcept;
   Page* publish(Page* page) noexcept;
   void reference(Page* page) noexcept;
   void unreference(Page* page) noexcept;
   void unreference_locked(Page* page) noexcept;
   struct Walk {
-    Page* last = nullptr;       // deepest page that matches whole
-    Page* partial = nullptr;    // a page after it that matches to its first `common` tokens
+    Page* last = nullptr;     // deepest page that matches whole
+    Page* partial = nullptr;  // a page after it that matches to its first `common` tokens
     size_t common = 0;
   };
   Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens) const noexcept;

@@ -40,7 +40,8 @@ void Cache::settle(Page* page) noexcept {
 }
 
 void Cache::settle_locked(Page* page) noexcept {
-  // A page that is taken up again after this (references under the shared lock) stays a candidate; evict_one looks again.
+  // A page that is taken up again after this (references under the shared lock) stays a candidate; evict_one looks
+  // again.
   const bool free = page->references.load(std::memory_order_acquire) == 0;
   policy_->evictable(*page, free && page->n_children == 0 && !page->pinned);
 }
@@ -66,8 +67,8 @@ void Cache::set_pinned(Page* last, bool pinned) noexcept {
   }
 }
 
-// A closed session's hint concerns the pages that only it led to: from its last page up to the first one that others continue
-// or use. `last` is still referenced by the session, and by it alone if it is to count.
+// A closed session's hint concerns the pages that only it led to: from its last page up to the first one that others
+// continue or use. `last` is still referenced by the session, and by it alone if it is to count.
 void Cache::hint_closed(Page* last, int32_t hint, int32_t priority) noexcept {
   std::unique_lock index(index_mutex_);
   std::lock_guard policy(policy_mutex_);
@@ -80,7 +81,8 @@ void Cache::hint_closed(Page* last, int32_t hint, int32_t priority) noexcept {
       page->finished = true;
     } else {
       // Idle: goes before its equals; the next match raises it again.
-      page->priority = static_cast<int16_t>(std::max(priority - 1, static_cast<int32_t>(std::numeric_limits<int16_t>::min())));
+      page->priority =
+          static_cast<int16_t>(std::max(priority - 1, static_cast<int32_t>(std::numeric_limits<int16_t>::min())));
     }
     policy_->evictable(*page, page->candidate);
     own_references = 0;

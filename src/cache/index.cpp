@@ -33,9 +33,9 @@ void Cache::free_page(Page* page) noexcept {
   memory_.release(page, size, alignof(Page), MemoryUse::metadata);
 }
 
-// Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short, more) is
-// there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy has no memory for one
-// more entry.
+// Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short,
+// more) is there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy
+// has no memory for one more entry.
 Page* Cache::publish(Page* page) noexcept {
   const Space& space = *page->root->space;
   const uint32_t width = space.token_width();
@@ -125,8 +125,8 @@ Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> t
   return result;
 }
 
-// A space of the same tenant, other than the root's, that holds these tokens (at least the first page, or all of a shorter
-// prompt): the difference of the two explains a miss.
+// A space of the same tenant, other than the root's, that holds these tokens (at least the first page, or all of a
+// shorter prompt): the difference of the two explains a miss.
 std::shared_ptr<const Space> Cache::find_elsewhere(const Root& root, std::span<const int32_t> tokens) {
   std::shared_lock index(index_mutex_);
   auto it = root.self;

@@ -72,7 +72,8 @@ Status Cache::page_info(const PageId& id, PageInfo* out) {
   for (const auto& [name, root] : roots_) {
     if (!visit_pages(root->children, visit)) return Status::ok();
   }
-  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted", to_hex(id.bytes).c_str());
+  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted",
+               to_hex(id.bytes).c_str());
 }
 
 Status Cache::page_tokens(const PageId& id, std::vector<int32_t>* out) {
@@ -86,7 +87,8 @@ Status Cache::page_tokens(const PageId& id, std::vector<int32_t>* out) {
   for (const auto& [name, root] : roots_) {
     if (!visit_pages(root->children, visit)) return Status::ok();
   }
-  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted", to_hex(id.bytes).c_str());
+  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted",
+               to_hex(id.bytes).c_str());
 }
 
 }  // namespace kvc

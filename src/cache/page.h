@@ -1,9 +1,9 @@
 // A sealed page and the tree that finds it.
 //
-// The children of a page (and of a root: the first pages of a tenant in a space) form a treap ordered by their tokens as bytes: a binary
-// search tree whose shape is fixed by random priorities (Seidel and Aragon 1996), here words of the pages' identities. In such a
-// tree the neighbours of a key lie on its search path, so one descent finds both the page that continues a prompt exactly and,
-// failing that, the one that shares most tokens with it.
+// The children of a page (and of a root: the first pages of a tenant in a space) form a treap ordered by their tokens
+// as bytes: a binary search tree whose shape is fixed by random priorities (Seidel and Aragon 1996), here words of the
+// pages' identities. In such a tree the neighbours of a key lie on its search path, so one descent finds both the page
+// that continues a prompt exactly and, failing that, the one that shares most tokens with it.
 #pragma once
 
 #include <atomic>
@@ -29,18 +29,18 @@ using RootMap = std::map<std::pair<std::string, Digest>, std::unique_ptr<Root>>;
 
 // Where the chains of one tenant in one space begin.
 struct Root {
-  RootMap::iterator self;                  // its place in the map
+  RootMap::iterator self;  // its place in the map
   std::shared_ptr<const Space> space;
   std::string tenant;
   Digest tenant_key;
-  Page* children = nullptr;                // treap; guarded by the index lock
-  std::atomic<uint32_t> references{0};     // users: open sessions, an eviction in progress
+  Page* children = nullptr;             // treap; guarded by the index lock
+  std::atomic<uint32_t> references{0};  // users: open sessions, an eviction in progress
 };
 
 struct Page : PolicyEntry {
   // Immutable once the page is published (or sealed, if private).
   PageId id;
-  Page* parent = nullptr;                  // nullptr: a first page
+  Page* parent = nullptr;  // nullptr: a first page
   Root* root = nullptr;
   BlobRef blob;
   uint64_t sealed_ns = 0;
@@ -49,18 +49,20 @@ struct Page : PolicyEntry {
   // Guarded by the index lock: exclusive to write.
   bool pinned = false;
   uint32_t n_children = 0;
-  Page* left = nullptr;                    // in the treap of the parent's children
+  Page* left = nullptr;  // in the treap of the parent's children
   Page* right = nullptr;
-  Page* children = nullptr;                // treap of own children
+  Page* children = nullptr;  // treap of own children
 
-  std::atomic<uint32_t> references{0};     // sessions that end here or borrow it, private pages that continue it
-  std::atomic<uint64_t> used_ns{0};        // last use
+  std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
+  std::atomic<uint64_t> used_ns{0};     // last use
 
-  // `tokens` ids of space.token_width() bytes each follow the struct. page_tokens of them; fewer in a short page: the unfinished
-  // end of a session that was closed. A short page is never continued, only borrowed.
+  // `tokens` ids of space.token_width() bytes each follow the struct. page_tokens of them; fewer in a short page: the
+  // unfinished end of a session that was closed. A short page is never continued, only borrowed.
   std::byte* token_bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   const std::byte* token_bytes() const noexcept { return reinterpret_cast<const std::byte*>(this + 1); }
-  static size_t allocation_size(const Space& space, size_t n_tokens) noexcept { return sizeof(Page) + n_tokens * space.token_width(); }
+  static size_t allocation_size(const Space& space, size_t n_tokens) noexcept {
+    return sizeof(Page) + n_tokens * space.token_width();
+  }
 };
 
 // An unsealed page of a session: an own blob in the clear, or a sealed page of which the session uses the beginning.
@@ -75,9 +77,9 @@ void unpack_tokens(uint32_t width, const std::byte* bytes, size_t n, int32_t* ou
 
 // What a treap knows about a sequence of token bytes.
 struct Found {
-  Page* exact = nullptr;   // a whole page that holds exactly these tokens
-  Page* best = nullptr;    // else: shares most of their beginning, if any does
-  size_t common = 0;       // bytes that it shares
+  Page* exact = nullptr;  // a whole page that holds exactly these tokens
+  Page* best = nullptr;   // else: shares most of their beginning, if any does
+  size_t common = 0;      // bytes that it shares
 };
 
 // width: bytes per token; key: token bytes of at most one page; page_bytes: token bytes of a whole page.

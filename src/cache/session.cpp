@@ -54,8 +54,8 @@ bool Session::has_uncommitted() const noexcept {
   return std::any_of(cursor_.begin(), cursor_.end(), [&](uint32_t c) { return c != tail_tokens_.size(); });
 }
 
-// Makes the tail the first `tokens` tokens of a page that the caller has referenced (nullptr and 0: an empty tail). Room in
-// open_ and tail_tokens_ has been reserved.
+// Makes the tail the first `tokens` tokens of a page that the caller has referenced (nullptr and 0: an empty tail).
+// Room in open_ and tail_tokens_ has been reserved.
 void Session::set_tail(Page* source, size_t tokens) noexcept {
   drop_tail();
   if (source != nullptr) {
@@ -90,7 +90,8 @@ void Session::fill_path() noexcept {
   for (size_t i = n; i > have; page = page->parent) path_[--i] = page;
 }
 
-// Page i of the chain; without path_ it is sought from the end. What a session holds can be read also when no byte is free.
+// Page i of the chain; without path_ it is sought from the end. What a session holds can be read also when no byte is
+// free.
 Page* Session::page_at(size_t i) const noexcept {
   if (i < path_.size()) return path_[i];
   Page* page = last_;
@@ -101,7 +102,8 @@ Page* Session::page_at(size_t i) const noexcept {
 Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
   const size_t length = length_locked();
   if (from > length || n > length - from) {
-    return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but the session has %zu", from, from + n, length);
+    return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but the session has %zu", from, from + n,
+                 length);
   }
   fill_path();
   const size_t page_tokens = geometry().page_tokens;
@@ -131,8 +133,9 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
     std::vector<int32_t> own(std::min(length, tokens.size()));
     KVC_RETURN_IF_ERROR(copy_tokens(0, own.size(), own.data()));
     if (own.size() < length || !std::equal(own.begin(), own.end(), tokens.begin())) {
-      return error(KVC_E_ORDER, "the session's %zu tokens are not the beginning of the %zu tokens to match: truncate it first", length,
-                   tokens.size());
+      return error(KVC_E_ORDER,
+                   "the session's %zu tokens are not the beginning of the %zu tokens to match: truncate it first",
+                   length, tokens.size());
     }
   }
   // Room first, so that nothing can fail once references are taken.
@@ -215,7 +218,8 @@ Status Session::truncate(size_t n) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   const size_t length = length_locked();
-  if (n > length) return error(KVC_E_OUT_OF_RANGE, "cannot truncate to %zu tokens: the session has %zu committed", n, length);
+  if (n > length)
+    return error(KVC_E_OUT_OF_RANGE, "cannot truncate to %zu tokens: the session has %zu committed", n, length);
   const size_t page_tokens = geometry().page_tokens;
   const size_t sealed = sealed_tokens();
   if (n >= sealed) {
@@ -248,7 +252,8 @@ Status Session::truncate(size_t n) {
 Status Session::fork(std::unique_ptr<Session>* out) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
-  if (has_uncommitted()) return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
+  if (has_uncommitted())
+    return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
   std::unique_ptr<Session> twin;
   KVC_RETURN_IF_ERROR(cache_->open_session(space_, options_, &twin));
   twin->open_.reserve(1);
@@ -280,7 +285,8 @@ Status Session::set_priority(int32_t priority) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   if (priority < KVC_PRIORITY_BACKGROUND || priority > KVC_PRIORITY_CRITICAL) {
-    return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL);
+    return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", priority, KVC_PRIORITY_BACKGROUND,
+                 KVC_PRIORITY_CRITICAL);
   }
   priority_ = priority;
   cache_->raise_priority(last_, priority);

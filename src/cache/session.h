@@ -1,5 +1,5 @@
-// A session: a token sequence that is being extended. It ends in a sealed page of a chain (shared with everyone who has the same
-// prefix) and goes on in its own tail.
+// A session: a token sequence that is being extended. It ends in a sealed page of a chain (shared with everyone who has
+// the same prefix) and goes on in its own tail.
 //
 //     sealed pages (immutable, shared)             tail (private, or borrowed until it is written to)
 //   [ page 0 ]<-[ page 1 ]<-...<-[ last_ ]   [ open page 0 | open page 1 | ... ]
@@ -7,7 +7,8 @@
 //
 // Invariants:
 //   - last_ is held by a reference, and by leaf-first eviction so is every page before it.
-//   - open pages are written only while nobody else refers to them: a fork and a match that ends inside a page borrow them, and
+//   - open pages are written only while nobody else refers to them: a fork and a match that ends inside a page borrow
+//   them, and
 //     the first append copies (copy on write).
 //   - committed_tail_ <= cursor_[layer] for every layer; a failed call changes neither.
 // Every public function takes the session's own lock: any thread may call, calls follow one another.
@@ -63,7 +64,8 @@ class Session {
   Status append_all(std::span<const TensorView> k, std::span<const TensorView> v, size_t n);
   Status commit(std::span<const int32_t> tokens);
   Status read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out);
-  Status read_all(size_t from, size_t n, std::span<const TensorView> k, std::span<const TensorView> v);  // either empty: not wanted
+  Status read_all(size_t from, size_t n, std::span<const TensorView> k,
+                  std::span<const TensorView> v);  // either empty: not wanted
   Status truncate(size_t n);
   Status fork(std::unique_ptr<Session>* out);
   Status pin(bool pinned);
@@ -74,8 +76,9 @@ class Session {
   int32_t miss(std::string* text);
   void close(int32_t hint, uint64_t until_ns);
 
-  // For models inside the library. Page `index` of a plane counts from position index * page_tokens and holds `view->tokens`
-  // tokens, appended but uncommitted ones included. KVC_E_UNSUPPORTED if the page is not in the clear: use read().
+  // For models inside the library. Page `index` of a plane counts from position index * page_tokens and holds
+  // `view->tokens` tokens, appended but uncommitted ones included. KVC_E_UNSUPPORTED if the page is not in the clear:
+  // use read().
   Status view(uint32_t layer, int plane, size_t index, PlaneView* view);
   const Space& space() const noexcept { return *space_; }
   // Tokens that this layer has, committed or not.
@@ -104,7 +107,8 @@ class Session {
   Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
   Status make_room(size_t tail_tokens);
   Status own_first_page();
-  void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows, bool streaming) noexcept;
+  void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows,
+                  bool streaming) noexcept;
   Status prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages);
   void publish_pages(std::span<Page* const> pages) noexcept;
   void keep_tail() noexcept;
@@ -121,14 +125,14 @@ class Session {
   int32_t priority_;
   bool pinned_ = false;
   bool closed_ = false;
-  Page* last_ = nullptr;                                 // deepest sealed page, referenced; nullptr: none
-  std::vector<Page*, CountedAllocator<Page*>> path_;     // pages from first to last_; filled when first needed
+  Page* last_ = nullptr;                              // deepest sealed page, referenced; nullptr: none
+  std::vector<Page*, CountedAllocator<Page*>> path_;  // pages from first to last_; filled when first needed
   std::vector<OpenPage, CountedAllocator<OpenPage>> open_;
   std::vector<int32_t, CountedAllocator<int32_t>> tail_tokens_;  // committed tokens after last_
   std::vector<uint32_t, CountedAllocator<uint32_t>> cursor_;     // per layer, tokens after last_
   uint64_t matched_ = 0;
   int32_t miss_reason_ = KVC_MISS_NONE;
-  std::shared_ptr<const Space> miss_space_;              // for KVC_MISS_IDENTITY: where the tokens are stored
+  std::shared_ptr<const Space> miss_space_;  // for KVC_MISS_IDENTITY: where the tokens are stored
   size_t miss_at_ = 0;
 };
 

@@ -11,22 +11,29 @@ namespace kvc {
 
 Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const {
   const PageGeometry& g = geometry();
-  if (layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers, g.n_layers - 1);
-  if (plane != KVC_KEY && plane != KVC_VALUE) return error(KVC_E_OUT_OF_RANGE, "plane is %d: give KVC_KEY or KVC_VALUE", plane);
+  if (layer >= g.n_layers)
+    return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers,
+                 g.n_layers - 1);
+  if (plane != KVC_KEY && plane != KVC_VALUE)
+    return error(KVC_E_OUT_OF_RANGE, "plane is %d: give KVC_KEY or KVC_VALUE", plane);
   const size_t end = sealed_tokens() + cursor_[layer];
   if (from > end || n > end - from) {
-    return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but layer %u has %zu", from, from + n, layer, end);
+    return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but layer %u has %zu", from, from + n, layer,
+                 end);
   }
   if (n == 0) return Status::ok();
   if (out.dtype != g.dtype && out.dtype != DType::f32) {
-    return error(KVC_E_DTYPE, "cannot read %s as %s: ask for %s or f32", dtype_name(g.dtype), dtype_name(out.dtype), dtype_name(g.dtype));
+    return error(KVC_E_DTYPE, "cannot read %s as %s: ask for %s or f32", dtype_name(g.dtype), dtype_name(out.dtype),
+                 dtype_name(g.dtype));
   }
   const int64_t want[3] = {static_cast<int64_t>(n), g.n_kv_heads, g.dim(plane)};
   if (out.n_dims != 3 || !std::equal(want, want + 3, out.shape)) {
-    return error(KVC_E_SHAPE, "the destination has %u dims and shape [%lld][%lld][%lld], needed is [%lld tokens][%lld heads][%lld dim]",
-                 out.n_dims, static_cast<long long>(out.shape[0]), static_cast<long long>(out.shape[1]),
-                 static_cast<long long>(out.shape[2]), static_cast<long long>(want[0]), static_cast<long long>(want[1]),
-                 static_cast<long long>(want[2]));
+    return error(
+        KVC_E_SHAPE,
+        "the destination has %u dims and shape [%lld][%lld][%lld], needed is [%lld tokens][%lld heads][%lld dim]",
+        out.n_dims, static_cast<long long>(out.shape[0]), static_cast<long long>(out.shape[1]),
+        static_cast<long long>(out.shape[2]), static_cast<long long>(want[0]), static_cast<long long>(want[1]),
+        static_cast<long long>(want[2]));
   }
   if (out.strides[2] != 1 && want[2] != 1) {
     return error(KVC_E_SHAPE, "the destination has stride %lld between the numbers of a head: needed is 1",
@@ -54,23 +61,27 @@ Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const T
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
     const bool clear = page == nullptr || codec.is_clear();
 
-    // Rows in the clear: in place, or decoded straight to their destination, or (decoded and to be converted) on the side.
+    // Rows in the clear: in place, or decoded straight to their destination, or (decoded and to be converted) on the
+    // side.
     const std::byte* rows = nullptr;
     size_t head_stride = g.head_bytes(plane);
     if (clear) {
       rows = blob.data() + g.plane_offset(layer, plane) + in_page * row;
     } else if (!convert) {
-      KVC_RETURN_IF_ERROR(codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, to, out_head, out_token));
+      KVC_RETURN_IF_ERROR(
+          codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, to, out_head, out_token));
     } else {
       head_stride = run * row;
       decoded.resize(g.n_kv_heads * head_stride);
-      KVC_RETURN_IF_ERROR(codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, decoded.data(), head_stride, row));
+      KVC_RETURN_IF_ERROR(
+          codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, decoded.data(), head_stride, row));
       rows = decoded.data();
     }
     if (convert) {
       for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
         for (uint32_t t = 0; t < run; ++t) {
-          to_f32(g.dtype, rows + head * head_stride + t * row, reinterpret_cast<float*>(to + head * out_head + t * out_token), g.dim(plane));
+          to_f32(g.dtype, rows + head * head_stride + t * row,
+                 reinterpret_cast<float*>(to + head * out_head + t * out_token), g.dim(plane));
         }
       }
     } else if (clear) {
@@ -106,7 +117,8 @@ Status Session::read_all(size_t from, size_t n, std::span<const TensorView> k, s
     if (!v.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_VALUE, from, n, v[layer]));
   }
   fill_path();
-  const bool streaming = n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
+  const bool streaming =
+      n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     if (!k.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_KEY, from, n, k[layer], streaming));
     if (!v.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_VALUE, from, n, v[layer], streaming));

@@ -1,7 +1,7 @@
 // Appending and committing.
 //
-// A call either does everything or leaves the session as it was: room is made before the first byte is written, pages are made
-// before the first one is published.
+// A call either does everything or leaves the session as it was: room is made before the first byte is written, pages
+// are made before the first one is published.
 #include <algorithm>
 #include <cstring>
 
@@ -15,15 +15,16 @@ namespace {
 
 Status check_rows(const TensorView& rows, const char* what, size_t n, const PageGeometry& g, int plane) {
   if (rows.dtype != g.dtype) {
-    return error(KVC_E_DTYPE, "%s is %s, but the space keeps %s: convert it before appending", what, dtype_name(rows.dtype),
-                 dtype_name(g.dtype));
+    return error(KVC_E_DTYPE, "%s is %s, but the space keeps %s: convert it before appending", what,
+                 dtype_name(rows.dtype), dtype_name(g.dtype));
   }
   if (rows.n_dims != 3) return error(KVC_E_SHAPE, "%s has %u dims: give 3, [token][head][dim]", what, rows.n_dims);
   const int64_t want[3] = {static_cast<int64_t>(n), g.n_kv_heads, g.dim(plane)};
   if (!std::equal(want, want + 3, rows.shape)) {
     return error(KVC_E_SHAPE, "%s has shape [%lld][%lld][%lld], needed is [%lld tokens][%lld heads][%lld dim]", what,
-                 static_cast<long long>(rows.shape[0]), static_cast<long long>(rows.shape[1]), static_cast<long long>(rows.shape[2]),
-                 static_cast<long long>(want[0]), static_cast<long long>(want[1]), static_cast<long long>(want[2]));
+                 static_cast<long long>(rows.shape[0]), static_cast<long long>(rows.shape[1]),
+                 static_cast<long long>(rows.shape[2]), static_cast<long long>(want[0]),
+                 static_cast<long long>(want[1]), static_cast<long long>(want[2]));
   }
   if (rows.strides[2] != 1 && want[2] != 1) {
     return error(KVC_E_SHAPE, "%s has stride %lld between the numbers of a head: needed is 1", what,
@@ -36,9 +37,12 @@ Status check_rows(const TensorView& rows, const char* what, size_t n, const Page
 
 Status Session::check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const {
   const PageGeometry& g = geometry();
-  if (layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers, g.n_layers - 1);
+  if (layer >= g.n_layers)
+    return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers,
+                 g.n_layers - 1);
   if (n == 0 || n > (size_t{1} << 28) || cursor_[layer] + n > (size_t{1} << 30)) {
-    return error(KVC_E_OUT_OF_RANGE, "%zu tokens cannot be appended at once: append at least 1 and at most %zu", n, size_t{1} << 28);
+    return error(KVC_E_OUT_OF_RANGE, "%zu tokens cannot be appended at once: append at least 1 and at most %zu", n,
+                 size_t{1} << 28);
   }
   KVC_RETURN_IF_ERROR(check_rows(k, "k", n, g, KVC_KEY));
   return check_rows(v, "v", n, g, KVC_VALUE);
@@ -52,7 +56,8 @@ Status Session::own_first_page() {
   const PageGeometry& g = geometry();
   BlobRef own;
   if (!cache_->new_blob(g.page_bytes(), &own)) {
-    return error(KVC_E_NO_MEMORY, "no room to copy a shared page of %zu bytes: nothing more can be evicted", g.page_bytes());
+    return error(KVC_E_NO_MEMORY, "no room to copy a shared page of %zu bytes: nothing more can be evicted",
+                 g.page_bytes());
   }
   const auto kept = static_cast<uint32_t>(tail_tokens_.size());
   const Codec& codec = *(first.source != nullptr ? cache_->codec_ : find_codec("identity"));
@@ -60,8 +65,8 @@ Status Session::own_first_page() {
   const std::span<const std::byte> encoded(shared.data(), shared.bytes());
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     for (int plane : {KVC_KEY, KVC_VALUE}) {
-      KVC_RETURN_IF_ERROR(codec.decode(g, encoded, layer, plane, 0, kept, own.data() + g.plane_offset(layer, plane), g.head_bytes(plane),
-                                       g.row_bytes(plane)));
+      KVC_RETURN_IF_ERROR(codec.decode(g, encoded, layer, plane, 0, kept, own.data() + g.plane_offset(layer, plane),
+                                       g.head_bytes(plane), g.row_bytes(plane)));
     }
   }
   if (first.source != nullptr) cache_->unreference(first.source);
@@ -82,7 +87,8 @@ Status Session::make_room(size_t tail_tokens) {
     if (!cache_->new_blob(g.page_bytes(), &page.blob)) {
       open_.resize(had);
       return error(KVC_E_NO_MEMORY,
-                   "no room for %zu pages of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted; close sessions, "
+                   "no room for %zu pages of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted; "
+                   "close sessions, "
                    "unpin, or raise option memory",
                    needed - had, g.page_bytes(), static_cast<unsigned long long>(cache_->live_bytes()),
                    static_cast<unsigned long long>(cache_->memory_.limit()));
@@ -92,7 +98,8 @@ Status Session::make_room(size_t tail_tokens) {
   return Status::ok();
 }
 
-void Session::write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows, bool streaming) noexcept {
+void Session::write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows,
+                         bool streaming) noexcept {
   const PageGeometry& g = geometry();
   const size_t element = element_bytes(g.dtype);
   RowGrid grid;
@@ -120,7 +127,8 @@ Status Session::append(uint32_t layer, const TensorView& k, const TensorView& v,
   KVC_RETURN_IF_ERROR(check_append(layer, k, v, n));
   const size_t at = cursor_[layer];
   KVC_RETURN_IF_ERROR(make_room(at + n));
-  const bool streaming = n * (geometry().row_bytes(KVC_KEY) + geometry().row_bytes(KVC_VALUE)) * geometry().n_kv_heads >= kStreamingBytes;
+  const bool streaming =
+      n * (geometry().row_bytes(KVC_KEY) + geometry().row_bytes(KVC_VALUE)) * geometry().n_kv_heads >= kStreamingBytes;
   write_rows(layer, KVC_KEY, at, n, k, streaming);
   write_rows(layer, KVC_VALUE, at, n, v, streaming);
   cursor_[layer] = static_cast<uint32_t>(at + n);
@@ -140,7 +148,8 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
     end = std::max(end, cursor_[layer] + n);
   }
   KVC_RETURN_IF_ERROR(make_room(end));
-  const bool streaming = n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
+  const bool streaming =
+      n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     write_rows(layer, KVC_KEY, cursor_[layer], n, k[layer], streaming);
     write_rows(layer, KVC_VALUE, cursor_[layer], n, v[layer], streaming);
@@ -159,7 +168,8 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     if (!cache_->codec_->is_clear()) {
       BlobRef encoded;
       const size_t bytes = cache_->codec_->encoded_bytes(g);
-      if (!cache_->new_blob(bytes, &encoded)) return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
+      if (!cache_->new_blob(bytes, &encoded))
+        return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
       KVC_RETURN_IF_ERROR(cache_->codec_->encode(g, {blob.data(), blob.bytes()}, {encoded.data(), bytes}));
       blob = std::move(encoded);
     }
@@ -201,8 +211,10 @@ Status Session::commit(std::span<const int32_t> tokens) {
   const size_t tail = tail_tokens_.size();
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     if (cursor_[layer] == tail + n) continue;
-    return error(KVC_E_MISSING_LAYERS, "layer %u has %zu uncommitted tokens, %zu are to be committed: append the same number to all %u layers",
-                 layer, cursor_[layer] - tail, n, g.n_layers);
+    return error(
+        KVC_E_MISSING_LAYERS,
+        "layer %u has %zu uncommitted tokens, %zu are to be committed: append the same number to all %u layers", layer,
+        cursor_[layer] - tail, n, g.n_layers);
   }
   KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
   if (n == 0) return Status::ok();
@@ -238,9 +250,9 @@ Status Session::commit(std::span<const int32_t> tokens) {
   return Status::ok();
 }
 
-// What a session that ends leaves behind after its last whole page: a short page, so that whoever comes back with the same tokens
-// goes on where it stopped. Not kept where it is stored already (borrowed), is private, or would have to be encoded: codecs take
-// whole pages. Without memory for it, it is lost.
+// What a session that ends leaves behind after its last whole page: a short page, so that whoever comes back with the
+// same tokens goes on where it stopped. Not kept where it is stored already (borrowed), is private, or would have to be
+// encoded: codecs take whole pages. Without memory for it, it is lost.
 void Session::keep_tail() noexcept {
   const bool may = options_.publish && (last_ == nullptr || last_->published) && cache_->codec_->is_clear();
   if (!may || tail_tokens_.empty() || open_[0].source != nullptr) return;

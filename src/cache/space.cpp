@@ -25,8 +25,8 @@ std::string real_text(double value) {
 
 }  // namespace
 
-// Collects fields. Each is hashed as type, name and bytes, all framed by their lengths, so that no two lists of fields have
-// the same preimage.
+// Collects fields. Each is hashed as type, name and bytes, all framed by their lengths, so that no two lists of fields
+// have the same preimage.
 struct Space::Builder {
   std::vector<Field> fields;
 
@@ -67,7 +67,8 @@ struct Space::Builder {
 namespace {
 
 Status missing(const char* field, const char* flag) {
-  return error(KVC_E_IDENTITY, "the space's %s is left out: give it%s%s%s, because K/V of different models must never meet", field,
+  return error(KVC_E_IDENTITY,
+               "the space's %s is left out: give it%s%s%s, because K/V of different models must never meet", field,
                flag[0] != 0 ? ", or set " : "", flag, flag[0] != 0 ? " in `none` if the model has none" : "");
 }
 
@@ -83,7 +84,8 @@ Status check_digest(const char* field, const void* data, size_t size) {
 
 Status check_range(const char* field, uint64_t value, uint64_t low, uint64_t high) {
   if (value >= low && value <= high) return Status::ok();
-  return error(KVC_E_OUT_OF_RANGE, "the space's %s is %" PRIu64 ": give %" PRIu64 " to %" PRIu64, field, value, low, high);
+  return error(KVC_E_OUT_OF_RANGE, "the space's %s is %" PRIu64 ": give %" PRIu64 " to %" PRIu64, field, value, low,
+               high);
 }
 
 Status check_rope(const kvc_rope_t& rope) {
@@ -91,7 +93,8 @@ Status check_rope(const kvc_rope_t& rope) {
   for (double r : reals) {
     if (!std::isfinite(r)) return error(KVC_E_OUT_OF_RANGE, "a RoPE parameter is not a finite number");
   }
-  if (rope.base <= 0) return error(KVC_E_OUT_OF_RANGE, "the RoPE base is %g: give a number above 0, e.g. 10000", rope.base);
+  if (rope.base <= 0)
+    return error(KVC_E_OUT_OF_RANGE, "the RoPE base is %g: give a number above 0, e.g. 10000", rope.base);
   if (rope.dims == 0) return missing("RoPE dims (dimensions of a head that turn)", "");
   return Status::ok();
 }
@@ -101,7 +104,8 @@ Status check_rope(const kvc_rope_t& rope) {
 Status Space::make(const kvc_space_desc_t& desc, const Defaults& defaults, std::shared_ptr<const Space>* out) {
   Builder b;
   constexpr uint32_t kAllNone = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-  if ((desc.none & ~kAllNone) != 0) return error(KVC_E_INVALID, "the space's `none` has unknown bits 0x%x", desc.none & ~kAllNone);
+  if ((desc.none & ~kAllNone) != 0)
+    return error(KVC_E_INVALID, "the space's `none` has unknown bits 0x%x", desc.none & ~kAllNone);
 
   if (desc.weights_digest == nullptr && desc.weights_digest_size == 0) return missing("weights_digest", "");
   KVC_RETURN_IF_ERROR(check_digest("weights_digest", desc.weights_digest, desc.weights_digest_size));
@@ -149,7 +153,8 @@ Status Space::make(const kvc_space_desc_t& desc, const Defaults& defaults, std::
     const kvc_adapter_t& adapter = desc.adapters[i];
     const std::string name = "adapter_" + std::to_string(i);
     KVC_RETURN_IF_ERROR(check_digest((name + " digest").c_str(), adapter.digest, adapter.digest_size));
-    if (!std::isfinite(adapter.scale)) return error(KVC_E_OUT_OF_RANGE, "%s's scale is not a finite number", name.c_str());
+    if (!std::isfinite(adapter.scale))
+      return error(KVC_E_OUT_OF_RANGE, "%s's scale is not a finite number", name.c_str());
     b.digest(name, adapter.digest, adapter.digest_size);
     b.real(name + "_scale", adapter.scale);
   }
@@ -179,7 +184,8 @@ Status Space::make(const kvc_space_desc_t& desc, const Defaults& defaults, std::
   KVC_RETURN_IF_ERROR(check_range("v_head_dim", g.v_dim, 1, 8192));
   KVC_RETURN_IF_ERROR(check_range("page_tokens", g.page_tokens, 1, 4096));
   KVC_RETURN_IF_ERROR(check_range("page size in bytes", g.page_bytes(), 1, UINT32_MAX));
-  if (desc.vocab_size < 0) return error(KVC_E_OUT_OF_RANGE, "the space's vocab_size is %d: give 0 (unknown) or more", desc.vocab_size);
+  if (desc.vocab_size < 0)
+    return error(KVC_E_OUT_OF_RANGE, "the space's vocab_size is %d: give 0 (unknown) or more", desc.vocab_size);
   b.integer("layers", g.n_layers);
   b.integer("kv_heads", g.n_kv_heads);
   b.integer("k_head_dim", g.k_dim);
@@ -208,7 +214,8 @@ Status Space::check_tokens(std::span<const int32_t> tokens) const {
   size_t i = 0;
   while (static_cast<uint32_t>(tokens[i]) < limit) ++i;
   if (tokens[i] < 0) return error(KVC_E_TOKEN, "token %zu is %d: tokens are 0 or more", i, tokens[i]);
-  return error(KVC_E_TOKEN, "token %zu is %d, but the vocabulary has %d tokens (0 to %d)", i, tokens[i], vocab_size_, vocab_size_ - 1);
+  return error(KVC_E_TOKEN, "token %zu is %d, but the vocabulary has %d tokens (0 to %d)", i, tokens[i], vocab_size_,
+               vocab_size_ - 1);
 }
 
 std::string Space::diff(const Space& other) const {

@@ -1,7 +1,8 @@
 // A space: the full identity of a model's K/V, and the geometry of its pages.
 //
-// Everything that the bytes of a page depend on besides the tokens is a typed, length-framed field of the identity; the digest
-// over the fields is the root of every chain. The fields are kept (the preimage), so that a miss can be explained.
+// Everything that the bytes of a page depend on besides the tokens is a typed, length-framed field of the identity; the
+// digest over the fields is the root of every chain. The fields are kept (the preimage), so that a miss can be
+// explained.
 #pragma once
 
 #include <memory>

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "cache/blob.h"
 #include "base/tensor.h"
+#include "cache/blob.h"
 #include "memory/memory.h"
 #include "policy/policy.h"
 
@@ -27,6 +27,7 @@ void copy_to_compact(const TensorView& from, std::byte* to);
 void copy_from_compact(const std::byte* from, const TensorView& to);
 
 using TensorKey = std::pair<std::string_view, std::string_view>;  // views into the StoredTensor
-using TensorMap = std::map<TensorKey, StoredTensor*, std::less<>, CountedAllocator<std::pair<const TensorKey, StoredTensor*>>>;
+using TensorMap =
+    std::map<TensorKey, StoredTensor*, std::less<>, CountedAllocator<std::pair<const TensorKey, StoredTensor*>>>;
 
 }  // namespace kvc

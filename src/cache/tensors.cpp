@@ -73,19 +73,22 @@ void Cache::free_tensor(StoredTensor* tensor) noexcept {
 Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view) {
   const size_t bytes = view.elements() * element_bytes(view.dtype);
   if (bytes > memory_.limit()) {
-    return error(KVC_E_NO_MEMORY, "the tensor takes %zu bytes, the whole memory budget is %llu: raise option memory", bytes,
-                 static_cast<unsigned long long>(memory_.limit()));
+    return error(KVC_E_NO_MEMORY, "the tensor takes %zu bytes, the whole memory budget is %llu: raise option memory",
+                 bytes, static_cast<unsigned long long>(memory_.limit()));
   }
   const auto no_room = [&] {
-    return error(KVC_E_NO_MEMORY, "no room for a tensor of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted", bytes,
-                 static_cast<unsigned long long>(live_bytes()), static_cast<unsigned long long>(memory_.limit()));
+    return error(KVC_E_NO_MEMORY,
+                 "no room for a tensor of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted",
+                 bytes, static_cast<unsigned long long>(live_bytes()),
+                 static_cast<unsigned long long>(memory_.limit()));
   };
   BlobRef blob;
   if (!new_blob(bytes, &blob)) return no_room();
   copy_to_compact(view, blob.data());
 
   // Everything that allocates comes before the lock: the map's node is made in a map of its own.
-  void* memory = memory_.allocate(sizeof(StoredTensor) + tenant.size() + key.size(), alignof(StoredTensor), MemoryUse::metadata);
+  void* memory =
+      memory_.allocate(sizeof(StoredTensor) + tenant.size() + key.size(), alignof(StoredTensor), MemoryUse::metadata);
   if (memory == nullptr) return no_room();
   auto* tensor = new (memory) StoredTensor();
   tensor->is_tensor = true;

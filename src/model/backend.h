@@ -1,4 +1,5 @@
-// The interface of models inside the library: what a kvc_backend_t is once it is adapted, and what the embedded model is.
+// The interface of models inside the library: what a kvc_backend_t is once it is adapted, and what the embedded model
+// is.
 //
 // Threads: tokenise and detokenise from any thread; everything else from one thread at a time.
 #pragma once
@@ -28,10 +29,10 @@ struct ModelInfo {
 // One sequence's share of a step.
 struct ForwardItem {
   uint64_t sequence = 0;
-  Session* session = nullptr;           // never nullptr here; backends of kind OWN_KV do not see it
-  std::span<const int32_t> tokens;      // the next tokens, at least one
-  uint32_t position = 0;                // of tokens[0]
-  float* logits = nullptr;              // vocab_size floats for the last token; nullptr: not wanted
+  Session* session = nullptr;       // never nullptr here; backends of kind OWN_KV do not see it
+  std::span<const int32_t> tokens;  // the next tokens, at least one
+  uint32_t position = 0;            // of tokens[0]
+  float* logits = nullptr;          // vocab_size floats for the last token; nullptr: not wanted
 };
 
 class Backend {
@@ -51,8 +52,8 @@ class Backend {
 
   virtual Status sequence_open(uint64_t sequence) = 0;
   virtual void sequence_close(uint64_t sequence) noexcept = 0;
-  // Paged: afterwards every session has its tokens' K/V appended to every layer, not committed. On an error sessions may hold
-  // uncommitted tokens; the caller truncates them.
+  // Paged: afterwards every session has its tokens' K/V appended to every layer, not committed. On an error sessions
+  // may hold uncommitted tokens; the caller truncates them.
   virtual Status forward(std::span<const ForwardItem> items) = 0;
   // Not paged only. export: appends K/V of [from, from + n) of the sequence to the session, no commit.
   virtual Status export_kv(uint64_t sequence, Session* session, uint32_t from, uint32_t n) = 0;
@@ -70,7 +71,8 @@ struct SessionHandles {
   void (*withdraw)(void* context, kvc_session_t* handle) = nullptr;     // afterwards the handle is closed
 };
 
-// A caller's table of functions as a Backend (src/model/table_backend.cpp). Calls describe; on failure destroy is called.
+// A caller's table of functions as a Backend (src/model/table_backend.cpp). Calls describe; on failure destroy is
+// called.
 Status make_table_backend(const kvc_backend_t& table, const SessionHandles& handles, std::unique_ptr<Backend>* out);
 
 }  // namespace kvc

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "cache/cache.h"
 #include "base/random.h"
+#include "cache/cache.h"
 
 namespace kvc {
 namespace {
@@ -79,7 +79,8 @@ class CacheTest : public ::testing::TestWithParam<std::string_view> {
     for (uint32_t layer = 0; layer < kLayers; ++layer) {
       std::vector<float> data[2];
       for (int plane : {KVC_KEY, KVC_VALUE}) {
-        for (size_t i = 0; i < n; ++i) data[plane].insert(data[plane].end(), kDim, row_value(prefix[from + i], layer, plane));
+        for (size_t i = 0; i < n; ++i)
+          data[plane].insert(data[plane].end(), kDim, row_value(prefix[from + i], layer, plane));
       }
       KVC_RETURN_IF_ERROR(session->append(layer, rows(&data[0], n), rows(&data[1], n), n));
     }
@@ -309,7 +310,8 @@ TEST_P(CacheTest, CollectionKeepsBelowTheThreshold) {
     ASSERT_TRUE(extend(open().get(), prompt(i * 1000, 3 * kPageTokens)).is_ok());
     const CacheStats stats = cache_->stats();
     ASSERT_LE(stats.memory_used, stats.memory_limit);
-    ASSERT_LE(static_cast<double>(stats.memory_used - stats.memory_pooled), 0.8 * static_cast<double>(stats.memory_limit));
+    ASSERT_LE(static_cast<double>(stats.memory_used - stats.memory_pooled),
+              0.8 * static_cast<double>(stats.memory_limit));
   }
   EXPECT_GT(cache_->stats().pages_evicted, 0u);
 }

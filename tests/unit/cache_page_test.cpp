@@ -69,7 +69,8 @@ TEST_P(PageTreapTest, FindsExactAndLongestCommonBeginningLikeAList) {
     size_t best = 0;
     bool exact = false;
     for (const auto& tokens : contents) {
-      const auto common = static_cast<size_t>(std::mismatch(key.begin(), key.end(), tokens.begin(), tokens.end()).first - key.begin());
+      const auto common =
+          static_cast<size_t>(std::mismatch(key.begin(), key.end(), tokens.begin(), tokens.end()).first - key.begin());
       best = std::max(best, common);
       exact = exact || common == kTokens;
     }

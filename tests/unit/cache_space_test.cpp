@@ -62,9 +62,12 @@ TEST(SpaceTest, LeavesLayoutToTheDefaults) {
 TEST(SpaceTest, EveryFieldChangesTheDigestAndIsNamedInTheDifference) {
   const std::string other = "other";
   const std::vector<std::pair<std::string, std::function<void(Description&)>>> changes = {
-      {"weights", [&](Description& d) { d.desc.weights_digest = other.data(), d.desc.weights_digest_size = other.size(); }},
-      {"tokenizer", [&](Description& d) { d.desc.tokenizer_digest = other.data(), d.desc.tokenizer_digest_size = other.size(); }},
-      {"tokenizer", [](Description& d) {
+      {"weights",
+       [&](Description& d) { d.desc.weights_digest = other.data(), d.desc.weights_digest_size = other.size(); }},
+      {"tokenizer",
+       [&](Description& d) { d.desc.tokenizer_digest = other.data(), d.desc.tokenizer_digest_size = other.size(); }},
+      {"tokenizer",
+       [](Description& d) {
          d.desc.tokenizer_digest = nullptr;
          d.desc.tokenizer_digest_size = 0;
          d.desc.none |= KVC_NONE_TOKENIZER;
@@ -83,7 +86,8 @@ TEST(SpaceTest, EveryFieldChangesTheDigestAndIsNamedInTheDifference) {
       {"rope", [](Description& d) { d.desc.rope = nullptr, d.desc.none |= KVC_NONE_ROPE; }},
       {"adapters 1 != 0", [](Description& d) { d.desc.n_adapters = 0, d.desc.none |= KVC_NONE_ADAPTERS; }},
       {"adapters 1 != 2", [](Description& d) { d.desc.n_adapters = 2; }},
-      {"adapter_0", [&](Description& d) { d.adapters[0].digest = other.data(), d.adapters[0].digest_size = other.size(); }},
+      {"adapter_0",
+       [&](Description& d) { d.adapters[0].digest = other.data(), d.adapters[0].digest_size = other.size(); }},
       {"adapter_0_scale 1 != 0.5", [](Description& d) { d.adapters[0].scale = 0.5; }},
       {"attention window=0 != window=4096", [](Description& d) { d.desc.attention = "window=4096"; }},
       {"layers 2 != 3", [](Description& d) { d.desc.n_layers = 3; }},
