@@ -26,7 +26,7 @@ class BuiltinReuseTest : public BuiltinTest {
 TEST_F(BuiltinReuseTest, ChunksDoNotMatter) {
   const auto fresh = new_cache(false);
   for (size_t n : {1, 2, 63, 64, 65, 128, 300, 701, 1500}) {
-    if (quick() && n > 300) break;
+    if (quick() && n > 128) break;
     const Tokens prompt = random_prompt(n);
     const auto whole = open(fresh.get());
     const Logits expected = step(whole.get(), prompt);
@@ -92,7 +92,7 @@ TEST_F(BuiltinReuseTest, AnswersWithReuseEqualAnswersWithout) {
   const auto fresh = new_cache(false);
   std::vector<Tokens> known{random_prompt(400), random_prompt(150)};
   size_t reused_tokens = 0, whole_pages = 0, inside_pages = 0;
-  const int rounds = quick() ? 12 : 300;
+  const int rounds = quick() ? 8 : 300;
   for (int round = 0; round < rounds; ++round) {
     // A known text up to some place, then something new.
     Tokens prompt = known[random_.next() % known.size()];
