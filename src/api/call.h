@@ -1,5 +1,5 @@
-// The frame of every entry point: find the object that a handle names, hold it, carry the call out behind the exception barrier,
-// let go.
+// The frame of every entry point: find the object that a handle names, hold it, carry the call out behind the exception
+// barrier, let go.
 #pragma once
 
 #include <utility>
@@ -11,8 +11,8 @@
 
 namespace kvc {
 
-// The calls that this thread is in, innermost first: a callback may call kvc again. Plain pointers, no destructor: nothing is left
-// behind when a thread ends.
+// The calls that this thread is in, innermost first: a callback may call kvc again. Plain pointers, no destructor:
+// nothing is left behind when a thread ends.
 class CallFrame {
  public:
   explicit CallFrame(const EngineObject* engine) noexcept : engine_(engine), outer_(innermost_) { innermost_ = this; }

@@ -37,7 +37,8 @@ Status required(bool present, const char* function) {
 
 Status check_backend(const kvc_backend_t& table) {
   if (table.kind != KVC_BACKEND_PAGED && table.kind != KVC_BACKEND_OWN_KV) {
-    return error(KVC_E_OUT_OF_RANGE, "backend.kind is %d; give KVC_BACKEND_PAGED (1) or KVC_BACKEND_OWN_KV (2)", table.kind);
+    return error(KVC_E_OUT_OF_RANGE, "backend.kind is %d; give KVC_BACKEND_PAGED (1) or KVC_BACKEND_OWN_KV (2)",
+                 table.kind);
   }
   if (table.reserved != 0) return error(KVC_E_INVALID, "backend.reserved is %d; it must be 0", table.reserved);
   KVC_RETURN_IF_ERROR(required(table.describe != nullptr, "backend.describe"));
@@ -98,7 +99,8 @@ kvc_status_t kvc_config_set(kvc_config_t* config, const char* key, const char* v
   });
 }
 
-kvc_status_t kvc_config_get(kvc_config_t* config, const char* key, char* buffer, size_t capacity, size_t* length) noexcept {
+kvc_status_t kvc_config_get(kvc_config_t* config, const char* key, char* buffer, size_t capacity,
+                            size_t* length) noexcept {
   return on_config(config, [&](Config& options) -> Status {
     if (key == nullptr) return null_argument("key");
     KVC_RETURN_IF_ERROR(check_buffer(buffer, capacity));
@@ -115,11 +117,13 @@ size_t kvc_config_last_error(kvc_config_t* config, char* buffer, size_t capacity
 }
 
 kvc_status_t kvc_config_set_backend(kvc_config_t* config, const kvc_backend_t* backend) noexcept {
-  return on_config(config, [&](Config& options) { return set_table(backend, "backend", &options.backend, check_backend); });
+  return on_config(config,
+                   [&](Config& options) { return set_table(backend, "backend", &options.backend, check_backend); });
 }
 
 kvc_status_t kvc_config_set_allocator(kvc_config_t* config, const kvc_allocator_t* allocator) noexcept {
-  return on_config(config, [&](Config& options) { return set_table(allocator, "allocator", &options.allocator, check_allocator); });
+  return on_config(
+      config, [&](Config& options) { return set_table(allocator, "allocator", &options.allocator, check_allocator); });
 }
 
 kvc_status_t kvc_config_set_logger(kvc_config_t* config, const kvc_logger_t* logger) noexcept {

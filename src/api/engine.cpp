@@ -100,7 +100,8 @@ void kvc_engine_destroy(kvc_engine_t* engine) noexcept {
   {
     const Held<EngineObject> held(engine);
     if (held.get() == nullptr) return;
-    // From a callback: this thread is in a call on the engine, which would wait for itself. stop() knows the thread of the steps.
+    // From a callback: this thread is in a call on the engine, which would wait for itself. stop() knows the thread of
+    // the steps.
     if (CallFrame::inside(held.get())) return;
     bool stopped = true;
     const kvc_status_t status = guarded(nullptr, [&] {

@@ -15,8 +15,8 @@ namespace {
 using EpochWord = std::atomic<uint32_t>;
 static_assert(EpochWord::is_always_lock_free);
 
-// Grows by at least one in every process that looks; inherited by children, so that a child's epoch is always above all of its
-// ancestors'.
+// Grows by at least one in every process that looks; inherited by children, so that a child's epoch is always above all
+// of its ancestors'.
 constinit std::atomic<uint32_t> last_epoch{0};
 constinit std::atomic<EpochWord*> wiped_word{nullptr};
 constinit std::atomic<bool> no_wiping{false};
@@ -43,7 +43,8 @@ uint32_t epoch_by_pid() noexcept {
   uint64_t seen = pid_and_epoch.load(std::memory_order_acquire);
   while (seen >> 32 != pid) {
     const uint64_t epoch = last_epoch.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (pid_and_epoch.compare_exchange_weak(seen, pid << 32 | epoch, std::memory_order_acq_rel)) return static_cast<uint32_t>(epoch);
+    if (pid_and_epoch.compare_exchange_weak(seen, pid << 32 | epoch, std::memory_order_acq_rel))
+      return static_cast<uint32_t>(epoch);
   }
   return static_cast<uint32_t>(seen);
 }

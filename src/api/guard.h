@@ -39,7 +39,8 @@ kvc_status_t guarded(ErrorText* sink, Body&& body) noexcept {
     const Status status = std::forward<Body>(body)();
     return status.code() < 0 ? failed(status.code(), status.message()) : status.code();
   } catch (const std::bad_alloc&) {
-    return failed(KVC_E_NO_MEMORY, "no memory for this call: the budget or the machine has no room; what is stored stays usable");
+    return failed(KVC_E_NO_MEMORY,
+                  "no memory for this call: the budget or the machine has no room; what is stored stays usable");
   } catch (const std::length_error&) {
     return failed(KVC_E_OUT_OF_RANGE, "a length is larger than anything that fits into memory");
   } catch (const std::exception& exception) {

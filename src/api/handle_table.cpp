@@ -11,7 +11,8 @@ namespace {
 
 static_assert(sizeof(void*) == 8, "handles are 64-bit numbers");
 
-// --- the handle's number ----------------------------------------------------------------------------------------------
+// --- the handle's number
+// ----------------------------------------------------------------------------------------------
 
 constexpr uint64_t kMark = 0x5080000000000001u;  // bits 63..60 = 0101, 55 = 1, 0 = 1
 constexpr uint64_t kMarkMask = 0xf1f0000000000001u;
@@ -21,13 +22,15 @@ constexpr uint64_t kGenerationMask = (1u << 30) - 1;
 constexpr uint64_t kIndexMask = (1u << 21) - 1;
 
 constexpr Handle encode(HandleKind kind, uint64_t generation, uint32_t index) {
-  return kMark | static_cast<uint64_t>(kind) << kKindShift | generation << kGenerationShift | static_cast<uint64_t>(index) << 1;
+  return kMark | static_cast<uint64_t>(kind) << kKindShift | generation << kGenerationShift |
+         static_cast<uint64_t>(index) << 1;
 }
 constexpr uint64_t kind_of(Handle handle) { return handle >> kKindShift & 7; }
 constexpr uint64_t generation_of(Handle handle) { return handle >> kGenerationShift & kGenerationMask; }
 constexpr uint32_t index_of(Handle handle) { return static_cast<uint32_t>(handle >> 1 & kIndexMask); }
 
-// --- the slot's state word ----------------------------------------------------------------------------------------------
+// --- the slot's state word
+// ----------------------------------------------------------------------------------------------
 
 // | generation 30 | kind 3 | open 1 | closed 1 | waited for 1 | users 28 |
 constexpr int kStateGeneration = 34;
@@ -44,7 +47,8 @@ struct Slot {
   HandleObject* object = nullptr;      // valid while open, or closed and in use
 };
 
-// --- the table: chunks of slots, each twice as large as the one before ---------------------------------------------------
+// --- the table: chunks of slots, each twice as large as the one before
+// ---------------------------------------------------
 
 constexpr uint32_t kFirstChunk = 64;
 constexpr int kChunks = 15;
@@ -90,7 +94,8 @@ uint32_t take_slot() noexcept {
     const uint32_t index = static_cast<uint32_t>(head) - 1;
     const uint64_t next = slot_at(index)->next_free.load(std::memory_order_relaxed);
     const uint64_t new_head = ((head >> 32) + 1) << 32 | next;
-    if (free_list.compare_exchange_weak(head, new_head, std::memory_order_acq_rel, std::memory_order_acquire)) return index;
+    if (free_list.compare_exchange_weak(head, new_head, std::memory_order_acq_rel, std::memory_order_acquire))
+      return index;
   }
   uint32_t index = fresh.load(std::memory_order_relaxed);
   do {
@@ -123,9 +128,7 @@ void destroy(Slot* slot, uint32_t index) noexcept {
 }
 
 // The slot of a well-formed handle.
-Slot* find(Handle handle) noexcept {
-  return (handle & kMarkMask) == kMark ? slot_at(index_of(handle)) : nullptr;
-}
+Slot* find(Handle handle) noexcept { return (handle & kMarkMask) == kMark ? slot_at(index_of(handle)) : nullptr; }
 
 // Whether a state is the open object that the handle names.
 bool names(Handle handle, uint64_t state) noexcept {
@@ -142,7 +145,8 @@ kvc_status_t update(Handle handle, HandleKind kind, uint64_t change, Slot** foun
   do {
     if (!names(handle, state)) return KVC_E_CLOSED;
     if (slot->epoch.load(std::memory_order_relaxed) != epoch) return KVC_E_FORKED;
-  } while (!slot->state.compare_exchange_weak(state, state + change, std::memory_order_acq_rel, std::memory_order_acquire));
+  } while (
+      !slot->state.compare_exchange_weak(state, state + change, std::memory_order_acq_rel, std::memory_order_acquire));
   *found = slot;
   *before = state;
   return KVC_OK;
@@ -166,7 +170,8 @@ void publish(Handle handle, HandleObject* object) noexcept {
   Slot* slot = slot_at(index_of(handle));
   slot->object = object;
   slot->epoch.store(process_epoch(), std::memory_order_relaxed);
-  slot->state.store(generation_of(handle) << kStateGeneration | kind_of(handle) << kStateKind | kOpen, std::memory_order_release);
+  slot->state.store(generation_of(handle) << kStateGeneration | kind_of(handle) << kStateKind | kOpen,
+                    std::memory_order_release);
 }
 
 kvc_status_t acquire(Handle handle, HandleKind kind, HandleObject** object) noexcept {

@@ -1,15 +1,17 @@
-// Handles are names, not addresses: a number that leads to a slot of one global table, and says which use of the slot and which
-// kind of object it means. So a stale, closed, mistyped or invented handle is recognised instead of followed.
+// Handles are names, not addresses: a number that leads to a slot of one global table, and says which use of the slot
+// and which kind of object it means. So a stale, closed, mistyped or invented handle is recognised instead of followed.
 //
 //     63    60 59   57 56            52 51          22 21       1 0
-//     | 0101 |  kind  |     01000      | generation   |  index   |1|     not a canonical address on any 64-bit machine, and odd
+//     | 0101 |  kind  |     01000      | generation   |  index   |1|
 //
-// A slot has one atomic word: generation, kind, flags and the number of calls that use the object now. Everything here is lock-free
-// and lives in constant-initialised storage that is never freed: a fork at any instant leaves a table that works in the child, and no
-// static constructor or destructor runs.
+// Odd, and not a canonical address on any 64-bit machine.
 //
-// Life of a slot: free -> reserved -> open (publish) -> closed (close) -> free, once nobody uses it, with the next generation. A slot
-// whose generations are used up is never used again.
+// A slot has one atomic word: generation, kind, flags and the number of calls that use the object now. Everything here
+// is lock-free and lives in constant-initialised storage that is never freed: a fork at any instant leaves a table that
+// works in the child, and no static constructor or destructor runs.
+//
+// Life of a slot: free -> reserved -> open (publish) -> closed (close) -> free, once nobody uses it, with the next
+// generation. A slot whose generations are used up is never used again.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +54,8 @@ kvc_status_t acquire(Handle handle, HandleKind kind, HandleObject** object) noex
 // After close(), whoever releases last destroys the object.
 void release(Handle handle) noexcept;
 
-// No new call can use the handle. The object is destroyed here, or by the last call that uses it. False: it was not open (or is the
-// parent process's).
+// No new call can use the handle. The object is destroyed here, or by the last call that uses it. False: it was not
+// open (or is the parent process's).
 bool close(Handle handle, HandleKind kind) noexcept;
 // The same, but waits for calls in progress and leaves the object to the caller. nullptr: it was not open.
 HandleObject* close_and_wait(Handle handle, HandleKind kind) noexcept;

@@ -1,8 +1,8 @@
 // What handles name.
 //
-// An EngineObject owns an engine; spaces, sessions and page walks are its children. Whoever ends the engine first closes its handle and
-// waits for the calls that use it, then closes the children and waits until the last of them is gone, and only then destroys the engine:
-// so a child's engine is there as long as the child is.
+// An EngineObject owns an engine; spaces, sessions and page walks are its children. Whoever ends the engine first
+// closes its handle and waits for the calls that use it, then closes the children and waits until the last of them is
+// gone, and only then destroys the engine: so a child's engine is there as long as the child is.
 #pragma once
 
 #include <condition_variable>

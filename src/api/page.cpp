@@ -78,15 +78,18 @@ kvc_status_t kvc_page_info(kvc_engine_t* engine, const uint8_t* id, kvc_page_inf
   });
 }
 
-kvc_status_t kvc_page_tokens(kvc_engine_t* engine, const uint8_t* id, int32_t* tokens, size_t capacity, size_t* n) noexcept {
+kvc_status_t kvc_page_tokens(kvc_engine_t* engine, const uint8_t* id, int32_t* tokens, size_t capacity,
+                             size_t* n) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (id == nullptr) return null_argument("id");
     if (n == nullptr) return null_argument("n");
-    if (tokens == nullptr && capacity > 0) return error(KVC_E_NULL, "tokens is NULL, but its capacity is %zu", capacity);
+    if (tokens == nullptr && capacity > 0)
+      return error(KVC_E_NULL, "tokens is NULL, but its capacity is %zu", capacity);
     std::vector<int32_t> all;
     KVC_RETURN_IF_ERROR(object.engine->cache().page_tokens(page_id_of(id), &all));
     *n = all.size();
-    if (all.size() > capacity) return error(KVC_E_BUFFER, "the page has %zu tokens, but capacity is %zu", all.size(), capacity);
+    if (all.size() > capacity)
+      return error(KVC_E_BUFFER, "the page has %zu tokens, but capacity is %zu", all.size(), capacity);
     std::copy(all.begin(), all.end(), tokens);
     return Status::ok();
   });

@@ -24,16 +24,20 @@ kvc_request_t default_request() {
 Status requests_of(EngineObject& object, RequestEngine** out) {
   *out = object.engine->requests();
   if (*out != nullptr) return Status::ok();
-  return error(KVC_E_UNSUPPORTED, "this engine has no model (option model is none): set model=builtin, or give a model with "
-                                  "kvc_config_set_backend");
+  return error(KVC_E_UNSUPPORTED,
+               "this engine has no model (option model is none): set model=builtin, or give a model with "
+               "kvc_config_set_backend");
 }
 
-// The owning form. What can be told from the request alone is checked by the request engine; here is what needs the C struct.
+// The owning form. What can be told from the request alone is checked by the request engine; here is what needs the C
+// struct.
 Status read_request(const kvc_request_t& in, uint64_t default_deadline_ns, Request* out) {
   out->action = in.action;
   out->priority = in.priority;
-  if (in.prompt != nullptr && in.tokens != nullptr) return error(KVC_E_INVALID, "prompt and tokens are both given; give one of them");
-  if (in.prompt == nullptr && in.tokens == nullptr) return error(KVC_E_NULL, "prompt and tokens are both NULL; give one of them");
+  if (in.prompt != nullptr && in.tokens != nullptr)
+    return error(KVC_E_INVALID, "prompt and tokens are both given; give one of them");
+  if (in.prompt == nullptr && in.tokens == nullptr)
+    return error(KVC_E_NULL, "prompt and tokens are both NULL; give one of them");
   if (in.prompt != nullptr) {
     out->has_text = true;
     out->prompt.assign(in.prompt, in.prompt_size == static_cast<size_t>(-1) ? std::strlen(in.prompt) : in.prompt_size);
@@ -49,7 +53,8 @@ Status read_request(const kvc_request_t& in, uint64_t default_deadline_ns, Reque
   out->top_p = in.top_p;
   out->seed = in.seed;
   constexpr uint32_t kMostStops = 16;
-  if (in.n_stop > kMostStops) return error(KVC_E_OUT_OF_RANGE, "n_stop is %u; give at most %u stop strings", in.n_stop, kMostStops);
+  if (in.n_stop > kMostStops)
+    return error(KVC_E_OUT_OF_RANGE, "n_stop is %u; give at most %u stop strings", in.n_stop, kMostStops);
   if (in.n_stop > 0 && in.stop == nullptr) return error(KVC_E_NULL, "stop is NULL, but n_stop is %u", in.n_stop);
   for (uint32_t i = 0; i < in.n_stop; ++i) {
     if (in.stop[i] == nullptr) return error(KVC_E_NULL, "stop[%u] is NULL, but n_stop is %u", i, in.n_stop);
@@ -119,7 +124,8 @@ class TicketOwner {
 // A call that waits for the engine's steps must not come from one of them.
 Status refuse_callback(const EngineObject& object, const char* function) {
   if (!CallFrame::inside(&object, 2)) return Status::ok();
-  return error(KVC_E_BUSY, "%s was called from a callback of the same engine, which waits for it; use kvc_submit", function);
+  return error(KVC_E_BUSY, "%s was called from a callback of the same engine, which waits for it; use kvc_submit",
+               function);
 }
 
 }  // namespace
@@ -148,7 +154,8 @@ kvc_status_t kvc_process(kvc_engine_t* engine, const kvc_request_t* request, kvc
   });
 }
 
-kvc_status_t kvc_process_batch(kvc_engine_t* engine, const kvc_request_t* requests, size_t n, kvc_response_t** responses) noexcept {
+kvc_status_t kvc_process_batch(kvc_engine_t* engine, const kvc_request_t* requests, size_t n,
+                               kvc_response_t** responses) noexcept {
   if (responses != nullptr) std::fill_n(responses, n, nullptr);
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (n == 0) return Status::ok();
@@ -192,7 +199,8 @@ kvc_status_t kvc_submit(kvc_engine_t* engine, const kvc_request_t* request, kvc_
   });
 }
 
-kvc_status_t kvc_wait(kvc_engine_t* engine, kvc_ticket_t ticket, uint64_t timeout_ns, kvc_response_t** response) noexcept {
+kvc_status_t kvc_wait(kvc_engine_t* engine, kvc_ticket_t ticket, uint64_t timeout_ns,
+                      kvc_response_t** response) noexcept {
   if (response != nullptr) *response = nullptr;
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (response == nullptr) return null_argument("response");
@@ -205,7 +213,8 @@ kvc_status_t kvc_wait(kvc_engine_t* engine, kvc_ticket_t ticket, uint64_t timeou
 kvc_status_t kvc_poll(kvc_engine_t* engine, kvc_ticket_t* tickets, size_t capacity, size_t* n) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (n == nullptr) return null_argument("n");
-    if (tickets == nullptr && capacity > 0) return error(KVC_E_NULL, "tickets is NULL, but its capacity is %zu", capacity);
+    if (tickets == nullptr && capacity > 0)
+      return error(KVC_E_NULL, "tickets is NULL, but its capacity is %zu", capacity);
     RequestEngine* requests = nullptr;
     KVC_RETURN_IF_ERROR(requests_of(object, &requests));
     *n = requests->poll(tickets, capacity);
@@ -259,7 +268,8 @@ kvc_status_t kvc_tokenize(kvc_engine_t* engine, const char* text, size_t text_si
                           size_t* n) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (n == nullptr) return null_argument("n");
-    if (tokens == nullptr && capacity > 0) return error(KVC_E_NULL, "tokens is NULL, but its capacity is %zu", capacity);
+    if (tokens == nullptr && capacity > 0)
+      return error(KVC_E_NULL, "tokens is NULL, but its capacity is %zu", capacity);
     RequestEngine* requests = nullptr;
     KVC_RETURN_IF_ERROR(requests_of(object, &requests));
     std::string_view view;
@@ -268,7 +278,8 @@ kvc_status_t kvc_tokenize(kvc_engine_t* engine, const char* text, size_t text_si
     KVC_RETURN_IF_ERROR(object.engine->backend()->tokenise(view, &all));
     *n = all.size();
     std::copy_n(all.begin(), std::min(capacity, all.size()), tokens);
-    if (all.size() > capacity) return error(KVC_E_BUFFER, "the text has %zu tokens, but capacity is %zu", all.size(), capacity);
+    if (all.size() > capacity)
+      return error(KVC_E_BUFFER, "the text has %zu tokens, but capacity is %zu", all.size(), capacity);
     return Status::ok();
   });
 }
@@ -284,7 +295,8 @@ kvc_status_t kvc_detokenize(kvc_engine_t* engine, const int32_t* tokens, size_t 
     std::string bytes;
     for (size_t i = 0; i < n; ++i) {
       if (tokens[i] < 0 || static_cast<uint32_t>(tokens[i]) >= backend.info().vocab_size) {
-        return error(KVC_E_TOKEN, "tokens[%zu] is %d; the model has tokens 0 to %u", i, tokens[i], backend.info().vocab_size - 1);
+        return error(KVC_E_TOKEN, "tokens[%zu] is %d; the model has tokens 0 to %u", i, tokens[i],
+                     backend.info().vocab_size - 1);
       }
       KVC_RETURN_IF_ERROR(backend.detokenise(tokens[i], &bytes));
     }

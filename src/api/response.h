@@ -1,4 +1,5 @@
-// Answers as public structs: one block of memory owns everything, so that any thread can release it, also after the engine is gone.
+// Answers as public structs: one block of memory owns everything, so that any thread can release it, also after the
+// engine is gone.
 #pragma once
 
 #include "kvc/kvc.h"

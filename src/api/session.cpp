@@ -47,12 +47,15 @@ Status token_argument(const int32_t* tokens, size_t n, std::span<const int32_t>*
 
 Status check_priority(int32_t priority) {
   if (priority >= KVC_PRIORITY_BACKGROUND && priority <= KVC_PRIORITY_CRITICAL) return Status::ok();
-  return error(KVC_E_OUT_OF_RANGE, "priority is %d; give %d to %d", priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL);
+  return error(KVC_E_OUT_OF_RANGE, "priority is %d; give %d to %d", priority, KVC_PRIORITY_BACKGROUND,
+               KVC_PRIORITY_CRITICAL);
 }
 
 Status check_owned(const SessionObject& object, const char* function) {
   if (object.owned != nullptr) return Status::ok();
-  return error(KVC_E_BUSY, "%s: this session belongs to the engine and is only lent to the backend for the time of the call", function);
+  return error(KVC_E_BUSY,
+               "%s: this session belongs to the engine and is only lent to the backend for the time of the call",
+               function);
 }
 
 Status read_options(const kvc_session_options_t* in, SessionOptions* out) {
@@ -80,7 +83,8 @@ Status open_session_handle(EngineObject& parent, std::unique_ptr<Session> sessio
 
 using namespace kvc;  // NOLINT: entry points only
 
-kvc_status_t kvc_session_open(kvc_space_t* space, const kvc_session_options_t* options, kvc_session_t** session) noexcept {
+kvc_status_t kvc_session_open(kvc_space_t* space, const kvc_session_options_t* options,
+                              kvc_session_t** session) noexcept {
   return on_space(space, [&](SpaceObject& object) -> Status {
     if (session == nullptr) return null_argument("session");
     SessionOptions read;
@@ -95,15 +99,17 @@ kvc_status_t kvc_session_close(kvc_session_t* session, int32_t hint, uint64_t un
   return on_session(session, [&](SessionObject& object) -> Status {
     KVC_RETURN_IF_ERROR(check_owned(object, "kvc_session_close"));
     if (hint < KVC_CLOSE_KEEP || hint > KVC_CLOSE_IDLE) {
-      return error(KVC_E_OUT_OF_RANGE, "hint is %d; give KVC_CLOSE_KEEP (0), KVC_CLOSE_FINISHED (1) or KVC_CLOSE_IDLE (2)", hint);
+      return error(KVC_E_OUT_OF_RANGE,
+                   "hint is %d; give KVC_CLOSE_KEEP (0), KVC_CLOSE_FINISHED (1) or KVC_CLOSE_IDLE (2)", hint);
     }
     if (until_ns != 0 && hint != KVC_CLOSE_IDLE) {
       return error(KVC_E_OUT_OF_RANGE, "until_ns is %llu, but hint is %d; it goes with KVC_CLOSE_IDLE (2) only",
                    static_cast<unsigned long long>(until_ns), hint);
     }
-    // No new call can begin after this. The last one in progress, often this very one, destroys the object and so closes the session;
-    // until then the fields below are this thread's, as only one thread can close a handle.
-    if (!handles::close(handle_of(session), HandleKind::session)) return error(KVC_E_CLOSED, "closed by another thread");
+    // No new call can begin after this. The last one in progress, often this very one, destroys the object and so
+    // closes the session; until then the fields below are this thread's, as only one thread can close a handle.
+    if (!handles::close(handle_of(session), HandleKind::session))
+      return error(KVC_E_CLOSED, "closed by another thread");
     object.close_hint = hint;
     object.close_until_ns = until_ns;
     return Status::ok();
@@ -119,7 +125,8 @@ kvc_status_t kvc_session_match(kvc_session_t* session, const int32_t* tokens, si
   });
 }
 
-kvc_status_t kvc_session_miss(kvc_session_t* session, int32_t* reason, char* buffer, size_t capacity, size_t* length) noexcept {
+kvc_status_t kvc_session_miss(kvc_session_t* session, int32_t* reason, char* buffer, size_t capacity,
+                              size_t* length) noexcept {
   return on_session(session, [&](SessionObject& object) -> Status {
     KVC_RETURN_IF_ERROR(check_buffer(buffer, capacity));
     std::string text;
@@ -142,8 +149,8 @@ kvc_status_t kvc_session_append(kvc_session_t* session, uint32_t layer, const kv
   });
 }
 
-kvc_status_t kvc_session_append_all(kvc_session_t* session, const kvc_tensor_t* k, const kvc_tensor_t* v, uint32_t n_layers,
-                                    size_t n) noexcept {
+kvc_status_t kvc_session_append_all(kvc_session_t* session, const kvc_tensor_t* k, const kvc_tensor_t* v,
+                                    uint32_t n_layers, size_t n) noexcept {
   return on_session(session, [&](SessionObject& object) -> Status {
     if (k == nullptr) return null_argument("k");
     if (v == nullptr) return null_argument("v");
@@ -173,8 +180,8 @@ kvc_status_t kvc_session_read(kvc_session_t* session, uint32_t layer, int32_t pl
   });
 }
 
-kvc_status_t kvc_session_read_all(kvc_session_t* session, size_t from, size_t n, const kvc_tensor_t* k, const kvc_tensor_t* v,
-                                  uint32_t n_layers) noexcept {
+kvc_status_t kvc_session_read_all(kvc_session_t* session, size_t from, size_t n, const kvc_tensor_t* k,
+                                  const kvc_tensor_t* v, uint32_t n_layers) noexcept {
   return on_session(session, [&](SessionObject& object) -> Status {
     KVC_RETURN_IF_ERROR(check_layers(*object.session, n_layers));
     std::vector<TensorView> keys;

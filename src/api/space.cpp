@@ -45,7 +45,8 @@ kvc_status_t kvc_engine_space(kvc_engine_t* engine, kvc_space_t** space) noexcep
   return on_engine(engine, [&](EngineObject& object) -> Status {
     if (space == nullptr) return null_argument("space");
     if (object.engine->model_space() == nullptr) {
-      return error(KVC_E_UNSUPPORTED, "this engine has no model (option model is none); open a space with kvc_space_open");
+      return error(KVC_E_UNSUPPORTED,
+                   "this engine has no model (option model is none); open a space with kvc_space_open");
     }
     return open_space_handle(object, object.engine->model_space(), space);
   });
@@ -79,15 +80,16 @@ kvc_status_t kvc_space_diff(kvc_space_t* a, kvc_space_t* b, char* buffer, size_t
     KVC_RETURN_IF_ERROR(check_buffer(buffer, capacity));
     const Held<SpaceObject> right(b);
     if (right.get() == nullptr) return error(right.status(), "b: %s", kvc_status_text(right.status()));
-    if (&right.get()->parent() != &left.parent()) return error(KVC_E_INVALID, "a and b are spaces of two engines; give two of one");
+    if (&right.get()->parent() != &left.parent())
+      return error(KVC_E_INVALID, "a and b are spaces of two engines; give two of one");
     const size_t full = write_text(left.space->diff(*right.get()->space), buffer, capacity);
     if (length != nullptr) *length = full;
     return Status::ok();
   });
 }
 
-kvc_status_t kvc_space_page_ids(kvc_space_t* space, const char* tenant, const int32_t* tokens, size_t n_tokens, uint8_t* ids,
-                                size_t capacity, size_t* n) noexcept {
+kvc_status_t kvc_space_page_ids(kvc_space_t* space, const char* tenant, const int32_t* tokens, size_t n_tokens,
+                                uint8_t* ids, size_t capacity, size_t* n) noexcept {
   return on_space(space, [&](SpaceObject& object) -> Status {
     if (n == nullptr) return null_argument("n");
     if (tokens == nullptr && n_tokens > 0) return error(KVC_E_NULL, "tokens is NULL, but n_tokens is %zu", n_tokens);
@@ -99,7 +101,8 @@ kvc_status_t kvc_space_page_ids(kvc_space_t* space, const char* tenant, const in
     if (pages > capacity) return error(KVC_E_BUFFER, "the tokens fill %zu pages, but capacity is %zu", pages, capacity);
     std::vector<PageId> found;
     KVC_RETURN_IF_ERROR(object.parent().engine->cache().page_ids(*object.space, name, {tokens, n_tokens}, &found));
-    for (size_t i = 0; i < found.size(); ++i) std::memcpy(ids + i * sizeof(PageId::bytes), found[i].bytes.data(), sizeof(PageId::bytes));
+    for (size_t i = 0; i < found.size(); ++i)
+      std::memcpy(ids + i * sizeof(PageId::bytes), found[i].bytes.data(), sizeof(PageId::bytes));
     return Status::ok();
   });
 }

@@ -9,21 +9,24 @@ struct Row {
   const char* text;
 };
 
-#define ROW(status, text) {status, #status, text}
+#define ROW(status, text) \
+  { status, #status, text }
 constexpr Row kRows[] = {
     ROW(KVC_OK, "The call did what it says."),
     ROW(KVC_END, "The stream or iteration is over."),
     ROW(KVC_PENDING, "Not ready within the time allowed; ask again."),
     ROW(KVC_E_INVALID, "An argument makes no sense; the handle's last error says which."),
     ROW(KVC_E_NULL, "A required pointer or handle is NULL; the handle's last error says which."),
-    ROW(KVC_E_STRUCT_SIZE, "A struct_size is too small, or the unknown tail of a larger struct is not 0; set it to sizeof the struct."),
+    ROW(KVC_E_STRUCT_SIZE,
+        "A struct_size is too small, or the unknown tail of a larger struct is not 0; set it to sizeof the struct."),
     ROW(KVC_E_UNKNOWN_OPTION, "There is no option of that name; kvc_option_info lists them."),
     ROW(KVC_E_OUT_OF_RANGE, "A value is outside of its documented range."),
     ROW(KVC_E_SHAPE, "A tensor's shape or strides do not fit the space or the buffer."),
     ROW(KVC_E_DTYPE, "A tensor's dtype does not fit."),
     ROW(KVC_E_TOKEN, "A token id is negative or beyond the vocabulary."),
     ROW(KVC_E_UTF8, "Text is not valid UTF-8."),
-    ROW(KVC_E_IDENTITY, "The identity of a space is incomplete; give the field or say in `none` that the model has none."),
+    ROW(KVC_E_IDENTITY,
+        "The identity of a space is incomplete; give the field or say in `none` that the model has none."),
     ROW(KVC_E_CLOSED, "The handle was closed, or never was one."),
     ROW(KVC_E_ORDER, "Calls came in the wrong order, or a position is not the next one."),
     ROW(KVC_E_MISSING_LAYERS, "Commit came before every layer had its tokens; append the missing layers first."),
@@ -32,7 +35,9 @@ constexpr Row kRows[] = {
     ROW(KVC_E_CANCELLED, "The request was cancelled."),
     ROW(KVC_E_DEADLINE, "The request's deadline has passed."),
     ROW(KVC_E_NOT_FOUND, "There is no such ticket or page."),
-    ROW(KVC_E_NO_MEMORY, "The budget or the machine has no room; what is stored stays usable. Close sessions, unpin, or raise the budget."),
+    ROW(KVC_E_NO_MEMORY,
+        "The budget or the machine has no room; what is stored stays usable. Close sessions, unpin, or raise the "
+        "budget."),
     ROW(KVC_E_BUDGET, "The memory budget cannot hold even one page of this layout; raise option memory."),
     ROW(KVC_E_CONTEXT, "The prompt, with its answer, is longer than the model's context."),
     ROW(KVC_E_QUEUE_FULL, "Too many requests wait; try again later or raise option max_queue."),

@@ -11,7 +11,8 @@ Status SpaceDesc::read(const kvc_space_desc_t* in) {
   if (desc_.n_adapters > 0 && desc_.adapters != nullptr) {
     constexpr uint32_t kMostAdapters = 1024;
     if (desc_.n_adapters > kMostAdapters) {
-      return error(KVC_E_OUT_OF_RANGE, "desc.n_adapters is %u; the most allowed is %u", desc_.n_adapters, kMostAdapters);
+      return error(KVC_E_OUT_OF_RANGE, "desc.n_adapters is %u; the most allowed is %u", desc_.n_adapters,
+                   kMostAdapters);
     }
     size_t stride = 0;
     KVC_RETURN_IF_ERROR(array_stride(desc_.adapters, "desc.adapters", &stride));

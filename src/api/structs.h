@@ -1,13 +1,15 @@
 // Versions of public structs: the rule of clone3(2).
 //
-// In:  a struct from an older caller is shorter; what it lacks has its default. One from a newer caller is longer; what this library
+// In:  a struct from an older caller is shorter; what it lacks has its default. One from a newer caller is longer; what
+// this library
 //      does not know must be zero. Shorter than the first release, or longer than any struct will be, is an error.
 // Out: what this library knows is written, up to the caller's struct_size; the rest of a longer struct is zeroed.
 // In an array all elements have the struct_size of the first, which is the distance between them.
 //
-// Structs inside structs: kvc_space_desc_t points to kvc_rope_t and kvc_adapter_t, which carry their own struct_size and are read by it
-// (SpaceDesc, below). kvc_model_info_t contains a kvc_space_desc_t by value: that one's size is therefore fixed for the life of an ABI
-// number, its own struct_size must be the first released size exactly, and growth goes behind it.
+// Structs inside structs: kvc_space_desc_t points to kvc_rope_t and kvc_adapter_t, which carry their own struct_size
+// and are read by it (SpaceDesc, below). kvc_model_info_t contains a kvc_space_desc_t by value: that one's size is
+// therefore fixed for the life of an ABI number, its own struct_size must be the first released size exactly, and
+// growth goes behind it.
 #pragma once
 
 #include <algorithm>
@@ -23,12 +25,12 @@ namespace kvc {
 // sizeof of each struct when it was first released: never changes, however the struct grows.
 template <typename T>
 struct FirstSize;
-#define KVC_FIRST_SIZE(type, size)             \
-  template <>                                  \
-  struct FirstSize<type> {                     \
-    static constexpr size_t kBytes = size;     \
+#define KVC_FIRST_SIZE(type, size)              \
+  template <>                                   \
+  struct FirstSize<type> {                      \
+    static constexpr size_t kBytes = size;      \
     static constexpr const char* kName = #type; \
-    static_assert(sizeof(type) >= size);       \
+    static_assert(sizeof(type) >= size);        \
   }
 KVC_FIRST_SIZE(kvc_error_t, 520);
 KVC_FIRST_SIZE(kvc_allocator_t, 32);
@@ -54,8 +56,8 @@ constexpr size_t kLargestStruct = 4096;
 template <typename T>
 Status check_struct_size(size_t size, const char* what) {
   if (size < FirstSize<T>::kBytes || size > kLargestStruct) {
-    return error(KVC_E_STRUCT_SIZE, "%s: struct_size is %zu; set it to sizeof(%s), which is %zu here", what, size, FirstSize<T>::kName,
-                 sizeof(T));
+    return error(KVC_E_STRUCT_SIZE, "%s: struct_size is %zu; set it to sizeof(%s), which is %zu here", what, size,
+                 FirstSize<T>::kName, sizeof(T));
   }
   return Status::ok();
 }
@@ -68,9 +70,11 @@ Status read_struct_bytes(const void* in, size_t size, const char* what, T* out) 
     const auto* unknown = std::find_if(bytes + sizeof(T), bytes + size, [](unsigned char byte) { return byte != 0; });
     if (unknown != bytes + size) {
       return error(KVC_E_STRUCT_SIZE,
-                   "%s: struct_size is %zu and byte %zu is set, but this library (%s) knows %zu bytes of %s: set the newer fields to 0 or "
+                   "%s: struct_size is %zu and byte %zu is set, but this library (%s) knows %zu bytes of %s: set the "
+                   "newer fields to 0 or "
                    "update the library",
-                   what, size, static_cast<size_t>(unknown - bytes), kvc_version_string(), sizeof(T), FirstSize<T>::kName);
+                   what, size, static_cast<size_t>(unknown - bytes), kvc_version_string(), sizeof(T),
+                   FirstSize<T>::kName);
     }
   }
   std::memcpy(static_cast<void*>(out), bytes, std::min(size, sizeof(T)));
@@ -94,8 +98,8 @@ Status read_element(const T* array, size_t stride, size_t i, const char* what, T
   size_t size = 0;
   std::memcpy(&size, at, sizeof size);
   if (size != stride) {
-    return error(KVC_E_STRUCT_SIZE, "%s[%zu]: struct_size is %zu, but that of %s[0] is %zu; all elements have the same", what, i, size,
-                 what, stride);
+    return error(KVC_E_STRUCT_SIZE, "%s[%zu]: struct_size is %zu, but that of %s[0] is %zu; all elements have the same",
+                 what, i, size, what, stride);
   }
   return read_struct_bytes(at, size, what, out);
 }

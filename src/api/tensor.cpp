@@ -9,16 +9,19 @@
 namespace kvc {
 namespace {
 
-Status describe(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads, uint32_t dim, bool heads_first) {
+Status describe(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads, uint32_t dim,
+                bool heads_first) {
   if (tensor == nullptr) return null_argument("tensor");
   if (data == nullptr) return null_argument("data");
   DType type{};
-  if (!parse_dtype(dtype, &type)) return error(KVC_E_DTYPE, "dtype is %d; give KVC_F32 (1), KVC_F16 (2) or KVC_BF16 (3)", dtype);
+  if (!parse_dtype(dtype, &type))
+    return error(KVC_E_DTYPE, "dtype is %d; give KVC_F32 (1), KVC_F16 (2) or KVC_BF16 (3)", dtype);
   uint64_t bytes = element_bytes(type);
   for (const uint64_t extent : {uint64_t{tokens}, uint64_t{heads}, uint64_t{dim}}) {
     if (extent == 0 || __builtin_mul_overflow(bytes, extent, &bytes) || bytes > INT64_MAX) {
-      return error(KVC_E_OUT_OF_RANGE, "%zu tokens x %u heads x %u: each must be at least 1, and the bytes fit into 63 bits", tokens,
-                   heads, dim);
+      return error(KVC_E_OUT_OF_RANGE,
+                   "%zu tokens x %u heads x %u: each must be at least 1, and the bytes fit into 63 bits", tokens, heads,
+                   dim);
     }
   }
   *tensor = {};
@@ -65,8 +68,8 @@ Status copy_out(const TensorView& stored, const kvc_tensor_t& wanted) {
   TensorView view;
   KVC_RETURN_IF_ERROR(view_of(wanted, "tensor", &view));
   if (view.dtype != stored.dtype) {
-    return error(KVC_E_DTYPE, "the tensor is stored as %s, the buffer is %s; give one of the same dtype", dtype_name(stored.dtype),
-                 dtype_name(view.dtype));
+    return error(KVC_E_DTYPE, "the tensor is stored as %s, the buffer is %s; give one of the same dtype",
+                 dtype_name(stored.dtype), dtype_name(view.dtype));
   }
   if (view.n_dims != stored.n_dims || !std::equal(view.shape, view.shape + view.n_dims, stored.shape)) {
     return error(KVC_E_SHAPE, "the stored tensor is %s, the buffer is %s; ask for the shape with data NULL",
@@ -81,15 +84,18 @@ Status copy_out(const TensorView& stored, const kvc_tensor_t& wanted) {
 
 using namespace kvc;  // NOLINT: entry points only
 
-kvc_status_t kvc_tensor_thd(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads, uint32_t dim) noexcept {
+kvc_status_t kvc_tensor_thd(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads,
+                            uint32_t dim) noexcept {
   return guarded(nullptr, [&] { return describe(tensor, data, dtype, tokens, heads, dim, false); });
 }
 
-kvc_status_t kvc_tensor_htd(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads, uint32_t dim) noexcept {
+kvc_status_t kvc_tensor_htd(kvc_tensor_t* tensor, void* data, int32_t dtype, size_t tokens, uint32_t heads,
+                            uint32_t dim) noexcept {
   return guarded(nullptr, [&] { return describe(tensor, data, dtype, tokens, heads, dim, true); });
 }
 
-kvc_status_t kvc_put(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size, const kvc_tensor_t* tensor) noexcept {
+kvc_status_t kvc_put(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
+                     const kvc_tensor_t* tensor) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     std::string name;
     std::string_view key_bytes;
@@ -125,7 +131,8 @@ kvc_status_t kvc_get(kvc_engine_t* engine, const char* tenant, const void* key, 
   });
 }
 
-kvc_status_t kvc_contains(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size, int32_t* found) noexcept {
+kvc_status_t kvc_contains(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
+                          int32_t* found) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     std::string name;
     std::string_view key_bytes;
@@ -137,7 +144,8 @@ kvc_status_t kvc_contains(kvc_engine_t* engine, const char* tenant, const void* 
   });
 }
 
-kvc_status_t kvc_remove(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size, int32_t* removed) noexcept {
+kvc_status_t kvc_remove(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
+                        int32_t* removed) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     std::string name;
     std::string_view key_bytes;

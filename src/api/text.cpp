@@ -24,8 +24,8 @@ Status text_argument(const char* text, size_t size, const char* what, std::strin
   }
   const std::string_view view(text, size == static_cast<size_t>(-1) ? std::strlen(text) : size);
   if (const size_t bad = utf8_error(view); bad != std::string_view::npos) {
-    return error(KVC_E_UTF8, "%s is not UTF-8: byte 0x%02x at offset %zu of %zu", what, static_cast<unsigned char>(view[bad]), bad,
-                 view.size());
+    return error(KVC_E_UTF8, "%s is not UTF-8: byte 0x%02x at offset %zu of %zu", what,
+                 static_cast<unsigned char>(view[bad]), bad, view.size());
   }
   *out = view;
   return Status::ok();

@@ -73,7 +73,8 @@ std::string build_info() {
   JsonObject libraries;
   libraries.string("mimalloc", mimalloc_version()).string("libsodium", sodium_version_string());
   JsonObject features;
-  for (const char* name : {"builtin_model", "avx2", "f16c", "threads"}) features.boolean(name, kvc_has_feature(name) == 1);
+  for (const char* name : {"builtin_model", "avx2", "f16c", "threads"})
+    features.boolean(name, kvc_has_feature(name) == 1);
   JsonObject json;
   json.string("version", kVersion)
       .number("abi", KVC_ABI_VERSION)

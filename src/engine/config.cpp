@@ -29,8 +29,8 @@ Status override_value(const OptionRow& option, const OverrideRow& row, std::stri
 Status unknown_option(std::string_view key) {
   std::string known;
   for (const OptionRow& row : option_rows()) known.append(known.empty() ? "" : ", ").append(row.name);
-  return error(KVC_E_UNKNOWN_OPTION, "no option '%.*s'; there are: %s", static_cast<int>(std::min<size_t>(key.size(), 60)), key.data(),
-               known.c_str());
+  return error(KVC_E_UNKNOWN_OPTION, "no option '%.*s'; there are: %s",
+               static_cast<int>(std::min<size_t>(key.size(), 60)), key.data(), known.c_str());
 }
 
 }  // namespace
@@ -40,8 +40,8 @@ Status Config::make(std::string_view preset, Config* out) {
   if (std::find(names.begin(), names.end(), preset) == names.end()) {
     std::string known;
     for (std::string_view name : names) known.append(known.empty() ? "" : ", ").append(name);
-    return error(KVC_E_INVALID, "no preset '%.*s'; there are: %s", static_cast<int>(std::min<size_t>(preset.size(), 60)), preset.data(),
-                 known.c_str());
+    return error(KVC_E_INVALID, "no preset '%.*s'; there are: %s",
+                 static_cast<int>(std::min<size_t>(preset.size(), 60)), preset.data(), known.c_str());
   }
   out->preset_ = preset;
   out->explicit_.assign(option_rows().size(), std::nullopt);
@@ -54,7 +54,8 @@ Status Config::set(std::string_view key, std::string_view value) {
   std::string canonical;
   const Status status = canonical_value(option_rows()[static_cast<size_t>(index)], value, &canonical);
   if (!status.is_ok()) {
-    return error(status.code(), "option %s: %s", option_rows()[static_cast<size_t>(index)].name, status.message().c_str());
+    return error(status.code(), "option %s: %s", option_rows()[static_cast<size_t>(index)].name,
+                 status.message().c_str());
   }
   explicit_[static_cast<size_t>(index)] = std::move(canonical);
   return Status::ok();
@@ -70,9 +71,11 @@ Status Config::effective(size_t index, std::string* canonical) const {
   if (option.name != kMode) {
     std::string mode;
     KVC_RETURN_IF_ERROR(effective(static_cast<size_t>(find_option(kMode)), &mode));
-    if (const OverrideRow* row = find_override(mode_rows(), mode, option.name)) return override_value(option, *row, canonical);
+    if (const OverrideRow* row = find_override(mode_rows(), mode, option.name))
+      return override_value(option, *row, canonical);
   }
-  if (const OverrideRow* row = find_override(preset_rows(), preset_, option.name)) return override_value(option, *row, canonical);
+  if (const OverrideRow* row = find_override(preset_rows(), preset_, option.name))
+    return override_value(option, *row, canonical);
   return canonical_value(option, option.default_value, canonical);
 }
 

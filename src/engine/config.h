@@ -1,6 +1,7 @@
 // What an engine is to be made of: values of options, and the caller's tables. Copied into every engine made from it.
 //
-// The value of an option is, in this order: what was set by name, what the mode says, what the preset says, its default.
+// The value of an option is, in this order: what was set by name, what the mode says, what the preset says, its
+// default.
 #pragma once
 
 #include <array>

@@ -67,8 +67,8 @@ CacheOptions cache_options(const Settings& settings) {
   return options;
 }
 
-Status make_backend(const Config& config, const Settings& settings, const SessionHandles& handles, BackendTableOwner* owner,
-                    std::unique_ptr<Backend>* out) {
+Status make_backend(const Config& config, const Settings& settings, const SessionHandles& handles,
+                    BackendTableOwner* owner, std::unique_ptr<Backend>* out) {
   if (config.backend) {
     // From here on the adapter calls `destroy`, whatever happens.
     owner->hand_over();
@@ -77,7 +77,8 @@ Status make_backend(const Config& config, const Settings& settings, const Sessio
   if (settings.model == "builtin") return make_builtin_backend(out);
   if (settings.model == "none") return Status::ok();
   return error(KVC_E_UNSUPPORTED,
-               "model '%.200s': this build loads no model files; use builtin or none, or give a model with kvc_config_set_backend",
+               "model '%.200s': this build loads no model files; use builtin or none, or give a model with "
+               "kvc_config_set_backend",
                settings.model.c_str());
 }
 
@@ -108,8 +109,8 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
 
   std::unique_ptr<Engine> engine(new Engine(config, std::move(settings)));
   const Settings& set = engine->settings_;
-  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set), config.allocator ? &*config.allocator : nullptr, engine->clock_, engine->log_,
-                                  &engine->cache_));
+  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set), config.allocator ? &*config.allocator : nullptr, engine->clock_,
+                                  engine->log_, &engine->cache_));
   KVC_RETURN_IF_ERROR(make_backend(config, set, handles, &owner, &engine->backend_));
   if (engine->backend_ != nullptr) {
     KVC_RETURN_IF_ERROR(engine->cache_->open_space(engine->backend_->space_desc(), &engine->space_));
@@ -119,8 +120,8 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
     options.prefill_chunk = set.prefill_chunk;
     options.max_queue = set.max_queue;
     options.max_tokens = set.max_tokens;
-    engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(), engine->clock_,
-                                                        engine->log_, options);
+    engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(),
+                                                        engine->clock_, engine->log_, options);
   }
   engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
                      engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",

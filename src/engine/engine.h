@@ -21,8 +21,8 @@ namespace kvc {
 
 class Engine {
  public:
-  // handles: how a caller's model sees sessions. A caller's backend table is destroyed (its `destroy`) exactly once, also when
-  // this fails. Starts no thread and takes no page memory.
+  // handles: how a caller's model sees sessions. A caller's backend table is destroyed (its `destroy`) exactly once,
+  // also when this fails. Starts no thread and takes no page memory.
   static Status create(const Config& config, const SessionHandles& handles, std::unique_ptr<Engine>* out);
   ~Engine();
   Engine(const Engine&) = delete;
@@ -37,7 +37,8 @@ class Engine {
 
   // Requests were refused before they reached the request engine.
   void count_refused(uint64_t n) noexcept { refused_.fetch_add(n, std::memory_order_relaxed); }
-  // Everything in progress ends with KVC_E_CANCELLED. False: called from the thread that runs the steps; nothing was done.
+  // Everything in progress ends with KVC_E_CANCELLED. False: called from the thread that runs the steps; nothing was
+  // done.
   bool stop();
 
   kvc_stats_t stats();

@@ -39,16 +39,18 @@ const char* mode_choices() { return "training|inference|bulk|streaming|interacti
 
 constexpr OptionRow kOptions[] = {
     {"model", KVC_OPTION_TEXT, "builtin", "", "", nullptr,
-     "The model of the request engine: builtin (the small model in the library) or none (the engine keeps tensors only). A model of the "
+     "The model of the request engine: builtin (the small model in the library) or none (the engine keeps tensors "
+     "only). A model of the "
      "program's own is given with kvc_config_set_backend.",
      "0.1.0", &Settings::model},
     {"memory", KVC_OPTION_SIZE, "512MiB", "", "1024TiB", nullptr,
-     "Hard budget for pages, tensors and their metadata; also a share of this machine's (or container's) memory, e.g. 25%.", "0.1.0",
-     &Settings::memory, true},
-    {"policy", KVC_OPTION_CHOICE, "lru", "", "", policy_choices, "Which pages leave first when the budget is used up.", "0.1.0",
-     &Settings::policy},
-    {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices, "How sealed pages are encoded; identity keeps every bit.", "0.1.0",
-     &Settings::codec},
+     "Hard budget for pages, tensors and their metadata; also a share of this machine's (or container's) memory, e.g. "
+     "25%.",
+     "0.1.0", &Settings::memory, true},
+    {"policy", KVC_OPTION_CHOICE, "lru", "", "", policy_choices, "Which pages leave first when the budget is used up.",
+     "0.1.0", &Settings::policy},
+    {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices,
+     "How sealed pages are encoded; identity keeps every bit.", "0.1.0", &Settings::codec},
     {"gc_threshold", KVC_OPTION_REAL, "0.8", "0.01", "1", nullptr,
      "Share of the budget above which pages are evicted ahead of need.", "0.1.0", &Settings::gc_threshold},
     {"gc_target", KVC_OPTION_REAL, "0.7", "0", "1", nullptr,
@@ -60,39 +62,45 @@ constexpr OptionRow kOptions[] = {
      &Settings::page_tokens},
     {"num_heads", KVC_OPTION_INTEGER, "8", "1", "1024", nullptr, "K/V heads where a space does not say.", "0.1.0",
      &Settings::num_heads},
-    {"head_dim", KVC_OPTION_INTEGER, "64", "1", "8192", nullptr, "Dimensions of a head where a space does not say.", "0.1.0",
-     &Settings::head_dim},
+    {"head_dim", KVC_OPTION_INTEGER, "64", "1", "8192", nullptr, "Dimensions of a head where a space does not say.",
+     "0.1.0", &Settings::head_dim},
     {"max_tokens", KVC_OPTION_INTEGER, "4096", "1", "16777216", nullptr,
-     "Longest sequence (prompt and answer) that a request may have; the model's own context is a limit besides.", "0.1.0",
-     &Settings::max_tokens},
+     "Longest sequence (prompt and answer) that a request may have; the model's own context is a limit besides.",
+     "0.1.0", &Settings::max_tokens},
     {"mode", KVC_OPTION_CHOICE, "inference", "", "", mode_choices,
-     "What the engine is for. inference: sets nothing. training: reuse=false max_batch=16 prefill_chunk=1024. bulk: max_batch=32 "
-     "prefill_chunk=2048 max_queue=65536. streaming: max_batch=8 prefill_chunk=128. interactive: max_batch=4 prefill_chunk=64. "
+     "What the engine is for. inference: sets nothing. training: reuse=false max_batch=16 prefill_chunk=1024. bulk: "
+     "max_batch=32 "
+     "prefill_chunk=2048 max_queue=65536. streaming: max_batch=8 prefill_chunk=128. interactive: max_batch=4 "
+     "prefill_chunk=64. "
      "Options set by name win over the mode, the mode wins over the preset.",
      "0.1.0", &Settings::mode},
     {"threads", KVC_OPTION_INTEGER, "1", "0", "1", nullptr,
-     "Threads of the request engine: 1 is its own, started by the first request; 0 means that callers that wait, and kvc_step, do the "
+     "Threads of the request engine: 1 is its own, started by the first request; 0 means that callers that wait, and "
+     "kvc_step, do the "
      "work.",
      "0.1.0", &Settings::threads},
     {"max_batch", KVC_OPTION_INTEGER, "8", "1", "1024", nullptr, "Requests that are computed together.", "0.1.0",
      &Settings::max_batch},
     {"prefill_chunk", KVC_OPTION_INTEGER, "256", "1", "65536", nullptr,
-     "Most prompt tokens in one step, over all requests. Small: answers in progress go on evenly. Large: prompts are done sooner.",
+     "Most prompt tokens in one step, over all requests. Small: answers in progress go on evenly. Large: prompts are "
+     "done sooner.",
      "0.1.0", &Settings::prefill_chunk},
     {"max_queue", KVC_OPTION_INTEGER, "1024", "1", "1000000", nullptr,
      "Requests that may wait; one more is refused with KVC_E_QUEUE_FULL.", "0.1.0", &Settings::max_queue},
-    {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr, "Time allowed to requests that name no deadline of their own; 0 is none.",
-     "0.1.0", &Settings::deadline_ns},
+    {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr,
+     "Time allowed to requests that name no deadline of their own; 0 is none.", "0.1.0", &Settings::deadline_ns},
     {"seed", KVC_OPTION_INTEGER, "0", "0", "9223372036854775807", nullptr,
-     "Seed of the engine's own random numbers (shape of internal structures; answers have the seed of their request).", "0.1.0",
-     &Settings::seed},
+     "Seed of the engine's own random numbers (shape of internal structures; answers have the seed of their request).",
+     "0.1.0", &Settings::seed},
     {"secret", KVC_OPTION_TEXT, "", "", "", nullptr,
-     "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the zero key. Machines "
+     "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the "
+     "zero key. Machines "
      "with equal secrets give equal prompts equal page identities; with different ones nobody can tell what is cached.",
      "0.1.0", &Settings::secret},
 };
 
-constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performance", "memory_efficient", "bulk_optimized"};
+constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performance", "memory_efficient",
+                                         "bulk_optimized"};
 
 constexpr OverrideRow kPresetRows[] = {
     {"adaptive", "memory", "15%", "512MiB"},
@@ -120,10 +128,11 @@ constexpr OverrideRow kPresetRows[] = {
 };
 
 constexpr OverrideRow kModeRows[] = {
-    {"training", "reuse", "false"},      {"training", "max_batch", "16"},       {"training", "prefill_chunk", "1024"},
-    {"bulk", "max_batch", "32"},         {"bulk", "prefill_chunk", "2048"},     {"bulk", "max_queue", "65536"},
-    {"streaming", "max_batch", "8"},     {"streaming", "prefill_chunk", "128"}, {"interactive", "max_batch", "4"},
-    {"interactive", "prefill_chunk", "64"},
+    {"training", "reuse", "false"},        {"training", "max_batch", "16"},
+    {"training", "prefill_chunk", "1024"}, {"bulk", "max_batch", "32"},
+    {"bulk", "prefill_chunk", "2048"},     {"bulk", "max_queue", "65536"},
+    {"streaming", "max_batch", "8"},       {"streaming", "prefill_chunk", "128"},
+    {"interactive", "max_batch", "4"},     {"interactive", "prefill_chunk", "64"},
 };
 
 bool is_choice(std::string_view choices, std::string_view word) {
@@ -160,15 +169,15 @@ Status check_number(const OptionRow& row, std::string_view text, T* value) {
   if (*row.minimum != '\0') {
     KVC_RETURN_IF_ERROR(parse_number(row, row.minimum, &limit));
     if (*value < limit) {
-      return error(KVC_E_OUT_OF_RANGE, "%.*s is below %s, the least allowed", static_cast<int>(std::min<size_t>(text.size(), 60)),
-                   text.data(), row.minimum);
+      return error(KVC_E_OUT_OF_RANGE, "%.*s is below %s, the least allowed",
+                   static_cast<int>(std::min<size_t>(text.size(), 60)), text.data(), row.minimum);
     }
   }
   if (*row.maximum != '\0') {
     KVC_RETURN_IF_ERROR(parse_number(row, row.maximum, &limit));
     if (*value > limit) {
-      return error(KVC_E_OUT_OF_RANGE, "%.*s is above %s, the most allowed", static_cast<int>(std::min<size_t>(text.size(), 60)),
-                   text.data(), row.maximum);
+      return error(KVC_E_OUT_OF_RANGE, "%.*s is above %s, the most allowed",
+                   static_cast<int>(std::min<size_t>(text.size(), 60)), text.data(), row.maximum);
     }
   }
   return Status::ok();
@@ -217,15 +226,16 @@ Status canonical_value(const OptionRow& row, std::string_view text, std::string*
     }
     case KVC_OPTION_CHOICE:
       if (!is_choice(row.choices(), text)) {
-        return error(KVC_E_OUT_OF_RANGE, "'%.*s' is none of %s", static_cast<int>(std::min<size_t>(text.size(), 60)), text.data(),
-                     row.choices());
+        return error(KVC_E_OUT_OF_RANGE, "'%.*s' is none of %s", static_cast<int>(std::min<size_t>(text.size(), 60)),
+                     text.data(), row.choices());
       }
       *out = text;
       return Status::ok();
     default: {
       constexpr size_t kLongestText = 4096;
       if (text.size() > kLongestText) {
-        return error(KVC_E_OUT_OF_RANGE, "the text has %zu bytes; the longest allowed is %zu", text.size(), kLongestText);
+        return error(KVC_E_OUT_OF_RANGE, "the text has %zu bytes; the longest allowed is %zu", text.size(),
+                     kLongestText);
       }
       *out = text;
       return Status::ok();

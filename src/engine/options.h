@@ -1,7 +1,7 @@
 // The options of an engine, as data: one row each, and the rows of presets and modes that change them.
 //
-// To add an option: its field in Settings, its row in options.cpp. Everything else (set, get, introspection, checks, the
-// program's help, every binding) follows from the row.
+// To add an option: its field in Settings, its row in options.cpp. Everything else (set, get, introspection, checks,
+// the program's help, every binding) follows from the row.
 #pragma once
 
 #include <cstdint>
@@ -37,20 +37,21 @@ struct Settings {
   std::string secret;
 };
 
-using SettingsField = std::variant<std::string Settings::*, uint64_t Settings::*, uint32_t Settings::*, double Settings::*,
-                                   bool Settings::*>;
+using SettingsField = std::variant<std::string Settings::*, uint64_t Settings::*, uint32_t Settings::*,
+                                   double Settings::*, bool Settings::*>;
 
 struct OptionRow {
   const char* name;
-  int32_t type;                // KVC_OPTION_*
+  int32_t type;  // KVC_OPTION_*
   const char* default_value;
-  const char* minimum;         // "" where there is none
+  const char* minimum;  // "" where there is none
   const char* maximum;
-  const char* (*choices)();    // words separated by '|', static text; nullptr unless KVC_OPTION_CHOICE. May throw bad_alloc
+  const char* (
+      *choices)();  // words separated by '|', static text; nullptr unless KVC_OPTION_CHOICE. May throw bad_alloc
   const char* doc;
   const char* since;
   SettingsField field;
-  bool percent = false;        // a size that may be a share of the machine's memory
+  bool percent = false;  // a size that may be a share of the machine's memory
 };
 
 std::span<const OptionRow> option_rows() noexcept;

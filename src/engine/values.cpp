@@ -20,8 +20,15 @@ struct Unit {
 
 // Largest first: formatting takes the first that divides. Decimal units are read, never written.
 constexpr Unit kSizeUnits[] = {
-    {"TiB", 1ull << 40}, {"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10},         {"TB", 1000000000000ull},
-    {"GB", 1000000000},  {"MB", 1000000},     {"KB", 1000},        {"B", 1},
+    {"TiB", 1ull << 40},
+    {"GiB", 1ull << 30},
+    {"MiB", 1ull << 20},
+    {"KiB", 1ull << 10},
+    {"TB", 1000000000000ull},
+    {"GB", 1000000000},
+    {"MB", 1000000},
+    {"KB", 1000},
+    {"B", 1},
 };
 constexpr Unit kTimeUnits[] = {{"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}};
 
@@ -40,7 +47,8 @@ std::string quoted(std::string_view text) {
 }
 
 // A number and the unit after it. Whole numbers are multiplied exactly; fractions are rounded to whole base units.
-Status parse_with_unit(std::string_view text, std::span<const Unit> units, const char* kind, const char* example, uint64_t* out) {
+Status parse_with_unit(std::string_view text, std::span<const Unit> units, const char* kind, const char* example,
+                       uint64_t* out) {
   size_t digits = 0;
   while (digits < text.size() && ((text[digits] >= '0' && text[digits] <= '9') || text[digits] == '.')) ++digits;
   if (!text.empty() && text[0] == '-') {
@@ -53,7 +61,8 @@ Status parse_with_unit(std::string_view text, std::span<const Unit> units, const
     if (equal_ignoring_case(unit_text, unit.name)) factor = unit.factor;
   }
   if (digits == 0 || factor == 0) {
-    return error(KVC_E_INVALID, "%s is not a %s; write a number and a unit, e.g. %s", quoted(text).c_str(), kind, example);
+    return error(KVC_E_INVALID, "%s is not a %s; write a number and a unit, e.g. %s", quoted(text).c_str(), kind,
+                 example);
   }
   const std::string_view number = text.substr(0, digits);
   const Status too_large = error(KVC_E_OUT_OF_RANGE, "%s is larger than any %s can be", quoted(text).c_str(), kind);
@@ -90,7 +99,8 @@ Status parse_size(std::string_view text, bool percent, uint64_t* bytes) {
       return error(KVC_E_OUT_OF_RANGE, "%s of the machine's memory: write 0%% to 100%%", quoted(text).c_str());
     }
     const uint64_t machine = machine_memory();
-    if (machine == 0) return error(KVC_E_UNSUPPORTED, "this machine does not tell its memory; write a size, e.g. 512MiB");
+    if (machine == 0)
+      return error(KVC_E_UNSUPPORTED, "this machine does not tell its memory; write a size, e.g. 512MiB");
     // In whole MiB: a share is no exact figure, and a round one is easier to read back.
     const auto mebibytes = static_cast<uint64_t>(static_cast<double>(machine) * share / 100 / 0x1p20);
     *bytes = mebibytes << 20;

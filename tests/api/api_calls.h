@@ -22,8 +22,10 @@ inline std::vector<Call> config_calls() {
          char text[16];
          return kvc_config_get(static_cast<kvc_config_t*>(h), "memory", text, sizeof text, nullptr);
        }},
-      {"kvc_config_set_backend", [](void* h) { return kvc_config_set_backend(static_cast<kvc_config_t*>(h), nullptr); }},
-      {"kvc_config_set_allocator", [](void* h) { return kvc_config_set_allocator(static_cast<kvc_config_t*>(h), nullptr); }},
+      {"kvc_config_set_backend",
+       [](void* h) { return kvc_config_set_backend(static_cast<kvc_config_t*>(h), nullptr); }},
+      {"kvc_config_set_allocator",
+       [](void* h) { return kvc_config_set_allocator(static_cast<kvc_config_t*>(h), nullptr); }},
       {"kvc_config_set_logger", [](void* h) { return kvc_config_set_logger(static_cast<kvc_config_t*>(h), nullptr); }},
       {"kvc_config_set_clock", [](void* h) { return kvc_config_set_clock(static_cast<kvc_config_t*>(h), nullptr); }},
   };

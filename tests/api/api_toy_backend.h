@@ -1,5 +1,6 @@
-// A model so small that tests can tell its answers in advance, behind the public table of functions. Bytes are tokens; the answer
-// counts up from the last byte of the prompt ("a" -> "bcd..."); K and V hold token and position, so that wrong ones are seen.
+// A model so small that tests can tell its answers in advance, behind the public table of functions. Bytes are tokens;
+// the answer counts up from the last byte of the prompt ("a" -> "bcd..."); K and V hold token and position, so that
+// wrong ones are seen.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,8 +34,11 @@ class ToyBackend {
     t.struct_size = sizeof t;
     t.user_data = this;
     t.kind = KVC_BACKEND_PAGED;
-    t.describe = [](void* self, kvc_model_info_t* info, char*, size_t) { return static_cast<ToyBackend*>(self)->describe(info); };
-    t.tokenize = [](void* self, const char* text, size_t size, int32_t* tokens, size_t capacity, size_t* n, char*, size_t) {
+    t.describe = [](void* self, kvc_model_info_t* info, char*, size_t) {
+      return static_cast<ToyBackend*>(self)->describe(info);
+    };
+    t.tokenize = [](void* self, const char* text, size_t size, int32_t* tokens, size_t capacity, size_t* n, char*,
+                    size_t) {
       auto* toy = static_cast<ToyBackend*>(self);
       if (toy->in_tokenize) toy->in_tokenize();
       for (size_t i = 0; i < size && i < capacity; ++i) tokens[i] = static_cast<unsigned char>(text[i]);

@@ -53,8 +53,8 @@ TEST_F(ConfigTest, EveryOptionDescribesItself) {
     EXPECT_STREQ("0.1.0", option.since);
     EXPECT_EQ(option.type == KVC_OPTION_CHOICE, *option.choices != '\0') << option.name;
   }
-  for (const char* name : {"model", "memory", "policy", "codec", "gc_threshold", "page_tokens", "num_heads", "head_dim", "max_tokens",
-                           "mode", "threads"}) {
+  for (const char* name : {"model", "memory", "policy", "codec", "gc_threshold", "page_tokens", "num_heads", "head_dim",
+                           "max_tokens", "mode", "threads"}) {
     EXPECT_EQ(1, names[name]) << name;
   }
 }
@@ -144,10 +144,15 @@ TEST_F(ConfigTest, WrongTypesAreRefused) {
 
 TEST_F(ConfigTest, SizesInAllUnits) {
   const std::pair<const char*, const char*> cases[] = {
-      {"0", "0B"},          {"1", "1B"},           {"1000", "1000B"},     {"1024", "1KiB"},         {"5B", "5B"},
-      {"2KB", "2000B"},     {"2KiB", "2KiB"},      {"3MB", "3000000B"},   {"3MiB", "3MiB"},         {"1GB", "1000000000B"},
-      {"1GiB", "1GiB"},     {"1TB", "976562500KiB"}, {"2TiB", "2TiB"},  {"1.5GiB", "1536MiB"},    {"0.5kib", "512B"},
-      {"512 MiB", "512MiB"}, {"1048576", "1MiB"},  {"1mib", "1MiB"},
+      {"0", "0B"},         {"1", "1B"},
+      {"1000", "1000B"},   {"1024", "1KiB"},
+      {"5B", "5B"},        {"2KB", "2000B"},
+      {"2KiB", "2KiB"},    {"3MB", "3000000B"},
+      {"3MiB", "3MiB"},    {"1GB", "1000000000B"},
+      {"1GiB", "1GiB"},    {"1TB", "976562500KiB"},
+      {"2TiB", "2TiB"},    {"1.5GiB", "1536MiB"},
+      {"0.5kib", "512B"},  {"512 MiB", "512MiB"},
+      {"1048576", "1MiB"}, {"1mib", "1MiB"},
   };
   for (const auto& [text, canonical] : cases) {
     EXPECT_EQ(KVC_OK, set("memory", text)) << text << ": " << error();
@@ -162,7 +167,8 @@ TEST_F(ConfigTest, SizesInAllUnits) {
 
 TEST_F(ConfigTest, TimesInAllUnits) {
   const std::pair<const char*, const char*> cases[] = {
-      {"0", "0ns"}, {"7", "7ns"}, {"7ns", "7ns"}, {"5us", "5us"}, {"5000ns", "5us"}, {"30ms", "30ms"}, {"2s", "2s"}, {"0.25s", "250ms"},
+      {"0", "0ns"},      {"7", "7ns"},     {"7ns", "7ns"}, {"5us", "5us"},
+      {"5000ns", "5us"}, {"30ms", "30ms"}, {"2s", "2s"},   {"0.25s", "250ms"},
   };
   for (const auto& [text, canonical] : cases) {
     EXPECT_EQ(KVC_OK, set("deadline", text)) << text << ": " << error();
@@ -240,7 +246,8 @@ TEST_P(PresetTest, MakesAWorkingEngine) {
   kvc_config_destroy(config);
 }
 INSTANTIATE_TEST_SUITE_P(All, PresetTest,
-                         testing::Values("seamless", "adaptive", "high_performance", "memory_efficient", "bulk_optimized"),
+                         testing::Values("seamless", "adaptive", "high_performance", "memory_efficient",
+                                         "bulk_optimized"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(ConfigTest, PresetsDiffer) {
@@ -303,7 +310,8 @@ TEST_F(ConfigTest, TrainingFindsNothing) {
   EXPECT_EQ(KVC_MISS_DISABLED, reason);
 }
 
-// --- what is wrong only in combination is told when the engine is made ----------------------------------------------------
+// --- what is wrong only in combination is told when the engine is made
+// ----------------------------------------------------
 
 struct CreateCase {
   const char* key;

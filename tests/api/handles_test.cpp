@@ -1,4 +1,5 @@
-// What a handle can be besides valid: NULL, closed, of another kind, never one at all. Every function must say so, none may crash.
+// What a handle can be besides valid: NULL, closed, of another kind, never one at all. Every function must say so, none
+// may crash.
 #include <thread>
 
 #include "api_calls.h"
@@ -114,7 +115,8 @@ TEST_F(HandlesTest, OtherKindsAreRefused) {
   for (const Kind& kind : kinds_) {
     for (const Kind& other : kinds_) {
       if (kind.name == other.name) continue;
-      for (const Call& call : kind.calls) EXPECT_EQ(KVC_E_CLOSED, call.call(other.open)) << call.name << " of a " << other.name;
+      for (const Call& call : kind.calls)
+        EXPECT_EQ(KVC_E_CLOSED, call.call(other.open)) << call.name << " of a " << other.name;
     }
   }
   // Ended as what they are not, they live on.
@@ -127,7 +129,8 @@ TEST_F(HandlesTest, OtherKindsAreRefused) {
 TEST_F(HandlesTest, InventedOnesAreRefused) {
   int on_the_stack = 0;
   const auto valid = reinterpret_cast<uintptr_t>(kinds_[1].open);
-  std::vector<uintptr_t> invented = {1, 2, 8, 4096, reinterpret_cast<uintptr_t>(&on_the_stack), UINTPTR_MAX, UINTPTR_MAX - 7};
+  std::vector<uintptr_t> invented = {
+      1, 2, 8, 4096, reinterpret_cast<uintptr_t>(&on_the_stack), UINTPTR_MAX, UINTPTR_MAX - 7};
   for (int bit = 0; bit < 64; ++bit) {
     invented.push_back(valid ^ uintptr_t{1} << bit);
     invented.push_back(uintptr_t{1} << bit);
@@ -148,7 +151,8 @@ TEST_F(HandlesTest, InventedOnesAreRefused) {
     endings(handle);
     EXPECT_GT(kvc_engine_last_error(static_cast<kvc_engine_t*>(handle), text, sizeof text), 0u);
   }
-  for (const Kind& kind : kinds_) EXPECT_NE(KVC_E_CLOSED, kind.calls[0].call(kind.open)) << kind.name << " is still open";
+  for (const Kind& kind : kinds_)
+    EXPECT_NE(KVC_E_CLOSED, kind.calls[0].call(kind.open)) << kind.name << " is still open";
 }
 
 TEST_F(HandlesTest, NeverAnAddress) {
@@ -216,7 +220,8 @@ TEST_F(HandlesTest, OfManyThreadsThatCloseOneSucceeds) {
   }
 }
 
-// --- errors have words ------------------------------------------------------------------------------------------------------
+// --- errors have words
+// ------------------------------------------------------------------------------------------------------
 
 TEST_F(HandlesTest, LastErrorOfEachHandleIsItsOwn) {
   auto* e = static_cast<kvc_engine_t*>(kinds_[1].open);
@@ -251,8 +256,9 @@ TEST_F(HandlesTest, HandlesThatNameNothingSayThat) {
 }
 
 TEST(StatusTest, EveryStatusHasAName) {
-  for (const kvc_status_t status : {0, 1, 2, -100, -101, -102, -103, -104, -105, -106, -107, -108, -109, -200, -201, -202, -203, -204,
-                                    -205, -206, -207, -300, -301, -302, -303, -304, -400, -500, -600, -650, -700, -701, -900}) {
+  for (const kvc_status_t status :
+       {0,    1,    2,    -100, -101, -102, -103, -104, -105, -106, -107, -108, -109, -200, -201, -202, -203,
+        -204, -205, -206, -207, -300, -301, -302, -303, -304, -400, -500, -600, -650, -700, -701, -900}) {
     EXPECT_STRNE("KVC_E_UNKNOWN", kvc_status_name(status)) << status;
     EXPECT_GT(std::strlen(kvc_status_text(status)), 10u);
   }
@@ -270,7 +276,8 @@ TEST(VersionTest, SaysWhatItIs) {
   const std::string info = kvc_build_info();
   EXPECT_EQ('{', info.front());
   EXPECT_EQ('}', info.back());
-  for (const char* word : {"compiler", "mimalloc", "libsodium", "libkvc"}) EXPECT_NE(std::string::npos, info.find(word)) << info;
+  for (const char* word : {"compiler", "mimalloc", "libsodium", "libkvc"})
+    EXPECT_NE(std::string::npos, info.find(word)) << info;
   EXPECT_EQ(kvc_build_info(), kvc_build_info()) << "static text";
   EXPECT_EQ(1, kvc_has_feature("builtin_model"));
   EXPECT_EQ(1, kvc_has_feature("threads"));

@@ -10,13 +10,15 @@ namespace {
 #define EXPECT_WORDS(handle, text) \
   EXPECT_NE(std::string::npos, words(handle).find(text)) << "looked for '" << (text) << "' in: " << words(handle)
 
-// --- requests ---------------------------------------------------------------------------------------------------------------
+// --- requests
+// ---------------------------------------------------------------------------------------------------------------
 
 class RequestInputTest : public testing::Test {
  protected:
   RequestInputTest() : engine_(&toy_, {{"max_queue", "2"}}) {}
 
-  // The request is refused with this status and these words, by every function that takes one; then a good one is answered.
+  // The request is refused with this status and these words, by every function that takes one; then a good one is
+  // answered.
   void refused(const kvc_request_t& request, kvc_status_t status, const char* text) {
     auto* engine = static_cast<kvc_engine_t*>(engine_);
     auto* marker = reinterpret_cast<kvc_response_t*>(&toy_);  // NOLINT: to see that it is overwritten
@@ -115,8 +117,8 @@ TEST_F(RequestInputTest, TokensBeyondTheVocabulary) {
 
 TEST_F(RequestInputTest, TextThatIsNoUtf8) {
   refused(KVC_E_UTF8, "2", [](kvc_request_t& r) { r.prompt = "ok\xff"; });
-  refused(KVC_E_UTF8, "UTF-8", [](kvc_request_t& r) { r.prompt = "\xed\xa0\x80"; });       // a surrogate
-  refused(KVC_E_UTF8, "UTF-8", [](kvc_request_t& r) { r.prompt = "\xc0\x80"; });           // overlong
+  refused(KVC_E_UTF8, "UTF-8", [](kvc_request_t& r) { r.prompt = "\xed\xa0\x80"; });  // a surrogate
+  refused(KVC_E_UTF8, "UTF-8", [](kvc_request_t& r) { r.prompt = "\xc0\x80"; });      // overlong
   refused(KVC_E_UTF8, "tenant", [](kvc_request_t& r) { r.tenant = "\x80"; });
   refused(KVC_E_UTF8, "session_id", [](kvc_request_t& r) { r.session_id = "\xf5"; });
   static const char* const stops[] = {"\xe2\x82"};  // half a character
@@ -262,9 +264,10 @@ TEST_F(RequestInputTest, TokenizeAndDetokenize) {
   EXPECT_EQ(KVC_E_TOKEN, kvc_detokenize(engine, bad, 2, text, sizeof text, &length));
   EXPECT_WORDS(engine, "256");
   EXPECT_EQ(KVC_OK, kvc_detokenize(engine, broken, 3, text, sizeof text, &length));
-  EXPECT_STREQ("a\xef\xbf\xbd"
-               "b",
-               text)
+  EXPECT_STREQ(
+      "a\xef\xbf\xbd"
+      "b",
+      text)
       << "text is UTF-8 always";
 }
 
@@ -285,7 +288,8 @@ TEST(NoModelTest, SaysThatThereIsNone) {
   EXPECT_EQ(KVC_E_UNSUPPORTED, kvc_tokenize(handle, "a", 1, nullptr, 0, &n));
 }
 
-// --- spaces and sessions ------------------------------------------------------------------------------------------------------
+// --- spaces and sessions
+// ------------------------------------------------------------------------------------------------------
 
 class CoreInputTest : public testing::Test {
  protected:
@@ -494,7 +498,8 @@ TEST_F(CoreInputTest, BuffersThatAreTooSmall) {
   EXPECT_EQ(KVC_E_NOT_FOUND, kvc_page_info(e, unknown, &info));
 }
 
-// --- tables that are given to configurations ----------------------------------------------------------------------------------
+// --- tables that are given to configurations
+// ----------------------------------------------------------------------------------
 
 TEST(TablesTest, FunctionsThatAreMissingAreNamed) {
   kvc_config_t* config = nullptr;

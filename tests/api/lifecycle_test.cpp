@@ -247,7 +247,8 @@ TEST(LifecycleTest, DestroyWhileThreadsUseSessions) {
   }
 }
 
-// --- callbacks --------------------------------------------------------------------------------------------------------------
+// --- callbacks
+// --------------------------------------------------------------------------------------------------------------
 
 TEST(CallbackTest, DestroyFromACallbackDoesNothing) {
   for (const char* threads : {"1", "0"}) {
@@ -330,8 +331,8 @@ TEST(CallbackTest, ABackendIsDestroyedOnceHoweverCreationEnds) {
     const char* value;
     kvc_status_t status;
   };
-  for (const Case& c : {Case{"memory", "0", KVC_E_BUDGET}, Case{"memory", "16B", KVC_E_BUDGET}, Case{"gc_target", "1", KVC_E_OUT_OF_RANGE},
-                        Case{"memory", "1MiB", KVC_OK}}) {
+  for (const Case& c : {Case{"memory", "0", KVC_E_BUDGET}, Case{"memory", "16B", KVC_E_BUDGET},
+                        Case{"gc_target", "1", KVC_E_OUT_OF_RANGE}, Case{"memory", "1MiB", KVC_OK}}) {
     ToyBackend toy;
     kvc_config_t* config = nullptr;
     ASSERT_EQ(KVC_OK, kvc_config_create(nullptr, &config));

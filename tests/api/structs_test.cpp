@@ -10,15 +10,16 @@ namespace {
 // A struct in a buffer that is larger than it, filled by the test, with guard bytes behind.
 struct StructCase {
   const char* name;
-  size_t size;                                       // sizeof at the first release
-  bool input;                                        // read by kvc (its unknown tail is checked), else filled by kvc
-  std::function<void(void*)> fill;                   // a valid struct
+  size_t size;                      // sizeof at the first release
+  bool input;                       // read by kvc (its unknown tail is checked), else filled by kvc
+  std::function<void(void*)> fill;  // a valid struct
   std::function<kvc_status_t(void*)> call;
 };
 
 class StructsTest : public testing::Test {
  protected:
-  StructsTest() : engine_(Options{{"memory", "1MiB"}}), space_(engine_, Geometry{}), session_(space_), numbers_(64, 1.0f) {
+  StructsTest()
+      : engine_(Options{{"memory", "1MiB"}}), space_(engine_, Geometry{}), session_(space_), numbers_(64, 1.0f) {
     EXPECT_EQ(KVC_OK, kvc_config_create(nullptr, &config_));
     EXPECT_EQ(KVC_OK, session_.add(iota_tokens(8)));
     EXPECT_GT(engine_.pages().size(), 0u);
@@ -77,22 +78,26 @@ class StructsTest : public testing::Test {
       kvc_config_destroy(config);
       return status;
     });
-    add("kvc_allocator_t", sizeof(kvc_allocator_t), true,
+    add(
+        "kvc_allocator_t", sizeof(kvc_allocator_t), true,
         [](void* p) {
           static CountingAllocator allocator;
           *static_cast<kvc_allocator_t*>(p) = allocator.table();
         },
         [this](void* p) { return kvc_config_set_allocator(config_, static_cast<kvc_allocator_t*>(p)); });
-    add("kvc_logger_t", sizeof(kvc_logger_t), true,
+    add(
+        "kvc_logger_t", sizeof(kvc_logger_t), true,
         [](void* p) {
           static_cast<kvc_logger_t*>(p)->level = KVC_LOG_ERROR;
           static_cast<kvc_logger_t*>(p)->log = [](void*, int32_t, const char*) {};
         },
         [this](void* p) { return kvc_config_set_logger(config_, static_cast<kvc_logger_t*>(p)); });
-    add("kvc_clock_t", sizeof(kvc_clock_t), true,
+    add(
+        "kvc_clock_t", sizeof(kvc_clock_t), true,
         [](void* p) { static_cast<kvc_clock_t*>(p)->now_ns = [](void*) { return uint64_t{1}; }; },
         [this](void* p) { return kvc_config_set_clock(config_, static_cast<kvc_clock_t*>(p)); });
-    add("kvc_backend_t", sizeof(kvc_backend_t), true,
+    add(
+        "kvc_backend_t", sizeof(kvc_backend_t), true,
         [](void* p) {
           static ToyBackend toy;
           *static_cast<kvc_backend_t*>(p) = toy.table();
@@ -100,12 +105,14 @@ class StructsTest : public testing::Test {
         [this](void* p) { return kvc_config_set_backend(config_, static_cast<kvc_backend_t*>(p)); });
     add("kvc_option_info_t", sizeof(kvc_option_info_t), false, nothing,
         [](void* p) { return kvc_option_info(0, static_cast<kvc_option_info_t*>(p)); });
-    add("kvc_space_desc_t", sizeof(kvc_space_desc_t), true, [this](void* p) { fill_desc(p); },
+    add(
+        "kvc_space_desc_t", sizeof(kvc_space_desc_t), true, [this](void* p) { fill_desc(p); },
         [this](void* p) {
           kvc_space_t* space = nullptr;
           return close_if_ok(kvc_space_open(engine_, static_cast<kvc_space_desc_t*>(p), &space), space);
         });
-    add("kvc_rope_t", sizeof(kvc_rope_t), true,
+    add(
+        "kvc_rope_t", sizeof(kvc_rope_t), true,
         [](void* p) {
           auto* rope = static_cast<kvc_rope_t*>(p);
           rope->base = 10000;
@@ -113,7 +120,8 @@ class StructsTest : public testing::Test {
           rope->dims = 4;
         },
         [this](void* p) { return open_with(static_cast<kvc_rope_t*>(p), nullptr); });
-    add("kvc_adapter_t", sizeof(kvc_adapter_t), true,
+    add(
+        "kvc_adapter_t", sizeof(kvc_adapter_t), true,
         [](void* p) {
           auto* adapter = static_cast<kvc_adapter_t*>(p);
           adapter->digest = "lora";
@@ -133,7 +141,8 @@ class StructsTest : public testing::Test {
     });
     add("kvc_session_info_t", sizeof(kvc_session_info_t), false, nothing,
         [this](void* p) { return kvc_session_info(session_, static_cast<kvc_session_info_t*>(p)); });
-    add("kvc_tensor_t (put)", sizeof(kvc_tensor_t), true, [this](void* p) { fill_tensor(p); },
+    add(
+        "kvc_tensor_t (put)", sizeof(kvc_tensor_t), true, [this](void* p) { fill_tensor(p); },
         [this](void* p) { return kvc_put(engine_, nullptr, "key", 3, static_cast<kvc_tensor_t*>(p)); });
     add("kvc_tensor_t (get)", sizeof(kvc_tensor_t), true, nothing, [this](void* p) {
       int32_t found = 0;
@@ -230,7 +239,8 @@ TEST_F(StructsTest, OutputsAreFilledToTheCallersSizeAndNoFurther) {
       Buffer buffer(c, size);
       std::memset(buffer.bytes + sizeof(size_t), 0xee, sizeof buffer.bytes - sizeof(size_t));
       ASSERT_EQ(KVC_OK, c.call(buffer.bytes)) << c.name;
-      for (size_t i = c.size; i < size; ++i) EXPECT_EQ(0, buffer.bytes[i]) << c.name << ": unknown fields have their default";
+      for (size_t i = c.size; i < size; ++i)
+        EXPECT_EQ(0, buffer.bytes[i]) << c.name << ": unknown fields have their default";
       for (size_t i = size; i < sizeof buffer.bytes; ++i) ASSERT_EQ(0xee, buffer.bytes[i]) << c.name << " byte " << i;
       size_t after = 0;
       std::memcpy(&after, buffer.bytes, sizeof after);
@@ -272,7 +282,8 @@ TEST_F(StructsTest, InitFunctionsKeepToTheSize) {
   EXPECT_EQ(KVC_E_NULL, kvc_space_desc_init(nullptr, sizeof desc));
 }
 
-// --- arrays -----------------------------------------------------------------------------------------------------------------
+// --- arrays
+// -----------------------------------------------------------------------------------------------------------------
 
 TEST_F(StructsTest, ArraysAreWalkedByTheCallersSize) {
   // Tensors of a newer caller: 32 bytes more each, all zero.
@@ -294,17 +305,21 @@ TEST_F(StructsTest, ArraysAreWalkedByTheCallersSize) {
       newer.tensor.struct_size = sizeof(Newer);
     }
   }
-  EXPECT_STATUS(KVC_OK, kvc_session_append_all(session, &k[0].tensor, &v[0].tensor, g.layers, 3), static_cast<kvc_session_t*>(session));
-  EXPECT_STATUS(KVC_OK, kvc_session_commit(session, session.seq.tokens.data(), 3), static_cast<kvc_session_t*>(session));
+  EXPECT_STATUS(KVC_OK, kvc_session_append_all(session, &k[0].tensor, &v[0].tensor, g.layers, 3),
+                static_cast<kvc_session_t*>(session));
+  EXPECT_STATUS(KVC_OK, kvc_session_commit(session, session.seq.tokens.data(), 3),
+                static_cast<kvc_session_t*>(session));
   EXPECT_EQ("", session.check());
   v[1].tensor.struct_size = sizeof(kvc_tensor_t);
   EXPECT_EQ(KVC_E_STRUCT_SIZE, kvc_session_append_all(session, &k[0].tensor, &v[0].tensor, g.layers, 3));
-  EXPECT_NE(std::string::npos, words(static_cast<kvc_session_t*>(session)).find("v[1]")) << words(static_cast<kvc_session_t*>(session));
+  EXPECT_NE(std::string::npos, words(static_cast<kvc_session_t*>(session)).find("v[1]"))
+      << words(static_cast<kvc_session_t*>(session));
   v[1].tensor.struct_size = sizeof(Newer);
   v[1].more[5] = 1;
   EXPECT_EQ(KVC_E_STRUCT_SIZE, kvc_session_read_all(session, 0, 3, &k[0].tensor, &v[0].tensor, g.layers));
   v[1].more[5] = 0;
-  EXPECT_STATUS(KVC_OK, kvc_session_read_all(session, 0, 3, &k[0].tensor, &v[0].tensor, g.layers), static_cast<kvc_session_t*>(session));
+  EXPECT_STATUS(KVC_OK, kvc_session_read_all(session, 0, 3, &k[0].tensor, &v[0].tensor, g.layers),
+                static_cast<kvc_session_t*>(session));
 }
 
 TEST(StructArraysTest, BatchesAreWalkedByTheCallersSize) {
@@ -322,7 +337,8 @@ TEST(StructArraysTest, BatchesAreWalkedByTheCallersSize) {
     requests[i].request.max_tokens = 2;
   }
   kvc_response_t* answers[3] = {};
-  EXPECT_STATUS(KVC_OK, kvc_process_batch(engine, &requests[0].request, 3, answers), static_cast<kvc_engine_t*>(engine));
+  EXPECT_STATUS(KVC_OK, kvc_process_batch(engine, &requests[0].request, 3, answers),
+                static_cast<kvc_engine_t*>(engine));
   const char* texts[] = {"bc", "lm", "tu"};
   for (int i = 0; i < 3; ++i) {
     ASSERT_NE(nullptr, answers[i]);

@@ -52,7 +52,8 @@ struct Strided {
   }
   void fill() {
     each([this](int64_t i, unsigned char* at) {
-      for (size_t b = 0; b < element(); ++b) at[b] = static_cast<unsigned char>(i * 7 + static_cast<int64_t>(b) * 31 + 1);
+      for (size_t b = 0; b < element(); ++b)
+        at[b] = static_cast<unsigned char>(i * 7 + static_cast<int64_t>(b) * 31 + 1);
     });
   }
   std::vector<unsigned char> gathered() {
@@ -79,11 +80,11 @@ INSTANTIATE_TEST_SUITE_P(All, TensorDtypeTest, testing::Values(KVC_F32, KVC_F16,
 TEST_P(TensorDtypeTest, BatchHeadsTokensDimComesBackEqual) {
   const std::vector<int64_t> shape = {2, 3, 5, 4};  // [batch][heads][tokens][dim]
   const std::vector<std::vector<int64_t>> layouts = {
-      {},                 // compact
-      {60, 20, 4, 1},     // the same, said
-      {100, 30, 5, 1},    // padded
-      {60, 4, 12, 1},     // stored [batch][tokens][heads][dim]
-      {1, 2, 6, 30},      // stored backwards: the last index is not the fastest
+      {},               // compact
+      {60, 20, 4, 1},   // the same, said
+      {100, 30, 5, 1},  // padded
+      {60, 4, 12, 1},   // stored [batch][tokens][heads][dim]
+      {1, 2, 6, 30},    // stored backwards: the last index is not the fastest
   };
   for (const auto& from : layouts) {
     Strided source(shape, GetParam(), from);
@@ -205,7 +206,8 @@ TEST_F(TensorsTest, WrongTensorsAreRefusedAndNothingIsLost) {
     kvc_tensor_t tensor = good.tensor;
     change(tensor);
     EXPECT_EQ(status, put("k", tensor)) << number;
-    EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find(number)) << words(static_cast<kvc_engine_t*>(engine_));
+    EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find(number))
+        << words(static_cast<kvc_engine_t*>(engine_));
   };
   refused(KVC_E_DTYPE, "99", [](kvc_tensor_t& t) { t.dtype = 99; });
   refused(KVC_E_SHAPE, "0", [](kvc_tensor_t& t) { t.shape[1] = 0; });
@@ -219,7 +221,8 @@ TEST_F(TensorsTest, WrongTensorsAreRefusedAndNothingIsLost) {
     const std::vector<unsigned char> before = out.bytes;
     int32_t found = 0;
     EXPECT_EQ(status, get("k", &out.tensor, &found));
-    EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find(number)) << words(static_cast<kvc_engine_t*>(engine_));
+    EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find(number))
+        << words(static_cast<kvc_engine_t*>(engine_));
     EXPECT_EQ(before, out.bytes);
   };
   get_refused(KVC_E_SHAPE, Strided({2, 4}, KVC_F32), "[2][4]");
@@ -237,7 +240,8 @@ TEST_F(TensorsTest, ATensorLargerThanTheBudgetIsRefusedAndTheOldOneStays) {
   ASSERT_EQ(KVC_OK, put("k", good.tensor));
   Strided large({3, 1024, 1024}, KVC_F32);  // 12 MiB of 8
   EXPECT_EQ(KVC_E_NO_MEMORY, put("k", large.tensor));
-  EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find("12582912")) << words(static_cast<kvc_engine_t*>(engine_));
+  EXPECT_NE(std::string::npos, words(static_cast<kvc_engine_t*>(engine_)).find("12582912"))
+      << words(static_cast<kvc_engine_t*>(engine_));
   Strided out({2, 3}, KVC_F32);
   int32_t found = 0;
   ASSERT_EQ(KVC_OK, get("k", &out.tensor, &found));
@@ -256,7 +260,8 @@ TEST(TensorDescribeTest, CompactBuffers) {
   EXPECT_EQ((std::vector<int64_t>{6, 3, 1}), std::vector<int64_t>(t.strides, t.strides + 3));
   ASSERT_EQ(KVC_OK, kvc_tensor_htd(&t, data, KVC_F16, 4, 2, 3));
   EXPECT_EQ(48u, t.size);
-  EXPECT_EQ((std::vector<int64_t>{4, 2, 3}), std::vector<int64_t>(t.shape, t.shape + 3)) << "indices are [token][head][dim] all the same";
+  EXPECT_EQ((std::vector<int64_t>{4, 2, 3}), std::vector<int64_t>(t.shape, t.shape + 3))
+      << "indices are [token][head][dim] all the same";
   EXPECT_EQ((std::vector<int64_t>{3, 12, 1}), std::vector<int64_t>(t.strides, t.strides + 3));
   EXPECT_EQ(KVC_E_NULL, kvc_tensor_thd(nullptr, data, KVC_F32, 1, 1, 1));
   EXPECT_EQ(KVC_E_NULL, kvc_tensor_thd(&t, nullptr, KVC_F32, 1, 1, 1));

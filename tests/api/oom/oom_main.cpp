@@ -1,9 +1,9 @@
-// Running out of memory, at every single allocation: the scenario below uses the whole API; for n = 1, 2, 3 ... its n-th allocation fails,
-// be it operator new or the caller's allocator, until it runs through without a failure.
+// Running out of memory, at every single allocation: the scenario below uses the whole API; for n = 1, 2, 3 ... its
+// n-th allocation fails, be it operator new or the caller's allocator, until it runs through without a failure.
 //
-// Every call must succeed or say KVC_E_NO_MEMORY; what failed must succeed when it is repeated, because the failure has left everything
-// as it was; and at the end nothing may be left. A second sweep lets everything fail from the n-th allocation on: then nothing can
-// succeed any more, but closing and destroying must.
+// Every call must succeed or say KVC_E_NO_MEMORY; what failed must succeed when it is repeated, because the failure has
+// left everything as it was; and at the end nothing may be left. A second sweep lets everything fail from the n-th
+// allocation on: then nothing can succeed any more, but closing and destroying must.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -15,14 +15,15 @@
 
 namespace {
 
-// --- memory that fails when it is told to -------------------------------------------------------------------------------------
+// --- memory that fails when it is told to
+// -------------------------------------------------------------------------------------
 
 bool armed = false;         // inside a call of kvc
 bool from_then_on = false;  // all later ones fail, too
 int64_t countdown = 0;      // allocations until one fails; 0: none does
 int64_t failures = 0;
-int64_t live = 0;           // allocations that were not given back
-int64_t live_pages = 0;     // the same, of the caller's allocator
+int64_t live = 0;        // allocations that were not given back
+int64_t live_pages = 0;  // the same, of the caller's allocator
 
 bool fails() {
   if (!armed || countdown == 0) return false;
@@ -69,8 +70,12 @@ void* operator new(size_t n, const std::nothrow_t&) noexcept { return take(n, kP
 void* operator new[](size_t n, const std::nothrow_t&) noexcept { return take(n, kPlain); }
 void* operator new(size_t n, std::align_val_t a) { return take_or_throw(n, static_cast<size_t>(a)); }
 void* operator new[](size_t n, std::align_val_t a) { return take_or_throw(n, static_cast<size_t>(a)); }
-void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return take(n, static_cast<size_t>(a)); }
-void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return take(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return take(n, static_cast<size_t>(a));
+}
+void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return take(n, static_cast<size_t>(a));
+}
 void operator delete(void* p) noexcept { give_back(p); }
 void operator delete[](void* p) noexcept { give_back(p); }
 void operator delete(void* p, size_t) noexcept { give_back(p); }
@@ -84,7 +89,8 @@ void operator delete[](void* p, size_t, std::align_val_t) noexcept { give_back(p
 
 namespace {
 
-// --- a model without memory of its own ----------------------------------------------------------------------------------------
+// --- a model without memory of its own
+// ----------------------------------------------------------------------------------------
 
 constexpr int32_t kVocab = 256;
 constexpr uint32_t kLayers = 2, kDim = 4, kMost = 64;
@@ -105,7 +111,8 @@ kvc_status_t describe(void*, kvc_model_info_t* info, char*, size_t) {
   return KVC_OK;
 }
 
-kvc_status_t tokenize(void*, const char* text, size_t size, int32_t* tokens, size_t capacity, size_t* n, char*, size_t) {
+kvc_status_t tokenize(void*, const char* text, size_t size, int32_t* tokens, size_t capacity, size_t* n, char*,
+                      size_t) {
   for (size_t i = 0; i < size && i < capacity; ++i) tokens[i] = static_cast<unsigned char>(text[i]);
   *n = size;
   return KVC_OK;
@@ -127,21 +134,23 @@ kvc_status_t forward(void*, const kvc_forward_t* items, uint32_t n, char*, size_
     }
     if (status != KVC_OK) return status;
     if (items[i].logits != nullptr) {
-      for (int32_t v = 0; v < kVocab; ++v) items[i].logits[v] = v == (items[i].tokens[items[i].n - 1] + 1) % kVocab ? 1.0f : 0.0f;
+      for (int32_t v = 0; v < kVocab; ++v)
+        items[i].logits[v] = v == (items[i].tokens[items[i].n - 1] + 1) % kVocab ? 1.0f : 0.0f;
     }
   }
   return KVC_OK;
 }
 
-// --- the scenario --------------------------------------------------------------------------------------------------------------
+// --- the scenario
+// --------------------------------------------------------------------------------------------------------------
 
 int broken = 0;
 int64_t now_failing = 0;
 
 void complain(const char* what, kvc_status_t status, const char* words) {
   if (++broken <= 20) {
-    std::fprintf(stderr, "allocation %lld%s: %s: %s (%d) %s\n", static_cast<long long>(now_failing), from_then_on ? " and later" : "", what,
-                 kvc_status_name(status), status, words);
+    std::fprintf(stderr, "allocation %lld%s: %s: %s (%d) %s\n", static_cast<long long>(now_failing),
+                 from_then_on ? " and later" : "", what, kvc_status_name(status), status, words);
   }
 }
 
@@ -219,7 +228,8 @@ void use_requests(const Handles& h) {
   step("kvc_poll", false, [&] { return kvc_poll(h.engine, &ticket, 1, &n); });
   step("kvc_step", false, [&] { return kvc_step(h.engine, nullptr); });
   int32_t tokens[32];
-  step("kvc_tokenize", false, [&] { return kvc_tokenize(h.engine, "some text of some length", static_cast<size_t>(-1), tokens, 32, &n); });
+  step("kvc_tokenize", false,
+       [&] { return kvc_tokenize(h.engine, "some text of some length", static_cast<size_t>(-1), tokens, 32, &n); });
   step("kvc_detokenize", false, [&] { return kvc_detokenize(h.engine, tokens, 24, text, sizeof text, &n); });
 }
 
@@ -234,12 +244,14 @@ void use_session(Handles& h) {
   kvc_session_options_t options{};
   options.struct_size = sizeof options;
   options.tenant = "a tenant with a name that is longer than a short string";
-  if (step("kvc_session_open", false, [&] { return kvc_session_open(h.space, &options, &h.session); }) != KVC_OK) return;
+  if (step("kvc_session_open", false, [&] { return kvc_session_open(h.space, &options, &h.session); }) != KVC_OK)
+    return;
   size_t reused = 0;
   step("kvc_session_match", false, [&] { return kvc_session_match(h.session, tokens, 20, &reused); });
   step("kvc_session_miss", false, [&] { return kvc_session_miss(h.session, nullptr, nullptr, 0, nullptr); });
   tensors(10);
-  if (step("kvc_session_append_all", false, [&] { return kvc_session_append_all(h.session, layers, layers, kLayers, 10); }) == KVC_OK) {
+  if (step("kvc_session_append_all", false,
+           [&] { return kvc_session_append_all(h.session, layers, layers, kLayers, 10); }) == KVC_OK) {
     step("kvc_session_commit", false, [&] { return kvc_session_commit(h.session, tokens, 10); });
   }
   kvc_session_info_t info{};
@@ -249,7 +261,8 @@ void use_session(Handles& h) {
   if (info.length == 10) {
     tensors(10);
     step("kvc_session_read", false, [&] { return kvc_session_read(h.session, 1, KVC_VALUE, 0, 10, &layers[0]); });
-    step("kvc_session_read_all", false, [&] { return kvc_session_read_all(h.session, 0, 10, layers, layers, kLayers); });
+    step("kvc_session_read_all", false,
+         [&] { return kvc_session_read_all(h.session, 0, 10, layers, layers, kLayers); });
     step("kvc_session_pin", false, [&] { return kvc_session_pin(h.session, 1); });
     step("kvc_session_set_priority", false, [&] { return kvc_session_set_priority(h.session, KVC_PRIORITY_HIGH); });
     if (step("kvc_session_fork", false, [&] { return kvc_session_fork(h.session, &h.fork); }) == KVC_OK) {
@@ -269,7 +282,8 @@ void use_session(Handles& h) {
   }
   size_t n = 0;
   uint8_t ids[5 * 32];
-  step("kvc_space_page_ids", false, [&] { return kvc_space_page_ids(h.space, options.tenant, tokens, 20, ids, 5, &n); });
+  step("kvc_space_page_ids", false,
+       [&] { return kvc_space_page_ids(h.space, options.tenant, tokens, 20, ids, 5, &n); });
 }
 
 void use_cache(Handles& h) {
@@ -328,19 +342,24 @@ void use_engine(Handles& h) {
   backend.tokenize = tokenize;
   backend.detokenize = detokenize;
   backend.forward = forward;
-  if (step("kvc_config_create", false, [&] { return kvc_config_create("memory_efficient", &h.config); }) != KVC_OK) return;
+  if (step("kvc_config_create", false, [&] { return kvc_config_create("memory_efficient", &h.config); }) != KVC_OK)
+    return;
   step("kvc_config_set", false, [&] { return kvc_config_set(h.config, "memory", "1MiB"); });
-  step("kvc_config_set", false, [&] { return kvc_config_set(h.config, "secret", "a secret that is longer than a short string"); });
+  step("kvc_config_set", false,
+       [&] { return kvc_config_set(h.config, "secret", "a secret that is longer than a short string"); });
   // One thread, so that allocations have an order.
   if (step("kvc_config_set", false, [&] { return kvc_config_set(h.config, "threads", "0"); }) != KVC_OK) return;
   char text[64];
   step("kvc_config_get", false, [&] { return kvc_config_get(h.config, "mode", text, sizeof text, nullptr); });
-  if (kvc_config_set_allocator(h.config, &allocator) != KVC_OK || kvc_config_set_backend(h.config, &backend) != KVC_OK) {
+  if (kvc_config_set_allocator(h.config, &allocator) != KVC_OK ||
+      kvc_config_set_backend(h.config, &backend) != KVC_OK) {
     complain("tables", KVC_OK, "refused");
   }
   kvc_error_t error{};
   error.struct_size = sizeof error;
-  if (step("kvc_engine_create", false, [&] { return kvc_engine_create_with_error(h.config, &h.engine, &error); }) != KVC_OK) return;
+  if (step("kvc_engine_create", false, [&] { return kvc_engine_create_with_error(h.config, &h.engine, &error); }) !=
+      KVC_OK)
+    return;
   use_requests(h);
   if (step("kvc_engine_space", false, [&] { return kvc_engine_space(h.engine, &h.space); }) == KVC_OK) use_session(h);
   use_cache(h);
@@ -373,8 +392,9 @@ int64_t sweep(bool sticky, int64_t stride) {
     scenario();
     countdown = 0;
     if (live != live_before || live_pages != 0) {
-      std::fprintf(stderr, "allocation %lld: %lld allocations and %lld pages were not given back\n", static_cast<long long>(n),
-                   static_cast<long long>(live - live_before), static_cast<long long>(live_pages));
+      std::fprintf(stderr, "allocation %lld: %lld allocations and %lld pages were not given back\n",
+                   static_cast<long long>(n), static_cast<long long>(live - live_before),
+                   static_cast<long long>(live_pages));
       return -1;
     }
   } while (failures > 0 && broken <= 20);
@@ -388,12 +408,14 @@ int main() {
   const int64_t before = live;
   scenario();
   if (live != before || live_pages != 0 || broken > 0) {
-    std::fprintf(stderr, "without any failure: %d complaints, %lld allocations left\n", broken, static_cast<long long>(live - before));
+    std::fprintf(stderr, "without any failure: %d complaints, %lld allocations left\n", broken,
+                 static_cast<long long>(live - before));
     return 1;
   }
   const bool quick = std::getenv("KVC_TEST_QUICK") != nullptr;
   const int64_t one = sweep(false, 1);
   const int64_t all = sweep(true, quick ? 7 : 1);
-  std::printf("swept %lld single failures and %lld onsets, %d complaints\n", static_cast<long long>(one), static_cast<long long>(all), broken);
+  std::printf("swept %lld single failures and %lld onsets, %d complaints\n", static_cast<long long>(one),
+              static_cast<long long>(all), broken);
   return one < 0 || all < 0 || broken > 0 ? 1 : 0;
 }
