@@ -1,22 +1,27 @@
-// kvc.hpp - kvc for C++17 and later: kvc.h with RAII, strings, vectors and errors.     SPDX-License-Identifier: Apache-2.0
+// kvc.hpp - kvc for C++17 and later: kvc.h with RAII, strings, vectors and errors.     SPDX-License-Identifier:
+// Apache-2.0
 //
-// Header only; link with libkvc and nothing else. Every class is a thin owner of one C handle: what a call does, which errors it
-// has and which threads may call it is said in kvc.h beside the function of the same name, and holds here.
+// Header only; link with libkvc and nothing else. Every class is a thin owner of one C handle: what a call does, which
+// errors it has and which threads may call it is said in kvc.h beside the function of the same name, and holds here.
 //
 //     kvc::Engine engine;
 //     kvc::Response answer = engine.process(kvc::Request("In the beginning").max_tokens(64));
 //     std::cout << answer.text() << '\n';
 //
-// ERRORS     With exceptions, a call that fails throws kvc::Error: code(), name() and what(). Without (-fno-exceptions, or
-//            KVC_NO_EXCEPTIONS defined), the same calls return kvc::Result<T>, which is either the value or a status with its
-//            words; the constructors that could fail are then gone, use the static create functions. Below, Return<T> is T or
-//            Result<T>. A cache miss is no error in either.
-// OWNERSHIP  Classes are move-only and release their handle when they go. A moved-from or closed object may be destroyed and
+// ERRORS     With exceptions, a call that fails throws kvc::Error: code(), name() and what(). Without (-fno-exceptions,
+// or
+//            KVC_NO_EXCEPTIONS defined), the same calls return kvc::Result<T>, which is either the value or a status
+//            with its words; the constructors that could fail are then gone, use the static create functions. Below,
+//            Return<T> is T or Result<T>. A cache miss is no error in either.
+// OWNERSHIP  Classes are move-only and release their handle when they go. A moved-from or closed object may be
+// destroyed and
 //            assigned to; any call on it fails with KVC_E_NULL. Objects may outlive their engine: calls then fail with
 //            KVC_E_CLOSED. Views (std::string_view, pointers) into a Response live as long as it.
-// CALLBACKS  Functions given to kvc (on_text, Backend, log, clock) may throw: the exception ends at the border and becomes a
+// CALLBACKS  Functions given to kvc (on_text, Backend, log, clock) may throw: the exception ends at the border and
+// becomes a
 //            status. What on_text throws comes out again of process() and wait().
-// MIXING     Translation units with and without exceptions may be linked together: they use different inline namespaces.
+// MIXING     Translation units with and without exceptions may be linked together: they use different inline
+// namespaces.
 #pragma once
 
 #include <cstddef>
@@ -104,8 +109,8 @@ using Return = T;
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}            // NOLINT: a conversion by design
-  Result(Status status) : status_(std::move(status)) {}    // NOLINT
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: a conversion by design
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT
   Result(Status status, T value) : status_(std::move(status)), value_(std::move(value)) {}
 
   bool ok() const noexcept { return status_.ok(); }
@@ -163,10 +168,14 @@ struct Source {
 
   size_t read(char* buffer, size_t capacity) const {
     switch (kind) {
-      case engine: return kvc_engine_last_error(static_cast<kvc_engine_t*>(handle), buffer, capacity);
-      case session: return kvc_session_last_error(static_cast<kvc_session_t*>(handle), buffer, capacity);
-      case config: return kvc_config_last_error(static_cast<kvc_config_t*>(handle), buffer, capacity);
-      case none: break;
+      case engine:
+        return kvc_engine_last_error(static_cast<kvc_engine_t*>(handle), buffer, capacity);
+      case session:
+        return kvc_session_last_error(static_cast<kvc_session_t*>(handle), buffer, capacity);
+      case config:
+        return kvc_config_last_error(static_cast<kvc_config_t*>(handle), buffer, capacity);
+      case none:
+        break;
     }
     return 0;
   }
@@ -332,7 +341,8 @@ using Tensor = kvc_tensor_t;
 
 constexpr size_t dtype_size(int32_t dtype) noexcept { return dtype == KVC_F32 ? 4 : 2; }
 
-// A compact buffer [tokens][heads][dim]. kvc only writes to a tensor that is an output, so const data is fine for inputs.
+// A compact buffer [tokens][heads][dim]. kvc only writes to a tensor that is an output, so const data is fine for
+// inputs.
 inline Return<Tensor> tensor_thd(const void* data, int32_t dtype, size_t tokens, uint32_t heads, uint32_t dim) {
   Tensor tensor{};
   const kvc_status_t status = kvc_tensor_thd(&tensor, const_cast<void*>(data), dtype, tokens, heads, dim);
@@ -353,8 +363,8 @@ inline Return<Tensor> tensor_htd(const float* data, size_t tokens, uint32_t head
 // A compact buffer of any shape, for put and get.
 inline Return<Tensor> tensor(const void* data, int32_t dtype, const std::vector<int64_t>& shape) {
   if (shape.empty() || shape.size() > KVC_MAX_DIMS) {
-    return detail::fail<Tensor>(Status(KVC_E_SHAPE, "a tensor has 1.." + std::to_string(KVC_MAX_DIMS) + " dimensions, not " +
-                                                        std::to_string(shape.size())));
+    return detail::fail<Tensor>(Status(KVC_E_SHAPE, "a tensor has 1.." + std::to_string(KVC_MAX_DIMS) +
+                                                        " dimensions, not " + std::to_string(shape.size())));
   }
   Tensor t{};
   t.struct_size = sizeof t;
@@ -382,8 +392,9 @@ inline Return<Tensor> tensor(const std::vector<float>& data, const std::vector<i
 // Backend: derive from it to bring a model
 // ---------------------------------------------------------------------------------------------------------------------
 
-// A model. Functions return a Status, or throw: an Error keeps its code, any other exception becomes KVC_E_USER with its words.
-// kvc.h says from which threads each is called. The object is shared by the Config and every Engine made from it.
+// A model. Functions return a Status, or throw: an Error keeps its code, any other exception becomes KVC_E_USER with
+// its words. kvc.h says from which threads each is called. The object is shared by the Config and every Engine made
+// from it.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -431,8 +442,8 @@ struct BackendTable {
   static kvc_status_t describe(void* user, kvc_model_info_t* info, char* error, size_t error_size) {
     return tell(guarded([&] { return self(user)->describe(*info); }), error, error_size);
   }
-  static kvc_status_t tokenize(void* user, const char* text, size_t text_size, int32_t* tokens, size_t capacity, size_t* n,
-                               char* error, size_t error_size) {
+  static kvc_status_t tokenize(void* user, const char* text, size_t text_size, int32_t* tokens, size_t capacity,
+                               size_t* n, char* error, size_t error_size) {
     return tell(guarded([&] {
                   std::vector<int32_t> out;
                   Status status = self(user)->tokenize(std::string_view(text, text_size), out);
@@ -465,12 +476,12 @@ struct BackendTable {
   static kvc_status_t forward(void* user, const kvc_forward_t* items, uint32_t n, char* error, size_t error_size) {
     return tell(guarded([&] { return self(user)->forward(items, n); }), error, error_size);
   }
-  static kvc_status_t export_kv(void* user, uint64_t sequence, kvc_session_t* session, uint32_t from, uint32_t n, char* error,
-                                size_t error_size) {
+  static kvc_status_t export_kv(void* user, uint64_t sequence, kvc_session_t* session, uint32_t from, uint32_t n,
+                                char* error, size_t error_size) {
     return tell(guarded([&] { return self(user)->export_kv(sequence, session, from, n); }), error, error_size);
   }
-  static kvc_status_t import_kv(void* user, uint64_t sequence, kvc_session_t* session, const int32_t* tokens, uint32_t from,
-                                uint32_t n, char* error, size_t error_size) {
+  static kvc_status_t import_kv(void* user, uint64_t sequence, kvc_session_t* session, const int32_t* tokens,
+                                uint32_t from, uint32_t n, char* error, size_t error_size) {
     return tell(guarded([&] { return self(user)->import_kv(sequence, session, tokens, from, n); }), error, error_size);
   }
   static kvc_status_t truncate(void* user, uint64_t sequence, uint32_t n, char* error, size_t error_size) {
@@ -532,8 +543,8 @@ class Config {
   }
   Return<std::string> get(const std::string& key) const {
     std::string text;
-    const kvc_status_t status =
-        detail::read_text(&text, [&](char* b, size_t c, size_t* l) { return kvc_config_get(handle_, key.c_str(), b, c, l); });
+    const kvc_status_t status = detail::read_text(
+        &text, [&](char* b, size_t c, size_t* l) { return kvc_config_get(handle_, key.c_str(), b, c, l); });
     return detail::finish(status, source(), std::move(text));
   }
 
@@ -686,7 +697,9 @@ class Response {
   explicit operator bool() const noexcept { return c_ != nullptr; }
   kvc_status_t status() const noexcept { return c().status; }
   int32_t finish_reason() const noexcept { return c().finish_reason; }
-  std::string_view text() const noexcept { return c().text == nullptr ? "" : std::string_view(c().text, c().text_size); }
+  std::string_view text() const noexcept {
+    return c().text == nullptr ? "" : std::string_view(c().text, c().text_size);
+  }
   const int32_t* tokens() const noexcept { return c().tokens; }
   size_t n_tokens() const noexcept { return c().n_tokens; }
   std::vector<int32_t> token_vector() const { return std::vector<int32_t>(tokens(), tokens() + n_tokens()); }
@@ -728,7 +741,8 @@ namespace detail {
 inline Return<Response> finish_request(kvc_status_t status, const Source& source, kvc_response_t* c) {
   Response response(c);
   if (status >= 0) return response;
-  Status why = response && !response.error().empty() ? Status(status, std::string(response.error())) : source.status(status);
+  Status why =
+      response && !response.error().empty() ? Status(status, std::string(response.error())) : source.status(status);
 #ifndef KVC_NO_EXCEPTIONS
   throw RequestError(why, std::move(response));
 #else
@@ -779,8 +793,8 @@ class Ticket {
   }
   Return<void> cancel() { return detail::finish(kvc_cancel(engine(), id_), source()); }
 
-  // `for (const std::string& piece : ticket.stream())`. Ends with the text; without exceptions it also ends at a failure, which
-  // wait() then tells.
+  // `for (const std::string& piece : ticket.stream())`. Ends with the text; without exceptions it also ends at a
+  // failure, which wait() then tells.
   class Stream {
    public:
     class Iterator {
@@ -801,8 +815,10 @@ class Ticket {
         piece_ = ticket_->next(kForever, &end);
 #else
         Result<std::string> piece = ticket_->next(kForever, &end);
-        if (piece.ok()) piece_ = std::move(piece).value();
-        else end = true;
+        if (piece.ok())
+          piece_ = std::move(piece).value();
+        else
+          end = true;
 #endif
         if (end) ticket_ = nullptr;
         return *this;
@@ -897,7 +913,8 @@ class SessionView {
   }
   Return<void> append_all(const std::vector<Tensor>& k, const std::vector<Tensor>& v, size_t n) {
     if (k.size() != v.size()) return detail::fail<void>(Status(KVC_E_SHAPE, uneven(k.size(), v.size())));
-    return detail::finish(kvc_session_append_all(handle_, k.data(), v.data(), static_cast<uint32_t>(k.size()), n), source());
+    return detail::finish(kvc_session_append_all(handle_, k.data(), v.data(), static_cast<uint32_t>(k.size()), n),
+                          source());
   }
   Return<void> commit(const int32_t* tokens, size_t n) {
     return detail::finish(kvc_session_commit(handle_, tokens, n), source());
@@ -911,8 +928,8 @@ class SessionView {
     if (!k.empty() && !v.empty() && k.size() != v.size())
       return detail::fail<void>(Status(KVC_E_SHAPE, uneven(k.size(), v.size())));
     const size_t layers = k.empty() ? v.size() : k.size();
-    return detail::finish(kvc_session_read_all(handle_, from, n, k.empty() ? nullptr : k.data(), v.empty() ? nullptr : v.data(),
-                                               static_cast<uint32_t>(layers)),
+    return detail::finish(kvc_session_read_all(handle_, from, n, k.empty() ? nullptr : k.data(),
+                                               v.empty() ? nullptr : v.data(), static_cast<uint32_t>(layers)),
                           source());
   }
   Return<void> truncate(size_t n) { return detail::finish(kvc_session_truncate(handle_, n), source()); }
@@ -965,7 +982,7 @@ struct SessionOptions {
   std::string tenant;      // empty: the default one
   std::string session_id;  // empty: none
   int32_t priority = KVC_PRIORITY_NORMAL;
-  bool publish = true;     // false: pages stay private to the session and its forks
+  bool publish = true;  // false: pages stay private to the session and its forks
 };
 
 // A session of one's own; its going closes it with KVC_CLOSE_KEEP.
@@ -995,7 +1012,8 @@ class Session : public SessionView {
   }
 };
 
-// The identity of a model's K/V; owns what it names. Whatever is neither given nor said to be absent is an error of open.
+// The identity of a model's K/V; owns what it names. Whatever is neither given nor said to be absent is an error of
+// open.
 class SpaceDesc {
  public:
   SpaceDesc() { (void)kvc_space_desc_init(&c_, sizeof c_); }
@@ -1111,7 +1129,8 @@ class Space {
     return detail::finish(status, source(), std::move(text));
   }
   // Identities of the whole pages of tokens, each 32 bytes.
-  Return<std::vector<std::string>> page_ids(const int32_t* tokens, size_t n_tokens, const char* tenant = nullptr) const {
+  Return<std::vector<std::string>> page_ids(const int32_t* tokens, size_t n_tokens,
+                                            const char* tenant = nullptr) const {
     size_t n = 0;
     kvc_status_t status = kvc_space_page_ids(handle_, tenant, tokens, n_tokens, nullptr, 0, &n);
     std::vector<uint8_t> raw;

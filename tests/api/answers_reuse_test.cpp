@@ -4,15 +4,14 @@
 namespace kvc_test {
 namespace {
 
-size_t common(const Tokens& a, const Tokens& b, size_t most) {
+size_t common(const Tokens& a, const Tokens& b) {
   size_t n = 0;
-  while (n < a.size() && n < b.size() && n < most && a[n] == b[n]) ++n;
+  while (n < a.size() && n < b.size() && a[n] == b[n]) ++n;
   return n;
 }
 
 TEST_F(AnswersTest, ReuseChangesNoAnswer) {
   Engine engine(with_model({}));
-  const uint32_t page_tokens = layout(engine).page_tokens;
   std::mt19937_64 random(20260);
   struct Stored {
     Tokens prompt, all;
@@ -25,16 +24,19 @@ TEST_F(AnswersTest, ReuseChangesNoAnswer) {
     const Ask question = random_ask(random, i);
     const Reply with = ask(engine, question);
     const Reply without = plain(question);
-    ASSERT_EQ(without, with) << "prompt: " << question.prompt << "\nwithout: " << without.text << "\nwith: " << with.text;
-    ASSERT_EQ(question.max_tokens, with.tokens.size() + (with.finish == KVC_FINISH_EOS ? question.max_tokens - with.tokens.size() : 0));
-    // At least the whole pages of earlier prompts are found, at most those of prompts and answers; the last token is always computed.
+    ASSERT_EQ(without, with) << "prompt: " << question.prompt << "\nwithout: " << without.text
+                             << "\nwith: " << with.text;
+    ASSERT_EQ(question.max_tokens,
+              with.tokens.size() + (with.finish == KVC_FINISH_EOS ? question.max_tokens - with.tokens.size() : 0));
+    // All of earlier prompts is found, and perhaps of their answers; the last token is always computed.
     Tokens prompt = tokenize(engine, question.prompt);
-    if (prompt.size() + 1 == with.prompt_tokens) prompt.insert(prompt.begin(), -1);  // stands for the token that begins a text
+    if (prompt.size() + 1 == with.prompt_tokens)
+      prompt.insert(prompt.begin(), -1);  // stands for the token that begins a text
     ASSERT_EQ(prompt.size(), with.prompt_tokens);
     size_t least = 0, most = 0;
     for (const Stored& s : stored) {
-      least = std::max(least, common(prompt, s.prompt, s.prompt.size() / page_tokens * page_tokens));
-      most = std::max(most, common(prompt, s.all, s.all.size() / page_tokens * page_tokens));
+      least = std::max(least, common(prompt, s.prompt));
+      most = std::max(most, common(prompt, s.all));
     }
     ASSERT_GE(with.cached, std::min(least, prompt.size() - 1));
     ASSERT_LE(with.cached, std::min(most, prompt.size() - 1));
@@ -56,13 +58,15 @@ TEST_F(AnswersTest, ConversationsOfSeveralTenantsUnderPressure) {
     std::string tenant, id, text;
   };
   std::vector<Talk> talks;
-  for (int i = 0; i < 6; ++i) talks.push_back({i % 2 == 0 ? "a" : "b", "talk-" + std::to_string(i), corpus().substr(100 * (i / 2), 200)});
+  for (int i = 0; i < 6; ++i)
+    talks.push_back({i % 2 == 0 ? "a" : "b", "talk-" + std::to_string(i), corpus().substr(100 * (i / 2), 200)});
   const int n = quick() ? 20 : 120;
   uint64_t hits = 0;
   for (int i = 0; i < n; ++i) {
     SCOPED_TRACE("turn " + std::to_string(i));
     Talk& talk = talks[random() % talks.size()];
-    if (talk.text.size() > 900) talk.text = talk.text.substr(0, random() % 600 + 1);  // forgets the end and goes on differently
+    if (talk.text.size() > 900)
+      talk.text = talk.text.substr(0, random() % 600 + 1);  // forgets the end and goes on differently
     talk.text += cut(random, 60) + "?\n";
     Ask question;
     question.prompt = talk.text;
@@ -89,7 +93,8 @@ TEST_F(AnswersTest, BatchesAnswerAsEachAlone) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::vector<Ask> questions;
     for (int i = 0; i < 10; ++i) questions.push_back(random_ask(random, i));
-    for (int i = 0; i < 3; ++i) questions.push_back(questions[static_cast<size_t>(i)]);  // the very same, at the same time
+    for (int i = 0; i < 3; ++i)
+      questions.push_back(questions[static_cast<size_t>(i)]);  // the very same, at the same time
     questions[4].no_cache = true;
     std::vector<kvc_request_t> requests;
     for (const Ask& q : questions) requests.push_back(q.request());

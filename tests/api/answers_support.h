@@ -1,4 +1,5 @@
-// What the tests of answers share: the built-in model's engine, requests in one line, and prompts cut and spliced from real text.
+// What the tests of answers share: the built-in model's engine, requests in one line, and prompts cut and spliced from
+// real text.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,8 @@ inline std::string cut(std::mt19937_64& random, size_t most) {
   return corpus().substr(random() % (corpus().size() - n), n);
 }
 
-// One of a few long texts up to a random place, then something else, sometimes twice: prompts that share prefixes of all lengths.
+// One of a few long texts up to a random place, then something else, sometimes twice: prompts that share prefixes of
+// all lengths.
 inline std::string spliced(std::mt19937_64& random, size_t most = 300) {
   const size_t document = random() % 5;
   std::string prompt = corpus().substr(document * 2000, 1 + random() % most);

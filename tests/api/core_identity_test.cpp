@@ -32,7 +32,10 @@ std::vector<Variation> variations() {
       {"rope", "", "", [](Identity& i) { i.rope.interleaved = 1; }},
       {"rope_applied", "", "", [](Identity& i) { i.rope.applied = 0; }},
       {"rope", "none", "", [](Identity& i) { i.none |= KVC_NONE_ROPE; }},
-      {"adapter", "", "", [](Identity& i) { i.none = 0, i.adapters = {{"lora-a", 1.0}}; }},
+      {"adapter", "", "",
+       [](Identity& i) {
+         i.none = 0, i.adapters = {{"lora-a", 1.0}};
+       }},
       {"attention", "window=4096", "window=none", [](Identity& i) { i.attention = "window=4096"; }},
       {"attention", "none", "window=none", [](Identity& i) { i.none |= KVC_NONE_ATTENTION; }},
       {"dtype", "bf16", "f16", [](Identity& i) { i.geometry.dtype = KVC_BF16; }},
@@ -77,8 +80,11 @@ TEST(CoreIdentityTest, AnyDifferenceIsAMissThatNamesItself) {
 TEST(CoreIdentityTest, AdaptersCountInDigestScaleNumberAndOrder) {
   Engine engine;
   const std::vector<std::vector<std::pair<std::string, double>>> sets = {
-      {{"lora-a", 1.0}},  {{"lora-a", 0.5}}, {{"lora-b", 1.0}},
-      {{"lora-a", 1.0}, {"lora-b", 1.0}},    {{"lora-b", 1.0}, {"lora-a", 1.0}},
+      {{"lora-a", 1.0}},
+      {{"lora-a", 0.5}},
+      {{"lora-b", 1.0}},
+      {{"lora-a", 1.0}, {"lora-b", 1.0}},
+      {{"lora-b", 1.0}, {"lora-a", 1.0}},
   };
   std::set<std::string> digests;
   for (const auto& set : sets) {
@@ -157,8 +163,8 @@ TEST(CoreIdentityTest, TenantsNeverSeeEachOther) {
 std::string ids(kvc_space_t* space, const char* tenant, const Tokens& tokens) {
   std::string out(32 * tokens.size(), '\0');
   size_t n = 0;
-  EXPECT_EQ(KVC_OK, kvc_space_page_ids(space, tenant, tokens.data(), tokens.size(), reinterpret_cast<uint8_t*>(out.data()),
-                                       tokens.size(), &n));
+  EXPECT_EQ(KVC_OK, kvc_space_page_ids(space, tenant, tokens.data(), tokens.size(),
+                                       reinterpret_cast<uint8_t*>(out.data()), tokens.size(), &n));
   out.resize(32 * n);
   return out;
 }

@@ -4,34 +4,79 @@
 namespace kvc_test {
 namespace {
 
+// A session that is open offers its whole pages; one that was closed also the unfinished last one.
+void reuse_at_every_cut_point(uint32_t page_tokens, bool closed) {
+  Geometry g;
+  g.page_tokens = page_tokens;
+  const size_t most = 3 * size_t{page_tokens} + 1;
+  const size_t sealed = most / page_tokens * page_tokens;
+  for (size_t shared = 0; shared <= most; ++shared) {
+    SCOPED_TRACE("page_tokens " + std::to_string(page_tokens) + " shared " + std::to_string(shared));
+    Engine engine;
+    Space space(engine, g);
+    Session first(space);
+    ASSERT_STATUS(KVC_OK, first.add(iota_tokens(most)), first);
+    if (closed) first.close();
+    // The same beginning, then other tokens.
+    Tokens other = iota_tokens(most);
+    for (size_t i = shared; i < other.size(); ++i) other[i] += 5000;
+    Session second(space);
+    EXPECT_EQ(closed ? shared : std::min(shared, sealed), second.match(other));
+    EXPECT_EQ("", second.check());
+    // What follows is different, and the first one's pages stay as they were.
+    const auto rest = other.begin() + static_cast<ptrdiff_t>(second.seq.size());
+    ASSERT_STATUS(KVC_OK, second.add(Tokens(rest, other.end())), second);
+    EXPECT_EQ("", second.check());
+    Session third(space);
+    EXPECT_EQ(closed ? most : sealed, third.match(iota_tokens(most)));
+    EXPECT_EQ("", third.check());
+    Session fourth(space);
+    EXPECT_EQ(closed && shared == most ? most : sealed, fourth.match(other));
+    EXPECT_EQ("", fourth.check());
+    second.close();
+    Session fifth(space);
+    EXPECT_EQ(most, fifth.match(other));
+    EXPECT_EQ("", fifth.check());
+  }
+}
+
 TEST(CoreMatchTest, ReusesToTheTokenAtEveryCutPoint) {
-  for (uint32_t page_tokens : {1u, 3u, 4u, 16u}) {
-    Geometry g;
-    g.page_tokens = page_tokens;
-    const size_t most = 3 * size_t{page_tokens} + 1;
-    for (size_t shared = 0; shared <= 3 * page_tokens; ++shared) {
-      Engine engine;
-      Space space(engine, g);
-      Session first(space);
-      ASSERT_STATUS(KVC_OK, first.add(iota_tokens(most)), first);
-      first.close();
-      // The same beginning, then other tokens.
-      Tokens other = iota_tokens(most);
-      for (size_t i = shared; i < other.size(); ++i) other[i] += 5000;
-      Session second(space);
-      const size_t sealed = most / page_tokens * page_tokens;
-      EXPECT_EQ(std::min(shared, sealed), second.match(other)) << "page_tokens " << page_tokens << " shared " << shared;
-      EXPECT_EQ("", second.check());
-      // What follows is different, and the first one's pages stay as they were.
-      ASSERT_STATUS(KVC_OK, second.add(Tokens(other.begin() + static_cast<ptrdiff_t>(second.seq.size()), other.end())), second);
-      EXPECT_EQ("", second.check());
-      Session third(space);
-      EXPECT_EQ(sealed, third.match(iota_tokens(most)));
-      EXPECT_EQ("", third.check());
-      Session fourth(space);
-      EXPECT_EQ(sealed, fourth.match(other));
-      EXPECT_EQ("", fourth.check());
-    }
+  for (uint32_t page_tokens : {1u, 3u, 4u, 16u})
+    for (bool closed : {false, true}) reuse_at_every_cut_point(page_tokens, closed);
+}
+
+TEST(CoreMatchTest, AFinishedSessionLeavesNoUnfinishedPage) {
+  Geometry g;
+  Engine engine;
+  Space space(engine, g);
+  Session first(space);
+  ASSERT_STATUS(KVC_OK, first.add(iota_tokens(10)), first);
+  first.close(KVC_CLOSE_FINISHED);
+  EXPECT_EQ(8u, Session(space).match(iota_tokens(10)));
+  EXPECT_EQ(2 * g.page_bytes(), engine.stats().memory_payload);
+}
+
+TEST(CoreMatchTest, UnfinishedPagesOfAllLengthsLieSideBySide) {
+  Geometry g;
+  g.page_tokens = 8;
+  Engine engine;
+  Space space(engine, g);
+  // Short ones and long ones, of the same tokens and of others, in an order that is none.
+  for (size_t n : {3u, 7u, 1u, 5u, 8u, 2u, 6u, 4u}) {
+    Session s(space);
+    ASSERT_STATUS(KVC_OK, s.prompt(iota_tokens(n)), s);
+    Session other(space);
+    ASSERT_STATUS(KVC_OK, other.prompt(concat(iota_tokens(n - 1), iota_tokens(3, 900))), other);
+  }
+  for (size_t n = 1; n <= 8; ++n) {
+    Session s(space);
+    EXPECT_EQ(n, s.match(iota_tokens(n)));
+    EXPECT_EQ("", s.check());
+    Session other(space);
+    EXPECT_EQ(n + 2, other.match(concat(iota_tokens(n - 1), iota_tokens(4, 900))));
+    EXPECT_EQ("", other.check());
+    ASSERT_STATUS(KVC_OK, other.add(iota_tokens(9, 2000)), other);
+    EXPECT_EQ("", other.check());
   }
 }
 
@@ -157,7 +202,7 @@ TEST(CoreMatchTest, CountsWhatItDid) {
   }
   {
     Session s(space);
-    EXPECT_EQ(8u, s.match(iota_tokens(10)));
+    EXPECT_EQ(10u, s.match(iota_tokens(10)));
   }
   Tokens other = iota_tokens(10, 500);
   {
@@ -167,13 +212,13 @@ TEST(CoreMatchTest, CountsWhatItDid) {
   const kvc_stats_t stats = engine.stats();
   EXPECT_EQ(3u, stats.matches);
   EXPECT_EQ(1u, stats.match_hits);
-  EXPECT_EQ(8u, stats.matched_tokens);
+  EXPECT_EQ(10u, stats.matched_tokens);
   EXPECT_EQ(30u, stats.match_asked_tokens);
   EXPECT_EQ(2u, stats.misses_by_reason[KVC_MISS_NEW]);
-  EXPECT_EQ(2u, stats.pages);
-  EXPECT_EQ(2u, stats.pages_sealed);
+  EXPECT_EQ(3u, stats.pages) << "two whole ones, and what the closed session left behind";
+  EXPECT_EQ(3u, stats.pages_sealed);
   EXPECT_EQ(0u, stats.sessions);
-  EXPECT_EQ(2 * g.page_bytes(), stats.memory_payload);
+  EXPECT_EQ(3 * g.page_bytes(), stats.memory_payload);
 }
 
 }  // namespace

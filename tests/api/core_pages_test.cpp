@@ -30,11 +30,23 @@ TEST(CorePagesTest, TheWalkAgreesWithEverythingElse) {
   }
   const kvc_stats_t stats = engine.stats();
   const kvc_space_info_t info = space.info();
-  uint64_t bytes = 0;
+  uint64_t bytes = 0, short_pages = 0;
   std::map<std::string, kvc_page_info_t> seen;
   std::map<std::string, uint32_t> children;
   for (const kvc_page_info_t& p : engine.pages()) {
     const std::string id = id_of(p.id), parent = id_of(p.parent);
+    bytes += p.bytes;
+    if (p.n_tokens < g.page_tokens) {  // the unfinished end of a closed session
+      ++short_pages;
+      EXPECT_EQ(0u, p.children);
+      EXPECT_TRUE(p.position == 0 || seen.count(parent) == 1) << "a child before its parent";
+      if (p.position > 0) children[parent]++;
+      Tokens tokens(g.page_tokens);
+      size_t n = 0;
+      ASSERT_EQ(KVC_OK, kvc_page_tokens(engine, p.id, tokens.data(), tokens.size(), &n));
+      EXPECT_EQ(p.n_tokens, n);
+      continue;
+    }
     ASSERT_EQ(1u, want.count(id)) << "a page that nobody stored, or of another identity than kvc_space_page_ids gives";
     EXPECT_EQ(id_of(info.digest), id_of(p.space));
     if (p.position == 0) {
@@ -45,7 +57,6 @@ TEST(CorePagesTest, TheWalkAgreesWithEverythingElse) {
       children[parent]++;
     }
     EXPECT_TRUE(seen.emplace(id, p).second) << "twice";
-    bytes += p.bytes;
     EXPECT_EQ(g.page_tokens, p.n_tokens);
     EXPECT_EQ(KVC_TIER_HOST, p.tier);
     EXPECT_STREQ("identity", p.codec);
@@ -70,7 +81,8 @@ TEST(CorePagesTest, TheWalkAgreesWithEverythingElse) {
   }
   EXPECT_EQ(want.size(), seen.size());
   for (const auto& [id, p] : seen) EXPECT_EQ(children[id], p.children);
-  EXPECT_EQ(stats.pages, seen.size());
+  EXPECT_GT(short_pages, 0u);
+  EXPECT_EQ(stats.pages, seen.size() + short_pages);
   EXPECT_EQ(stats.memory_payload, bytes);
   EXPECT_EQ(stats.host_bytes, bytes);
   EXPECT_EQ(engine.pages().size(), engine.pages("a").size() + engine.pages("b").size());
@@ -154,8 +166,9 @@ TEST(CoreRealShapeTest, HoldsAConversationOfARealModel) {
   {
     Session s(space);
     for (size_t at = 0; at < document.size(); at += 170)  // as prefill does it, in chunks
-      ASSERT_STATUS(KVC_OK, s.add(Tokens(document.begin() + static_cast<ptrdiff_t>(at),
-                                         document.begin() + static_cast<ptrdiff_t>(std::min(document.size(), at + 170)))),
+      ASSERT_STATUS(KVC_OK,
+                    s.add(Tokens(document.begin() + static_cast<ptrdiff_t>(at),
+                                 document.begin() + static_cast<ptrdiff_t>(std::min(document.size(), at + 170)))),
                     s);
     EXPECT_EQ(pages, s.info().pages);
     EXPECT_EQ(pages, engine.stats().pages);
@@ -166,9 +179,8 @@ TEST(CoreRealShapeTest, HoldsAConversationOfARealModel) {
   for (int question = 0; question < 2; ++question) {
     Session s(space);
     const Tokens prompt = concat(document, random_tokens(random, 30, g.vocab));
-    // The first question seals the page in which the document ends: the second finds all of the document.
-    const size_t reused = s.match(prompt);
-    EXPECT_EQ(question == 0 ? pages * 64 : document.size(), reused);
+    const size_t reused = s.match(prompt);  // to the last token of the document, which ends inside a page
+    EXPECT_EQ(document.size(), reused);
     ASSERT_STATUS(KVC_OK, s.add(Tokens(prompt.begin() + static_cast<ptrdiff_t>(reused), prompt.end())), s);
     for (uint32_t layer : {0u, 17u, 29u}) {
       EXPECT_EQ("", s.compare(layer, KVC_KEY, 0, s.seq.size(), Layout::htd));

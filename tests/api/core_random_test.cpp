@@ -1,5 +1,5 @@
-// Thousands of random operations against a simple model of what must be: a list of sessions, each a list of tokens, and the set of all
-// prefixes ever published. What kvc says is compared after each; numbers are compared in full.
+// Thousands of random operations against a simple model of what must be: a list of sessions, each a list of tokens, and
+// the set of all prefixes ever published. What kvc says is compared after each; numbers are compared in full.
 #include <algorithm>
 #include <set>
 
@@ -18,7 +18,7 @@ struct World {
     bool publish = true;
   };
   std::vector<Live> live;
-  // Per (space, tenant): every page-aligned prefix that was published. With no pressure it must be found; under pressure it may.
+  // Per (space, tenant): every prefix that was published. With no pressure it must be found; under pressure it may.
   std::map<std::pair<size_t, size_t>, std::set<Tokens>> published;
   bool may_evict = false;
   std::string trace;
@@ -26,7 +26,12 @@ struct World {
   void publish(const Live& l) {
     if (!l.publish) return;
     const size_t p = spaces[l.space]->geometry().page_tokens;
-    for (size_t n = p; n <= l.session.seq.size(); n += p) published[{l.space, l.tenant}].insert(prefix(l.session.seq.tokens, n));
+    for (size_t n = p; n <= l.session.seq.size(); n += p)
+      published[{l.space, l.tenant}].insert(prefix(l.session.seq.tokens, n));
+  }
+  // A session that ends unfinished leaves everything behind, one that is finished its whole pages.
+  void leave(const Live& l, int32_t hint) {
+    if (l.publish && hint != KVC_CLOSE_FINISHED) published[{l.space, l.tenant}].insert(l.session.seq.tokens);
   }
   // Longest prefix of `tokens` that some published chain has.
   size_t longest(size_t space, size_t tenant, const Tokens& tokens) const {
@@ -35,7 +40,8 @@ struct World {
     if (it == published.end()) return 0;
     for (const Tokens& t : it->second) {
       const size_t n = std::min(t.size(), tokens.size());
-      const size_t same = static_cast<size_t>(std::mismatch(t.begin(), t.begin() + static_cast<ptrdiff_t>(n), tokens.begin()).first - t.begin());
+      const size_t same = static_cast<size_t>(
+          std::mismatch(t.begin(), t.begin() + static_cast<ptrdiff_t>(n), tokens.begin()).first - t.begin());
       best = std::max(best, same);
     }
     return best;
@@ -46,13 +52,16 @@ struct World {
 Tokens some_prompt(std::mt19937_64& random) {
   Tokens t;
   const size_t pieces = random() % 5;
-  for (size_t i = 0; i < pieces; ++i) t = concat(t, iota_tokens(1 + random() % 9, static_cast<int32_t>(10 * (random() % 3))));
+  for (size_t i = 0; i < pieces; ++i)
+    t = concat(t, iota_tokens(1 + random() % 9, static_cast<int32_t>(10 * (random() % 3))));
   return t;
 }
 
 void step(World& w, std::mt19937_64& random) {
   const auto pick = [&] { return &w.live[random() % w.live.size()]; };
-  const auto allowed = [&](kvc_status_t status) { return status == KVC_OK || (w.may_evict && status == KVC_E_NO_MEMORY); };
+  const auto allowed = [&](kvc_status_t status) {
+    return status == KVC_OK || (w.may_evict && status == KVC_E_NO_MEMORY);
+  };
   const unsigned what = static_cast<unsigned>(random() % 100);
   if (w.live.empty() || (what < 14 && w.live.size() < 8)) {
     World::Live l;
@@ -118,6 +127,7 @@ void step(World& w, std::mt19937_64& random) {
   } else if (what < 94) {
     w.trace = "close";
     const int32_t hint = static_cast<int32_t>(random() % 3);
+    w.leave(*l, hint);
     s.close(hint, hint == KVC_CLOSE_IDLE ? 1000 : 0);
     w.live.erase(w.live.begin() + (l - w.live.data()));
     return;
@@ -162,7 +172,8 @@ void run(uint64_t seed, const Options& options, bool may_evict, int steps) {
       ASSERT_EQ(allocator.used(), stats.memory_used);
       ASSERT_EQ(w.live.size(), stats.sessions);
       if (i % 50 == 0) {
-        for (World::Live& l : w.live) ASSERT_EQ("", l.session.check()) << "step " << i << ": another session was harmed";
+        for (World::Live& l : w.live)
+          ASSERT_EQ("", l.session.check()) << "step " << i << ": another session was harmed";
         ASSERT_EQ(stats.pages, engine.pages().size());
       }
     }
@@ -185,7 +196,8 @@ TEST(CoreRandomTest, AgreesWithAModelWhenNothingIsEvicted) {
 TEST(CoreRandomTest, AgreesWithAModelUnderPressure) {
   const char* policies[] = {"lru", "lfu", "fifo"};
   for (uint64_t seed = 101; seed <= (quick() ? 106u : 130u); ++seed) {
-    run(seed, {{"memory", std::to_string(20000 + 1000 * (seed % 10)) + "B"}, {"policy", policies[seed % 3]}}, true, 600);
+    run(seed, {{"memory", std::to_string(20000 + 1000 * (seed % 10)) + "B"}, {"policy", policies[seed % 3]}}, true,
+        600);
     if (HasFatalFailure()) return;
   }
 }

@@ -60,7 +60,8 @@ TEST_P(CoreReadTest, WritesNothingBetweenTheRows) {
   std::vector<bool> row_byte(out.bytes.size());
   for (size_t t = 0; t < 6; ++t)
     for (uint32_t h = 0; h < g.heads; ++h)
-      for (size_t b = 0; b < g.k_dim * g.element(); ++b) row_byte[static_cast<size_t>(out.row(t, h) - out.bytes.data()) + b] = true;
+      for (size_t b = 0; b < g.k_dim * g.element(); ++b)
+        row_byte[static_cast<size_t>(out.row(t, h) - out.bytes.data()) + b] = true;
   for (size_t i = 0; i < out.bytes.size(); ++i)
     ASSERT_TRUE(row_byte[i] || out.bytes[i] == std::byte{0xAA}) << "byte " << i;
 }

@@ -1,7 +1,9 @@
-// What the tests of the page core share: engines and sessions with owners, an allocator that counts, and made-up K/V rows.
+// What the tests of the page core share: engines and sessions with owners, an allocator that counts, and made-up K/V
+// rows.
 //
-// A row is computed from (salt of the space and tenant, all tokens up to its position, layer, plane, head). Two sequences thus have
-// equal rows exactly where a model's would be equal, and a page that was reused where it must not be is seen by its numbers.
+// A row is computed from (salt of the space and tenant, all tokens up to its position, layer, plane, head). Two
+// sequences thus have equal rows exactly where a model's would be equal, and a page that was reused where it must not
+// be is seen by its numbers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,14 +36,14 @@ inline std::string words(kvc_session_t* session) {
 }
 
 // EXPECT/ASSERT that a call gives a status, with the names and the handle's words in the report.
-#define EXPECT_STATUS(expected, call, handle)                                                       \
-  do {                                                                                              \
-    const kvc_status_t got_ = (call);                                                               \
+#define EXPECT_STATUS(expected, call, handle)                                                              \
+  do {                                                                                                     \
+    const kvc_status_t got_ = (call);                                                                      \
     EXPECT_EQ(expected, got_) << kvc_status_name(got_) << ": " << ::kvc_test::words(handle) << "\n" #call; \
   } while (0)
-#define ASSERT_STATUS(expected, call, handle)                                                       \
-  do {                                                                                              \
-    const kvc_status_t got_ = (call);                                                               \
+#define ASSERT_STATUS(expected, call, handle)                                                              \
+  do {                                                                                                     \
+    const kvc_status_t got_ = (call);                                                                      \
     ASSERT_EQ(expected, got_) << kvc_status_name(got_) << ": " << ::kvc_test::words(handle) << "\n" #call; \
   } while (0)
 
@@ -101,7 +103,8 @@ using Options = std::map<std::string, std::string>;
 class Engine {
  public:
   // Without a model: the core alone.
-  explicit Engine(Options options = {}, const kvc_allocator_t* allocator = nullptr, const kvc_clock_t* clock = nullptr) {
+  explicit Engine(Options options = {}, const kvc_allocator_t* allocator = nullptr,
+                  const kvc_clock_t* clock = nullptr) {
     options.emplace("model", "none");
     kvc_config_t* config = nullptr;
     EXPECT_EQ(KVC_OK, kvc_config_create(nullptr, &config));
@@ -255,7 +258,9 @@ inline Tokens concat(Tokens a, const Tokens& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
-inline Tokens prefix(const Tokens& tokens, size_t n) { return Tokens(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(n)); }
+inline Tokens prefix(const Tokens& tokens, size_t n) {
+  return Tokens(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(n));
+}
 
 // A sequence as a test remembers it: its tokens and, for every position, the hash of all tokens up to there.
 struct Sequence {
@@ -334,7 +339,8 @@ struct Block {
     }
   }
   std::byte* row(size_t token, uint32_t head) {
-    return bytes.data() + (static_cast<int64_t>(token) * token_stride + int64_t{head} * head_stride) * static_cast<int64_t>(element);
+    return bytes.data() +
+           (static_cast<int64_t>(token) * token_stride + int64_t{head} * head_stride) * static_cast<int64_t>(element);
   }
 };
 
@@ -405,13 +411,15 @@ class Session {
   size_t match(const Tokens& tokens) {
     size_t reused = 999999;
     const int32_t none = 0;
-    const kvc_status_t status = kvc_session_match(handle_, tokens.empty() ? &none : tokens.data(), tokens.size(), &reused);
+    const kvc_status_t status =
+        kvc_session_match(handle_, tokens.empty() ? &none : tokens.data(), tokens.size(), &reused);
     EXPECT_EQ(KVC_OK, status) << words(handle_);
     if (status != KVC_OK) return seq.size();
     EXPECT_LE(reused, tokens.size());
     EXPECT_GE(reused, seq.size());
     if (reused > seq.size() && reused <= tokens.size())
-      seq.extend(Tokens(tokens.begin() + static_cast<ptrdiff_t>(seq.size()), tokens.begin() + static_cast<ptrdiff_t>(reused)));
+      seq.extend(
+          Tokens(tokens.begin() + static_cast<ptrdiff_t>(seq.size()), tokens.begin() + static_cast<ptrdiff_t>(reused)));
     return reused;
   }
   // Appends and commits tokens; on a failure nothing is kept, here or there.
@@ -486,7 +494,8 @@ class Session {
         put_row(geometry_, seq.hashes[from + t], layer, plane, h, want.data());
         if (std::memcmp(want.data(), got.row(t, h), want.size()) != 0)
           return "wrong numbers: layer " + std::to_string(layer) + " plane " + std::to_string(plane) + " position " +
-                 std::to_string(from + t) + " head " + std::to_string(h) + " of a session of " + std::to_string(seq.size());
+                 std::to_string(from + t) + " head " + std::to_string(h) + " of a session of " +
+                 std::to_string(seq.size());
       }
     return "";
   }

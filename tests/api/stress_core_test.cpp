@@ -56,10 +56,16 @@ void work_on_sessions(const Space& space, uint64_t seed, int rounds, Problems* p
     switch (random() % 10) {
       case 0:
       case 1:
-      case 2: problems->add(expect("prompt", s.prompt(concat(s.seq.tokens, some_prompt(random))), room)); break;
+      case 2:
+        problems->add(expect("prompt", s.prompt(concat(s.seq.tokens, some_prompt(random))), room));
+        break;
       case 3:
-      case 4: problems->add(expect("add", s.add(some_prompt(random), static_cast<Layout>(random() % 3)), room)); break;
-      case 5: problems->add(expect("truncate", s.truncate(random() % (s.seq.size() + 1)), {KVC_OK})); break;
+      case 4:
+        problems->add(expect("add", s.add(some_prompt(random), static_cast<Layout>(random() % 3)), room));
+        break;
+      case 5:
+        problems->add(expect("truncate", s.truncate(random() % (s.seq.size() + 1)), {KVC_OK}));
+        break;
       case 6: {
         if (mine.size() > 5) break;
         Session f = s.fork();
@@ -76,7 +82,9 @@ void work_on_sessions(const Space& space, uint64_t seed, int rounds, Problems* p
         problems->add(s.check());
         problems->add(expect("unpin", kvc_session_pin(s, 0), {KVC_OK}));
         break;
-      case 8: problems->add(expect("priority", kvc_session_set_priority(s, static_cast<int32_t>(random() % 200)), {KVC_OK})); break;
+      case 8:
+        problems->add(expect("priority", kvc_session_set_priority(s, static_cast<int32_t>(random() % 200)), {KVC_OK}));
+        break;
       default:
         problems->add(s.check());
         s.close(static_cast<int32_t>(random() % 3));
@@ -127,7 +135,9 @@ void look_around(const Engine& engine, uint64_t seed, int rounds, Problems* prob
     const kvc_stats_t s = engine.stats();
     if (s.memory_used > s.memory_budget || s.memory_peak > s.memory_budget) problems->add("over the budget");
     switch (random() % 4) {
-      case 0: problems->add(expect("trim", kvc_trim(engine, random() % s.memory_budget, nullptr), {KVC_OK})); break;
+      case 0:
+        problems->add(expect("trim", kvc_trim(engine, random() % s.memory_budget, nullptr), {KVC_OK}));
+        break;
       case 1: {
         std::vector<std::string> seen;
         for (const kvc_page_info_t& p : engine.pages()) {
@@ -136,7 +146,8 @@ void look_around(const Engine& engine, uint64_t seed, int rounds, Problems* prob
           problems->add(expect("page_info", kvc_page_info(engine, p.id, &info), {KVC_OK, KVC_E_NOT_FOUND}));
           Tokens tokens(64);
           size_t n = 0;
-          problems->add(expect("page_tokens", kvc_page_tokens(engine, p.id, tokens.data(), 64, &n), {KVC_OK, KVC_E_NOT_FOUND}));
+          problems->add(
+              expect("page_tokens", kvc_page_tokens(engine, p.id, tokens.data(), 64, &n), {KVC_OK, KVC_E_NOT_FOUND}));
         }
         break;
       }
@@ -160,7 +171,8 @@ TEST_P(StressCoreTest, EverythingAtOnceWithLittleMemory) {
     Engine engine(Options{{"memory", "64KiB"}, {"policy", GetParam()}}, &table);
     Space space(engine, Geometry{});
     std::vector<std::thread> threads;
-    for (uint64_t t = 0; t < 4; ++t) threads.emplace_back(work_on_sessions, std::cref(space), 100 + t, 400 * scale, &problems);
+    for (uint64_t t = 0; t < 4; ++t)
+      threads.emplace_back(work_on_sessions, std::cref(space), 100 + t, 400 * scale, &problems);
     threads.emplace_back(work_on_tensors, static_cast<kvc_engine_t*>(engine), 1, 2000 * scale, &problems);
     threads.emplace_back(work_on_tensors, static_cast<kvc_engine_t*>(engine), 2, 2000 * scale, &problems);
     threads.emplace_back(look_around, std::cref(engine), 3, 200 * scale, &problems);
@@ -214,7 +226,8 @@ TEST(StressSessionTest, OneSessionHammeredFromSeveralThreads) {
         kvc_session_info_t info{};
         info.struct_size = sizeof info;
         kvc_session_info(session, &info);
-        problems.add(expect("truncate", kvc_session_truncate(session, random() % (info.length + 1)), {KVC_OK, KVC_E_OUT_OF_RANGE}));
+        problems.add(expect("truncate", kvc_session_truncate(session, random() % (info.length + 1)),
+                            {KVC_OK, KVC_E_OUT_OF_RANGE}));
       }
     }
   };
@@ -231,7 +244,8 @@ TEST(StressSessionTest, OneSessionHammeredFromSeveralThreads) {
       problems.add(expect("read", status, {KVC_OK, KVC_E_OUT_OF_RANGE}));
       for (size_t t = 0; status == KVC_OK && t < n; ++t)
         for (uint32_t h = 0; h < g.heads; ++h)  // one value in a whole row: never half of two tokens
-          if (std::memcmp(out.row(t, h), out.row(t, h) + 2, 2 * (g.k_dim - 1)) != 0 || std::memcmp(out.row(t, h), out.row(t, 0), 2) != 0)
+          if (std::memcmp(out.row(t, h), out.row(t, h) + 2, 2 * (g.k_dim - 1)) != 0 ||
+              std::memcmp(out.row(t, h), out.row(t, 0), 2) != 0)
             problems.add("a torn row");
       kvc_session_t* fork = nullptr;
       const kvc_status_t forked = kvc_session_fork(session, &fork);
@@ -269,7 +283,8 @@ TEST(StressSessionTest, ClosingWhileOthersUseIt) {
         Sequence seq(1, iota_tokens(5));
         for (int i = 0; i < 20; ++i) {
           Block k = rows_of(g, seq, 0, KVC_KEY, 0, 5), v = rows_of(g, seq, 0, KVC_VALUE, 0, 5);
-          problems.add(expect("append", kvc_session_append(session, static_cast<uint32_t>(t % 2), &k.tensor, &v.tensor, 5),
+          problems.add(expect("append",
+                              kvc_session_append(session, static_cast<uint32_t>(t % 2), &k.tensor, &v.tensor, 5),
                               {KVC_OK, KVC_E_CLOSED}));
           problems.add(expect("truncate", kvc_session_truncate(session, 0), {KVC_OK, KVC_E_CLOSED}));
         }

@@ -11,7 +11,8 @@ constexpr uint32_t kLayers = 4, kHeads = 2, kDim = 64;
 std::vector<float> compute(uint32_t layer, const int32_t* tokens, size_t n) {
   std::vector<float> rows;
   for (size_t t = 0; t < n; ++t)
-    for (uint32_t i = 0; i < kHeads * kDim; ++i) rows.push_back(static_cast<float>(tokens[t]) + 0.001f * static_cast<float>(layer + i));
+    for (uint32_t i = 0; i < kHeads * kDim; ++i)
+      rows.push_back(static_cast<float>(tokens[t]) + 0.001f * static_cast<float>(layer + i));
   return rows;
 }
 

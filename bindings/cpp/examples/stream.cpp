@@ -18,7 +18,8 @@ int main() {
     // The same, pushed: false ends the answer.
     size_t pieces = 0;
     try {
-      engine.process(kvc::Request("And God said").max_tokens(1000).on_text([&](std::string_view) { return ++pieces < 5; }));
+      engine.process(
+          kvc::Request("And God said").max_tokens(1000).on_text([&](std::string_view) { return ++pieces < 5; }));
     } catch (const kvc::RequestError& stopped) {
       std::cout << stopped.name() << " after \"" << stopped.response().text() << "\"\n";
     }

@@ -25,8 +25,17 @@ kvc::Engine core(const char* memory = "64MiB") {
 }
 
 kvc::SpaceDesc desc() {
-  return kvc::SpaceDesc().weights("w").tokenizer("t").rope(10000, 4).no_adapters().no_attention().layers(2).kv_heads(2).head_dim(4)
-      .dtype(KVC_F32).page_tokens(4);
+  return kvc::SpaceDesc()
+      .weights("w")
+      .tokenizer("t")
+      .rope(10000, 4)
+      .no_adapters()
+      .no_attention()
+      .layers(2)
+      .kv_heads(2)
+      .head_dim(4)
+      .dtype(KVC_F32)
+      .page_tokens(4);
 }
 
 std::vector<int32_t> count(int32_t n) {
@@ -110,10 +119,10 @@ TEST(CppTest, SessionsKeepAndFindTensors) {
     EXPECT_EQ(KVC_E_NULL, code_of([&] { (void)session.info(); }));
   }
   kvc::Session session = space.open_session({"", "named", KVC_PRIORITY_HIGH, true});
-  EXPECT_EQ(8u, session.match(tokens));
+  EXPECT_EQ(9u, session.match({0, 1, 2, 3, 4, 5, 6, 7, 8, 99}));
   EXPECT_EQ(KVC_MISS_PARTIAL, session.miss().reason);
   EXPECT_FALSE(session.miss().text.empty());
-  add(session, tokens, 8);
+  add(session, tokens, 9);
   EXPECT_EQ(tokens, session.tokens(0, 10));
   EXPECT_EQ(KVC_E_OUT_OF_RANGE, code_of([&] { (void)session.tokens(5, 6); }));
   std::vector<float> out(10 * 8);
@@ -295,10 +304,11 @@ TEST(CppTest, DroppedTicketsAreSafe) {
   kvc::Engine engine;
   for (int i = 0; i < 20; ++i) {
     auto text = std::make_shared<std::string>();
-    kvc::Ticket ticket = engine.submit(kvc::Request("And it came to pass").max_tokens(100).on_text([text](std::string_view piece) {
-      *text += piece;
-      return true;
-    }));
+    kvc::Ticket ticket =
+        engine.submit(kvc::Request("And it came to pass").max_tokens(100).on_text([text](std::string_view piece) {
+          *text += piece;
+          return true;
+        }));
     if (i % 2 == 0) ticket.cancel();
   }
   EXPECT_EQ(KVC_OK, code_of([&] { (void)engine.process("x"); }));
@@ -315,8 +325,8 @@ TEST(CppTest, TicketsMayOutliveTheirEngine) {
 
 TEST(CppTest, BatchesTellEachOnesFate) {
   kvc::Engine engine;
-  kvc::Batch batch = engine.process_batch({kvc::Request("In the").max_tokens(3), kvc::Request("x").temperature(-1),
-                                           kvc::Request("And the").max_tokens(4)});
+  kvc::Batch batch = engine.process_batch(
+      {kvc::Request("In the").max_tokens(3), kvc::Request("x").temperature(-1), kvc::Request("And the").max_tokens(4)});
   ASSERT_EQ(3u, batch.responses.size());
   EXPECT_EQ(KVC_E_OUT_OF_RANGE, batch.status.code());
   EXPECT_EQ(3u, batch.responses[0].n_tokens());
@@ -333,10 +343,11 @@ TEST(CppTest, StopStringsAndActions) {
   EXPECT_EQ(text.substr(0, text.find(stop)), cut.text());
   EXPECT_EQ(KVC_FINISH_STOP, cut.finish_reason());
   const std::string prompt(200, 'q');
-  EXPECT_EQ(0u, engine.process(kvc::Request(prompt).action(KVC_ACTION_RETRIEVE)).cached_tokens());
+  // No more than the token that begins every text, which the first request left.
+  EXPECT_LE(engine.process(kvc::Request(prompt).action(KVC_ACTION_RETRIEVE)).cached_tokens(), 1u);
   const kvc::Response stored = engine.process(kvc::Request(prompt).action(KVC_ACTION_STORE));
   EXPECT_EQ(0u, stored.n_tokens());
-  EXPECT_GT(engine.process(kvc::Request(prompt).action(KVC_ACTION_RETRIEVE)).cached_tokens(), 0u);
+  EXPECT_GT(engine.process(kvc::Request(prompt).action(KVC_ACTION_RETRIEVE)).cached_tokens(), 190u);
   EXPECT_EQ(0u, engine.process(kvc::Request(prompt).action(KVC_ACTION_RETRIEVE).tenant("other")).cached_tokens());
 }
 
@@ -369,8 +380,18 @@ class Counter : public kvc::Backend {
  public:
   explicit Counter(int fail_at = -1) : fail_at_(fail_at) {}
   kvc::Status describe(kvc_model_info_t& info) override {
-    space_ = kvc::SpaceDesc().weights("counter").no_tokenizer().no_rope().no_adapters().no_attention().layers(1).kv_heads(1)
-                 .head_dim(4).dtype(KVC_F32).page_tokens(4).vocab_size(5);
+    space_ = kvc::SpaceDesc()
+                 .weights("counter")
+                 .no_tokenizer()
+                 .no_rope()
+                 .no_adapters()
+                 .no_attention()
+                 .layers(1)
+                 .kv_heads(1)
+                 .head_dim(4)
+                 .dtype(KVC_F32)
+                 .page_tokens(4)
+                 .vocab_size(5);
     info.name = "counter";
     info.space = space_.c_desc();
     info.context = 4096;
@@ -391,7 +412,8 @@ class Counter : public kvc::Backend {
   kvc::Status forward(const kvc_forward_t* items, uint32_t n) override {
     for (uint32_t i = 0; i < n; ++i) {
       const kvc_forward_t& item = items[i];
-      if (fail_at_ >= 0 && static_cast<int>(item.position + item.n) > fail_at_) throw kvc::Error(KVC_E_USER, "I cannot go on");
+      if (fail_at_ >= 0 && static_cast<int>(item.position + item.n) > fail_at_)
+        throw kvc::Error(KVC_E_USER, "I cannot go on");
       kvc::SessionView session(item.session);
       std::vector<float> kv(item.n * 4);
       for (uint32_t t = 0; t < item.n; ++t) std::fill_n(kv.begin() + 4 * t, 4, static_cast<float>(item.tokens[t]));
@@ -399,7 +421,8 @@ class Counter : public kvc::Backend {
       session.append(0, rows, rows, item.n);
       if (item.logits == nullptr) continue;
       float last[4];
-      session.read(0, KVC_KEY, item.position + item.n - 1, 1, kvc::tensor_thd(static_cast<const float*>(last), 1, 1, 4));
+      session.read(0, KVC_KEY, item.position + item.n - 1, 1,
+                   kvc::tensor_thd(static_cast<const float*>(last), 1, 1, 4));
       for (int v = 0; v < 5; ++v) item.logits[v] = v == (static_cast<int>(last[0]) + 1) % 5 ? 1.0f : 0.0f;
     }
     return KVC_OK;

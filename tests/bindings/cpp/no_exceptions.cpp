@@ -1,4 +1,5 @@
-// The wrapper without exceptions and RTTI: every call gives a Result. Linked with a second unit that includes the header too.
+// The wrapper without exceptions and RTTI: every call gives a Result. Linked with a second unit that includes the
+// header too.
 #include <cstdio>
 #include <kvc/kvc.hpp>
 #include <memory>
@@ -32,14 +33,24 @@ void core() {
   expect(config.ok(), "a configuration");
   expect(config->set("model", "none").ok(), "model=none");
   const kvc::Result<void> unknown = config->set("no_such_option", "1");
-  expect(!unknown && unknown.code() == KVC_E_UNKNOWN_OPTION && unknown.message().size() > 5, "an unknown option says so");
+  expect(!unknown && unknown.code() == KVC_E_UNKNOWN_OPTION && unknown.message().size() > 5,
+         "an unknown option says so");
   kvc::Result<kvc::Engine> engine = kvc::Engine::create(*config);
   expect(engine.ok(), "an engine");
   kvc::Result<kvc::Space> incomplete = engine->open_space(kvc::SpaceDesc().weights("w"));
   expect(!incomplete && !incomplete.has_value() && incomplete.code() == KVC_E_IDENTITY, "an incomplete identity");
   expect(std::string(incomplete.name()) == "KVC_E_IDENTITY", "its name");
-  kvc::Result<kvc::Space> space = engine->open_space(kvc::SpaceDesc().weights("w").no_tokenizer().no_rope().no_adapters()
-                                                         .no_attention().layers(1).kv_heads(1).head_dim(4).dtype(KVC_F32).page_tokens(2));
+  kvc::Result<kvc::Space> space = engine->open_space(kvc::SpaceDesc()
+                                                         .weights("w")
+                                                         .no_tokenizer()
+                                                         .no_rope()
+                                                         .no_adapters()
+                                                         .no_attention()
+                                                         .layers(1)
+                                                         .kv_heads(1)
+                                                         .head_dim(4)
+                                                         .dtype(KVC_F32)
+                                                         .page_tokens(2));
   expect(space.ok(), "a space");
   kvc::Result<kvc::Session> session = space->open_session();
   expect(session.ok(), "a session");
@@ -51,7 +62,9 @@ void core() {
   kvc::Result<size_t> reused = second->match({7, 8, 9});
   expect(reused.ok() && *reused == 2, "a match of the whole page");
   float out[8] = {};
-  expect(second->read(0, KVC_VALUE, 0, 2, *kvc::tensor_thd(static_cast<const float*>(out), 2, 1, 4)).ok() && out[7] == 8, "read");
+  expect(
+      second->read(0, KVC_VALUE, 0, 2, *kvc::tensor_thd(static_cast<const float*>(out), 2, 1, 4)).ok() && out[7] == 8,
+      "read");
   size_t pages = 0;
   for (const kvc_page_info_t& page : *engine->pages()) pages += page.n_tokens == 2;
   expect(pages == 1, "one page");
