@@ -48,6 +48,21 @@ kvc_engine_t* make_engine(ToyBackend* toy, const char* threads = "1") {
   return engine;
 }
 
+// In a backend's forward: returns when another thread has begun to destroy the engine, which then takes no more
+// requests.
+void wait_until_ending(kvc_engine_t* engine) {
+  const kvc_request_t probe = toy_request("x", 1);
+  kvc_ticket_t ticket = 0;
+  for (;;) {
+    const kvc_status_t status = kvc_submit(engine, &probe, &ticket);
+    if (status == KVC_E_CLOSED) return;
+    if (status == KVC_OK) {
+      EXPECT_EQ(KVC_OK, kvc_ticket_free(engine, ticket));
+    }
+    std::this_thread::yield();
+  }
+}
+
 TEST(LifecycleTest, AnEngineWithoutUseMakesNoThreadAndNoSound) {
   kvc_engine_t* engine = nullptr;
   ASSERT_EQ(KVC_OK, kvc_engine_create(nullptr, &engine));
@@ -131,11 +146,13 @@ TEST(LifecycleTest, DestroyCancelsWhatWaitsAndRuns) {
   for (const char* threads : {"1", "0"}) {
     Gate gate;
     ToyBackend toy;
+    kvc_engine_t* engine = nullptr;
     toy.before_forward = [&](const kvc_forward_t*, uint32_t, char*, size_t) -> kvc_status_t {
       gate.pass();
+      wait_until_ending(engine);
       return KVC_OK;
     };
-    kvc_engine_t* engine = make_engine(&toy, threads);
+    engine = make_engine(&toy, threads);
     std::vector<std::thread> callers;
     std::atomic<int> cancelled{0};
     for (int i = 0; i < 4; ++i) {
@@ -164,11 +181,13 @@ TEST(LifecycleTest, DestroyCancelsWhatWaitsAndRuns) {
 TEST(LifecycleTest, WaitersWakeWhenTheEngineGoes) {
   Gate gate;
   ToyBackend toy;
+  kvc_engine_t* engine = nullptr;
   toy.before_forward = [&](const kvc_forward_t*, uint32_t, char*, size_t) -> kvc_status_t {
     gate.pass();
+    wait_until_ending(engine);
     return KVC_OK;
   };
-  kvc_engine_t* engine = make_engine(&toy);
+  engine = make_engine(&toy);
   const kvc_request_t request = toy_request("a", 400);
   kvc_ticket_t ticket = 0;
   ASSERT_EQ(KVC_OK, kvc_submit(engine, &request, &ticket));
