@@ -401,7 +401,7 @@ class Backend {
 
   // KVC_BACKEND_PAGED or KVC_BACKEND_OWN_KV.
   virtual int32_t kind() const { return KVC_BACKEND_PAGED; }
-  // Pointers in info must stay valid as long as this object.
+  // *info.space is kvc's to be filled in: `*info.space = desc.c_desc()`. Pointers must stay valid as long as this object.
   virtual Status describe(kvc_model_info_t& info) = 0;
   virtual Status tokenize(std::string_view text, std::vector<int32_t>& tokens) = 0;
   virtual Status detokenize(int32_t token, std::string& bytes) = 0;

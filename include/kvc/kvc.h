@@ -885,7 +885,8 @@ KVC_API kvc_status_t kvc_stats(kvc_engine_t *engine, kvc_stats_t *stats) KVC_NOE
 typedef struct kvc_model_info_t {
     size_t struct_size;
     const char *name;            /* for people                                                                     */
-    kvc_space_desc_t space;      /* identity and layout; space.vocab_size is the number of logits, >= 1            */
+    kvc_space_desc_t *space;     /* identity and layout, given by kvc with all fields 0 and struct_size set: fill it
+                                    in, or point to your own; vocab_size is the number of logits, >= 1             */
     uint32_t context;            /* longest sequence, tokens                                                       */
     uint32_t max_batch_tokens;   /* most tokens in one forward call; 0 = no limit                                  */
     int32_t bos;                 /* token put before a text prompt; -1 = none                                      */
@@ -901,7 +902,7 @@ typedef struct kvc_forward_t {
     const int32_t *tokens;       /* the next n tokens                                                              */
     uint32_t n;                  /* >= 1                                                                           */
     uint32_t position;           /* of tokens[0]; the sequence holds this many tokens                              */
-    float *logits;               /* space.vocab_size floats for the last of the tokens, to be filled in; may be NULL */
+    float *logits;               /* space->vocab_size floats for the last of the tokens, to be filled in; may be NULL */
 } kvc_forward_t;
 
 typedef struct kvc_backend_t {

@@ -1,15 +1,12 @@
 // Versions of public structs: the rule of clone3(2).
 //
 // In:  a struct from an older caller is shorter; what it lacks has its default. One from a newer caller is longer; what
-// this library
-//      does not know must be zero. Shorter than the first release, or longer than any struct will be, is an error.
+//      this library does not know must be zero. Shorter than the first release, or longer than any struct will be, is an error.
 // Out: what this library knows is written, up to the caller's struct_size; the rest of a longer struct is zeroed.
 // In an array all elements have the struct_size of the first, which is the distance between them.
 //
-// Structs inside structs: kvc_space_desc_t points to kvc_rope_t and kvc_adapter_t, which carry their own struct_size
-// and are read by it (SpaceDesc, below). kvc_model_info_t contains a kvc_space_desc_t by value: that one's size is
-// therefore fixed for the life of an ABI number, its own struct_size must be the first released size exactly, and
-// growth goes behind it.
+// Structs inside structs: never by value, so that each may grow. kvc_space_desc_t points to kvc_rope_t and kvc_adapter_t
+// (SpaceDesc, below), kvc_model_info_t to kvc_space_desc_t (model/description); each is read by its own struct_size.
 #pragma once
 
 #include <algorithm>

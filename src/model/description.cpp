@@ -11,7 +11,7 @@ constexpr size_t kLargestStruct = 4096;
 constexpr size_t kLargestDigest = 64;
 constexpr uint32_t kMostAdapters = 1024;
 // Sizes at the first release, which older callers may still have.
-constexpr size_t kFirstRope = 80, kFirstAdapter = 32;
+constexpr size_t kFirstRope = 80, kFirstAdapter = 32, kFirstSpace = 112;
 
 template <typename... Values>
 Status bad(const char* format, Values... values) {
@@ -67,11 +67,11 @@ Status check_special(const char* name, int32_t token, int32_t vocab) {
 }  // namespace
 
 Status Description::take(const kvc_model_info_t& info) {
-  const kvc_space_desc_t& from = info.space;
-  // It lies in kvc_model_info_t by value, so its size is fixed; 0 is what clearing the struct leaves.
-  if (from.struct_size != 0 && from.struct_size != sizeof from) {
-    return bad("the backend's describe set space.struct_size to %zu: it is %zu", from.struct_size, sizeof from);
+  if (info.space == nullptr) {
+    return bad("the backend's describe set space to NULL: fill in the struct that it was given");
   }
+  kvc_space_desc_t from{};
+  KVC_RETURN_IF_ERROR(read_struct(info.space, info.space->struct_size, kFirstSpace, "kvc_space_desc_t", &from));
   if (from.vocab_size < 1) {
     return bad("the backend's describe set space.vocab_size to %d: it is the number of logits, at least 1",
                from.vocab_size);
@@ -83,7 +83,6 @@ Status Description::take(const kvc_model_info_t& info) {
   KVC_RETURN_IF_ERROR(check_special("eos", info.eos, from.vocab_size));
 
   space_ = from;
-  space_.struct_size = sizeof space_;
   space_.label = take_text(from.label, &label_);
   space_.attention = take_text(from.attention, &attention_);
   KVC_RETURN_IF_ERROR(take_digest("weights_digest", from.weights_digest, from.weights_digest_size, &weights_,

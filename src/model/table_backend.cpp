@@ -81,9 +81,11 @@ class TableBackend final : public Backend {
 
   Status start() {
     KVC_RETURN_IF_ERROR(check_table());
+    kvc_space_desc_t space{};
+    space.struct_size = sizeof space;
     kvc_model_info_t info{};
     info.struct_size = sizeof info;
-    info.space.struct_size = sizeof info.space;
+    info.space = &space;
     info.bos = info.eos = -1;
     Words words;
     KVC_RETURN_IF_ERROR(

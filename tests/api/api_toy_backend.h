@@ -65,15 +65,15 @@ class ToyBackend {
   kvc_status_t describe(kvc_model_info_t* info) {
     if (in_describe) in_describe();
     info->name = "toy";
-    info->space.weights_digest = "toy weights";
-    info->space.weights_digest_size = 11;
-    info->space.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    info->space.n_layers = kLayers;
-    info->space.n_kv_heads = 1;
-    info->space.k_head_dim = kDim;
-    info->space.dtype = KVC_F32;
-    info->space.page_tokens = page_tokens;
-    info->space.vocab_size = kVocab;
+    info->space->weights_digest = "toy weights";
+    info->space->weights_digest_size = 11;
+    info->space->none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
+    info->space->n_layers = kLayers;
+    info->space->n_kv_heads = 1;
+    info->space->k_head_dim = kDim;
+    info->space->dtype = KVC_F32;
+    info->space->page_tokens = page_tokens;
+    info->space->vocab_size = kVocab;
     info->context = context;
     info->bos = -1;
     info->eos = -1;

@@ -86,7 +86,7 @@ struct FakeModel {
     info->max_batch_tokens = 7;
     info->bos = 1;
     info->eos = -1;
-    kvc_space_desc_t& s = info->space;
+    kvc_space_desc_t& s = *info->space;
     s.struct_size = sizeof s;
     s.label = label;
     s.weights_digest = weights;
@@ -108,18 +108,20 @@ struct FakeModel {
     return self.result("describe", error, error_size);
   }
   static void forget_description() {
+    kvc_space_desc_t space{};
     kvc_model_info_t info{};
     info.struct_size = sizeof info;
+    info.space = &space;
     FakeModel scratch;
     describe(&scratch, &info, nullptr, 0);
     for (const void* text :
-         {static_cast<const void*>(info.name), static_cast<const void*>(info.space.label), info.space.weights_digest,
-          info.space.tokenizer_digest, static_cast<const void*>(info.space.rope->scaling),
-          static_cast<const void*>(info.space.attention), info.space.adapters[0].digest}) {
+         {static_cast<const void*>(info.name), static_cast<const void*>(space.label), space.weights_digest,
+          space.tokenizer_digest, static_cast<const void*>(space.rope->scaling),
+          static_cast<const void*>(space.attention), space.adapters[0].digest}) {
       std::memset(const_cast<void*>(text), '?', 3);
     }
-    const_cast<kvc_rope_t*>(info.space.rope)->base = 1;
-    const_cast<kvc_adapter_t*>(info.space.adapters)[1].scale = 99;
+    const_cast<kvc_rope_t*>(space.rope)->base = 1;
+    const_cast<kvc_adapter_t*>(space.adapters)[1].scale = 99;
   }
 
   static kvc_status_t tokenize(void* user_data, const char* text, size_t size, int32_t* tokens, size_t capacity,
@@ -288,13 +290,12 @@ TEST_F(TableBackendTest, KeepsACopyOfTheDescription) {
 TEST_F(TableBackendTest, LeavesOutWhatWasLeftOut) {
   model_.change = [](kvc_model_info_t* info) {
     info->name = nullptr;
-    info->space.struct_size = 0;
-    info->space.rope = nullptr;
-    info->space.n_adapters = 0;
-    info->space.attention = nullptr;
-    info->space.tokenizer_digest = nullptr;
-    info->space.tokenizer_digest_size = 0;
-    info->space.none = KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION | KVC_NONE_TOKENIZER;
+    info->space->rope = nullptr;
+    info->space->n_adapters = 0;
+    info->space->attention = nullptr;
+    info->space->tokenizer_digest = nullptr;
+    info->space->tokenizer_digest_size = 0;
+    info->space->none = KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION | KVC_NONE_TOKENIZER;
   };
   make(KVC_BACKEND_OWN_KV);
   EXPECT_EQ(backend_->info().name, "fake-1");  // the label, where there is no name
@@ -359,23 +360,35 @@ TEST_F(TableBackendTest, RefusesIncompleteTables) {
 }
 
 TEST_F(TableBackendTest, RefusesBadDescriptions) {
-  expect_bad_description([](auto* i) { i->space.vocab_size = 0; }, "vocab_size to 0");
-  expect_bad_description([](auto* i) { i->space.vocab_size = -5; }, "vocab_size to -5");
+  expect_bad_description([](auto* i) { i->space->vocab_size = 0; }, "vocab_size to 0");
+  expect_bad_description([](auto* i) { i->space->vocab_size = -5; }, "vocab_size to -5");
   expect_bad_description([](auto* i) { i->context = 0; }, "context to 0");
   expect_bad_description([](auto* i) { i->bos = 256; }, "bos to 256");
   expect_bad_description([](auto* i) { i->eos = -2; }, "eos to -2");
-  expect_bad_description([](auto* i) { i->space.struct_size = 8; }, "space.struct_size to 8");
-  expect_bad_description([](auto* i) { i->space.weights_digest = nullptr; }, "weights_digest");
-  expect_bad_description([](auto* i) { i->space.tokenizer_digest_size = 65; }, "tokenizer_digest of 65 bytes");
-  expect_bad_description([](auto* i) { i->space.adapters = nullptr; }, "n_adapters to 2");
-  expect_bad_description([](auto* i) { i->space.n_adapters = 5000; }, "n_adapters to 5000");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].struct_size = 40; },
+  expect_bad_description([](auto* i) { i->space->struct_size = 8; }, "struct_size 8 in a kvc_space_desc_t");
+  expect_bad_description([](auto* i) { i->space = nullptr; }, "space to NULL");
+  expect_bad_description([](auto* i) { i->space->weights_digest = nullptr; }, "weights_digest");
+  expect_bad_description([](auto* i) { i->space->tokenizer_digest_size = 65; }, "tokenizer_digest of 65 bytes");
+  expect_bad_description([](auto* i) { i->space->adapters = nullptr; }, "n_adapters to 2");
+  expect_bad_description([](auto* i) { i->space->n_adapters = 5000; }, "n_adapters to 5000");
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space->adapters)[1].struct_size = 40; },
                          "adapter 1");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[0].struct_size = 0; },
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space->adapters)[0].struct_size = 0; },
                          "kvc_adapter_t");
-  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space.adapters)[1].digest = nullptr; },
+  expect_bad_description([](auto* i) { const_cast<kvc_adapter_t*>(i->space->adapters)[1].digest = nullptr; },
                          "adapter's digest");
-  expect_bad_description([](auto* i) { const_cast<kvc_rope_t*>(i->space.rope)->struct_size = 5000; }, "kvc_rope_t");
+  expect_bad_description([](auto* i) { const_cast<kvc_rope_t*>(i->space->rope)->struct_size = 5000; }, "kvc_rope_t");
+}
+
+TEST_F(TableBackendTest, TakesADescriptionOfTheBackendsOwn) {
+  model_.change = [](kvc_model_info_t* info) {
+    static kvc_space_desc_t own;
+    own = *info->space;
+    own.n_layers = kLayers + 1;
+    info->space = &own;
+  };
+  make();
+  EXPECT_EQ(backend_->space_desc().n_layers, kLayers + 1);
 }
 
 TEST_F(TableBackendTest, ReadsStructsOfNewerCallers) {
@@ -387,7 +400,7 @@ TEST_F(TableBackendTest, ReadsStructsOfNewerCallers) {
   newer.rope.struct_size = sizeof newer;
   newer.rope.base = 7;
   newer.more = 0;
-  model_.change = [](kvc_model_info_t* info) { info->space.rope = &newer.rope; };
+  model_.change = [](kvc_model_info_t* info) { info->space->rope = &newer.rope; };
   make();
   EXPECT_EQ(backend_->space_desc().rope->base, 7);
   EXPECT_EQ(backend_->space_desc().rope->struct_size, sizeof(kvc_rope_t));

@@ -97,15 +97,15 @@ constexpr uint32_t kLayers = 2, kDim = 4, kMost = 64;
 
 kvc_status_t describe(void*, kvc_model_info_t* info, char*, size_t) {
   info->name = "toy";
-  info->space.weights_digest = "toy";
-  info->space.weights_digest_size = 3;
-  info->space.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-  info->space.n_layers = kLayers;
-  info->space.n_kv_heads = 1;
-  info->space.k_head_dim = kDim;
-  info->space.dtype = KVC_F32;
-  info->space.page_tokens = 4;
-  info->space.vocab_size = kVocab;
+  info->space->weights_digest = "toy";
+  info->space->weights_digest_size = 3;
+  info->space->none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
+  info->space->n_layers = kLayers;
+  info->space->n_kv_heads = 1;
+  info->space->k_head_dim = kDim;
+  info->space->dtype = KVC_F32;
+  info->space->page_tokens = 4;
+  info->space->vocab_size = kVocab;
   info->context = kMost;
   info->bos = info->eos = -1;
   return KVC_OK;

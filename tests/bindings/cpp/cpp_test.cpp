@@ -393,7 +393,7 @@ class Counter : public kvc::Backend {
                  .page_tokens(4)
                  .vocab_size(5);
     info.name = "counter";
-    info.space = space_.c_desc();
+    *info.space = space_.c_desc();
     info.context = 4096;
     info.bos = info.eos = -1;
     return KVC_OK;
