@@ -3,6 +3,7 @@
 
 usage: summary.py BUILD=REPORT ...        Exit status 1 if a test failed, or a report is missing.
 """
+import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -12,11 +13,13 @@ from pathlib import Path
 SHOWN = 6000    # characters of a failing test's output
 
 
-def label_of(case):
-    for entry in case.iter("property"):
-        if entry.get("name") == "cmake_labels":
-            return entry.get("value")
-    return case.get("name").split("/")[0]
+def labels_of(report):
+    """name -> first label, from what `ctest --show-only=json-v1` printed beside the report."""
+    listing = Path(report).with_suffix(".json")
+    if not listing.exists():
+        return {}
+    properties = {test["name"]: test.get("properties", []) for test in json.loads(listing.read_text())["tests"]}
+    return {name: p["value"][0] for name, ps in properties.items() for p in ps if p["name"] == "LABELS" and p["value"]}
 
 
 def outcome_of(case):
@@ -27,11 +30,13 @@ def outcome_of(case):
 
 def read(report):
     """(label, name, outcome, seconds, output) of every test in a report."""
+    labels = labels_of(report)
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         output = case.findtext("system-out") or ""
         failure = case.find("failure")
         reason = failure.get("message", "") if failure is not None else ""
-        yield label_of(case), case.get("name"), outcome_of(case), float(case.get("time") or 0), output, reason
+        name = case.get("name")
+        yield labels.get(name, name.split("/")[0]), name, outcome_of(case), float(case.get("time") or 0), output, reason
 
 
 def main():
