@@ -405,7 +405,7 @@ typedef struct kvc_response_t {
     size_t text_size;            /* bytes without the zero                                                          */
     const int32_t *tokens;       /* the answer's tokens                                                             */
     size_t n_tokens;
-    uint32_t cache_hit;          /* 1 if any token of the prompt was found in the cache                             */
+    uint32_t cache_hit;          /* 1 if any token of the prompt, but a bos alone, was found in the cache           */
     uint32_t prompt_tokens;      /* length of the prompt                                                            */
     uint32_t cached_tokens;      /* tokens of the prompt whose K/V was reused                                       */
     uint32_t computed_tokens;    /* tokens of the prompt whose K/V was computed                                     */
@@ -477,7 +477,7 @@ KVC_API kvc_status_t kvc_step(kvc_engine_t *engine, int32_t *busy) KVC_NOEXCEPT;
 /* Releases a response. NULL is allowed. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API void kvc_response_free(kvc_response_t *response) KVC_NOEXCEPT;
 
-/* Text to tokens with the engine's model, as kvc_process does it. At most `capacity` are written; *n gets the full number.
+/* Text to tokens with the engine's model, without the bos that kvc_process puts before a text prompt. At most `capacity` are written; *n gets the full number.
  * Errors: KVC_E_BUFFER (n is set), KVC_E_UTF8, KVC_E_UNSUPPORTED (no model). Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_tokenize(kvc_engine_t *engine, const char *text, size_t text_size, int32_t *tokens,
                                   size_t capacity, size_t *n) KVC_NOEXCEPT;
@@ -700,7 +700,7 @@ KVC_API kvc_status_t kvc_session_read_all(kvc_session_t *session, size_t from, s
 KVC_API kvc_status_t kvc_session_truncate(kvc_session_t *session, size_t n) KVC_NOEXCEPT;
 
 /* Opens a second session with the same committed tokens. O(1): pages are shared, also the unfinished last one, which is copied
- * when either appends. Errors: KVC_E_ORDER (uncommitted tokens). Ownership: kvc_session_close.
+ * when either appends. Errors: KVC_E_ORDER (uncommitted tokens), KVC_E_NO_MEMORY. Ownership: kvc_session_close.
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_fork(kvc_session_t *session, kvc_session_t **fork) KVC_NOEXCEPT;
 

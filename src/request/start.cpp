@@ -18,6 +18,11 @@ std::span<const int32_t> reusable(const Job& job) noexcept {
   return job.request.action == KVC_ACTION_PROCESS ? prompt.first(prompt.size() - 1) : prompt;
 }
 
+// All text prompts share their bos: found alone, it is no hit.
+size_t without_bos_alone(const Job& job, const ModelInfo& model, size_t found) noexcept {
+  return found == 1 && job.prompt.front() == model.bos ? 0 : found;
+}
+
 }  // namespace
 
 void Scheduler::start(Job* job) noexcept {
@@ -42,7 +47,8 @@ Status Scheduler::try_start(Job* job, bool* complete) {
   const bool reuse = !request.no_cache && cache_->options().reuse;
 
   if (request.action == KVC_ACTION_RETRIEVE) {
-    const size_t found = reuse ? cache_->probe(*space_, request.tenant, prefix) : 0;
+    const size_t found =
+        reuse ? without_bos_alone(*job, backend_->info(), cache_->probe(*space_, request.tenant, prefix)) : 0;
     answer.cached_tokens = static_cast<uint32_t>(found);
     answer.miss_reason = !reuse                   ? KVC_MISS_DISABLED
                          : found == prefix.size() ? KVC_MISS_NONE
@@ -69,6 +75,14 @@ Status Scheduler::try_start(Job* job, bool* complete) {
   } else {
     KVC_RETURN_IF_ERROR(run.session->match(prefix, &reused));
     answer.miss_reason = run.session->miss(&answer.miss_text);
+    if (reused > 0 && without_bos_alone(*job, backend_->info(), reused) == 0) {
+      KVC_RETURN_IF_ERROR(run.session->truncate(0));
+      reused = 0;
+      if (answer.miss_reason == KVC_MISS_PARTIAL) {
+        answer.miss_reason = KVC_MISS_NEW;
+        answer.miss_text = "miss: nothing but the bos was stored here, or all else is evicted";
+      }
+    }
   }
   run.committed = static_cast<uint32_t>(reused);
   answer.cached_tokens = run.committed;

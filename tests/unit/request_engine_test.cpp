@@ -225,7 +225,7 @@ TEST_F(RequestEngineTest, ReusesPromptAndAnswer) {
   const auto question = random_tokens(4, 10);
   next_turn.insert(next_turn.end(), question.begin(), question.end());
   const Answer turn = toy_.process(token_request(next_turn, 20));
-  EXPECT_EQ(turn.cached_tokens, 56u);  // 59 of prompt and answer, in whole pages of 8
+  EXPECT_EQ(turn.cached_tokens, 59u);  // all of prompt and answer but the last token, which was never fed
   EXPECT_EQ(turn.miss_reason, KVC_MISS_PARTIAL);
 
   Request private_turn = token_request(next_turn, 20);
@@ -240,9 +240,20 @@ TEST_F(RequestEngineTest, ReusesPromptAndAnswer) {
   EXPECT_EQ(s.completed, 4u);
   EXPECT_EQ(s.hits, 2u);
   EXPECT_EQ(s.misses, 2u);
-  EXPECT_EQ(s.cached_tokens, 39u + 56u);
+  EXPECT_EQ(s.cached_tokens, 39u + 59u);
   EXPECT_EQ(s.prompt_tokens, s.cached_tokens + s.computed_tokens);
   EXPECT_EQ(s.generated_tokens, 80u);
+}
+
+TEST_F(RequestEngineTest, ABosAloneIsNoHit) {
+  toy_.process(text_request("one thing", 4));
+  const Answer other = toy_.process(text_request("another", 4));
+  EXPECT_EQ(other.cached_tokens, 0u);
+  EXPECT_EQ(other.miss_reason, KVC_MISS_NEW);
+  const Answer shared = toy_.process(text_request("on the other hand", 4));
+  EXPECT_EQ(shared.cached_tokens, 3u);
+  EXPECT_EQ(shared.miss_reason, KVC_MISS_PARTIAL);
+  EXPECT_EQ(toy_.engine->stats().hits, 1u);
 }
 
 TEST_F(RequestEngineTest, StoresNothingWithoutCache) {
@@ -279,21 +290,21 @@ TEST_F(RequestEngineTest, StoresRetrievesAndPrefetches) {
   EXPECT_EQ(a.ttft_ns, 0u);
   EXPECT_TRUE(a.tokens.empty());
   a = toy_.process(r);
-  EXPECT_EQ(a.cached_tokens, 40u);  // whole pages
-  EXPECT_EQ(a.computed_tokens, 4u);
+  EXPECT_EQ(a.cached_tokens, 44u);
+  EXPECT_EQ(a.computed_tokens, 0u);
 
   r.action = KVC_ACTION_RETRIEVE;
   const uint64_t matches = toy_.cache->stats().matches;
   a = toy_.process(r);
-  EXPECT_EQ(a.cached_tokens, 40u);
+  EXPECT_EQ(a.cached_tokens, 44u);
   EXPECT_EQ(a.computed_tokens, 0u);
-  EXPECT_EQ(a.miss_reason, KVC_MISS_PARTIAL);
+  EXPECT_EQ(a.miss_reason, KVC_MISS_NONE);
   EXPECT_EQ(toy_.cache->stats().matches, matches);
 
   const uint64_t computed = toy_.model.tokens_computed;
   r.action = KVC_ACTION_PREFETCH;
   a = toy_.process(r);
-  EXPECT_EQ(a.cached_tokens, 40u);
+  EXPECT_EQ(a.cached_tokens, 44u);
   EXPECT_EQ(a.status, KVC_OK);
   EXPECT_EQ(toy_.cache->stats().matches, matches + 1);
   EXPECT_EQ(toy_.model.tokens_computed, computed);
