@@ -40,7 +40,8 @@ constexpr uint64_t kClosed = 1u << 29;
 constexpr uint64_t kWaitedFor = 1u << 28;
 constexpr uint64_t kUsers = (1u << 28) - 1;
 
-struct Slot {
+// A cache line each: calls on different handles do not meet.
+struct alignas(64) Slot {
   std::atomic<uint64_t> state{0};
   std::atomic<uint32_t> epoch{0};      // process that published it
   std::atomic<uint32_t> next_free{0};  // index + 1; 0: none

@@ -12,7 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include <pthread.h>
+#include "base/striped_mutex.h"
 
 namespace kvc {
 
@@ -22,7 +22,7 @@ class AccessBuffer {
  public:
   // False: the buffer is full, the note was not taken.
   bool note(Page* page) noexcept {
-    Stripe& stripe = stripes_[mine()];
+    Stripe& stripe = stripes_[thread_stripe(kStripes)];
     stripe.acquire();
     const bool taken = stripe.n < kNotes;
     if (taken) stripe.pages[stripe.n++] = page;
@@ -30,18 +30,15 @@ class AccessBuffer {
     return taken;
   }
 
-  // Hands every note to use(page) and forgets them. Callers are serialised by the policy's lock.
+  // Hands the notes of all threads, or of the calling thread alone, to use(page) and forgets them. Callers are
+  // serialised by the policy's lock.
   template <typename Use>
   void drain(Use use) noexcept {
-    for (Stripe& stripe : stripes_) {
-      Page* pages[kNotes];
-      stripe.acquire();
-      const uint32_t n = stripe.n;
-      for (uint32_t i = 0; i < n; ++i) pages[i] = stripe.pages[i];
-      stripe.n = 0;
-      stripe.release();
-      for (uint32_t i = 0; i < n; ++i) use(pages[i]);
-    }
+    for (Stripe& stripe : stripes_) drain(stripe, use);
+  }
+  template <typename Use>
+  void drain_own(Use use) noexcept {
+    drain(stripes_[thread_stripe(kStripes)], use);
   }
 
  private:
@@ -62,10 +59,15 @@ class AccessBuffer {
     void release() noexcept { busy.store(false, std::memory_order_release); }
   };
 
-  static uint32_t mine() noexcept {
-    // Thread ids are addresses of thread descriptors: the upper bits tell threads apart.
-    const auto id = static_cast<uint64_t>(pthread_self());
-    return static_cast<uint32_t>((id * 0x9e3779b97f4a7c15u) >> 32) % kStripes;
+  template <typename Use>
+  static void drain(Stripe& stripe, Use& use) noexcept {
+    Page* pages[kNotes];
+    stripe.acquire();
+    const uint32_t n = stripe.n;
+    for (uint32_t i = 0; i < n; ++i) pages[i] = stripe.pages[i];
+    stripe.n = 0;
+    stripe.release();
+    for (uint32_t i = 0; i < n; ++i) use(pages[i]);
   }
 
   Stripe stripes_[kStripes];

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/striped_mutex.h"
 #include "cache/access_buffer.h"
 #include "cache/page.h"
 #include "cache/session.h"
@@ -136,6 +137,7 @@ class Cache {
   // What the policy is told (eviction.cpp).
   void record_use(Page* page) noexcept;
   void drain_uses() noexcept;
+  void tell_use(Page* last, uint64_t now) noexcept;
   void settle(Page* page) noexcept;
   void settle_locked(Page* page) noexcept;
   void raise_priority(Page* last, int32_t priority) noexcept;
@@ -162,7 +164,7 @@ class Cache {
   const Codec* codec_ = nullptr;
   std::unique_ptr<Counters> counters_;
 
-  std::shared_mutex index_mutex_;
+  StripedSharedMutex index_mutex_;
   std::mutex policy_mutex_;
   AccessBuffer uses_;
   std::mutex spaces_mutex_;

@@ -13,24 +13,27 @@ void Cache::record_use(Page* page) noexcept {
   if (uses_.note(page)) return;
   std::unique_lock policy(policy_mutex_, std::try_to_lock);
   if (!policy.owns_lock()) return;  // dropped: the policy estimates
-  drain_uses();
+  // Own notes only: the pages that other threads use are in the caches of their processors.
+  const uint64_t now = clock_.now_ns();
+  uses_.drain_own([&](Page* last) { tell_use(last, now); });
   (void)uses_.note(page);
 }
 
-// Hands the notes to the policy. With the index lock (shared or exclusive) and the policy's held.
+// Hands all notes to the policy. With the index lock (shared or exclusive) and the policy's held.
 void Cache::drain_uses() noexcept {
   const uint64_t now = clock_.now_ns();
-  uses_.drain([&](Page* last) {
-    for (Page* page = last; page != nullptr; page = page->parent) {
-      page->used_ns.store(now, std::memory_order_relaxed);
-      if (!page->published) continue;
-      if (page->finished) {
-        page->finished = false;  // it did come back
-        policy_->evictable(*page, page->candidate);
-      }
-      policy_->hit(*page);
+  uses_.drain([&](Page* last) { tell_use(last, now); });
+}
+
+void Cache::tell_use(Page* last, uint64_t now) noexcept {
+  for (Page* page = last; page != nullptr; page = page->parent) {
+    page->used_ns.store(now, std::memory_order_relaxed);
+    if (page->finished) {
+      page->finished = false;  // it did come back
+      policy_->evictable(*page, page->candidate);
     }
-  });
+    policy_->hit(*page);
+  }
 }
 
 // Tells the policy whether a page may go now. With the index lock held, shared or exclusive.
@@ -43,7 +46,8 @@ void Cache::settle_locked(Page* page) noexcept {
   // A page that is taken up again after this (references under the shared lock) stays a candidate; evict_one looks
   // again.
   const bool free = page->references.load(std::memory_order_acquire) == 0;
-  policy_->evictable(*page, free && page->n_children == 0 && !page->pinned);
+  const bool may_go = free && page->n_children == 0 && !page->pinned;
+  if (may_go != page->candidate) policy_->evictable(*page, may_go);
 }
 
 void Cache::raise_priority(Page* last, int32_t priority) noexcept {

@@ -67,7 +67,7 @@ Page* Cache::publish(Page* page) noexcept {
   if (found.best != nullptr && found.common == size_t{found.best->tokens} * width) {
     drain_uses();  // former uses would otherwise count as a return later
     found.best->finished = true;
-    settle_locked(found.best);
+    policy_->evictable(*found.best, found.best->candidate);
   }
   counters_->pages.fetch_add(1, std::memory_order_relaxed);
   return page;

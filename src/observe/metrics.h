@@ -5,16 +5,26 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/striped_mutex.h"
+
 namespace kvc {
 
-// A number that only grows.
+// A number that only grows. Threads add to different cache lines.
 class Counter {
  public:
-  void add(uint64_t n = 1) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
-  uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void add(uint64_t n = 1) noexcept { parts_[thread_stripe(kParts)].value.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t get() const noexcept {
+    uint64_t sum = 0;
+    for (const Part& part : parts_) sum += part.value.load(std::memory_order_relaxed);
+    return sum;
+  }
 
  private:
-  std::atomic<uint64_t> value_{0};
+  static constexpr size_t kParts = 8;
+  struct alignas(64) Part {
+    std::atomic<uint64_t> value{0};
+  };
+  Part parts_[kParts];
 };
 
 // Distribution of durations in nanoseconds over the whole range of uint64_t, relative error below 1/64 (1.6 %).
