@@ -16,7 +16,7 @@ Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId&
   page->key = id.word();
   page->bytes = blob.bytes();
   page->depth = depth;
-  page->tokens = static_cast<uint32_t>(tokens.size());
+  page->tokens = page->n_tokens = static_cast<uint32_t>(tokens.size());
   page->id = id;
   page->root = root;
   page->blob = std::move(blob);

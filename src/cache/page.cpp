@@ -23,8 +23,8 @@ size_t common_prefix(const std::byte* a, const std::byte* b, size_t n) noexcept 
 
 // Lexicographic order; of two that begin alike the shorter comes first.
 bool precedes(const Page* a, const Page* b, uint32_t width) noexcept {
-  const int order = std::memcmp(a->token_bytes(), b->token_bytes(), size_t{std::min(a->tokens, b->tokens)} * width);
-  return order != 0 ? order < 0 : a->tokens < b->tokens;
+  const int order = std::memcmp(a->token_bytes(), b->token_bytes(), size_t{std::min(a->n_tokens, b->n_tokens)} * width);
+  return order != 0 ? order < 0 : a->n_tokens < b->n_tokens;
 }
 
 // Heap order. Identities are keyed hashes: as good as random, and different for different tokens.
@@ -91,7 +91,7 @@ void unpack_tokens(uint32_t width, const std::byte* bytes, size_t n, int32_t* ou
 Found find_child(Page* treap, const std::byte* key, size_t key_bytes, uint32_t width, size_t page_bytes) noexcept {
   Found found;
   while (treap != nullptr) {
-    const size_t node_bytes = size_t{treap->tokens} * width;
+    const size_t node_bytes = size_t{treap->n_tokens} * width;
     const size_t common = common_prefix(treap->token_bytes(), key, std::min(node_bytes, key_bytes));
     if (common == page_bytes) {
       found.exact = treap;

@@ -37,24 +37,27 @@ struct Root {
   std::atomic<uint32_t> references{0};  // users: open sessions, an eviction in progress
 };
 
-struct Page : PolicyEntry {
+// What uses of a page write fills its first cache line, what walking reads begins on the next: a walk does not wait for
+// lines that another processor wrote to.
+struct alignas(64) Page : PolicyEntry {
+  std::atomic<uint64_t> used_ns{0};     // last use
+  std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
+
+  // Guarded by the index lock: exclusive to write.
+  bool pinned = false;
+  alignas(64) Page* left = nullptr;  // in the treap of the parent's children
+  Page* right = nullptr;
+  Page* children = nullptr;  // treap of own children
+  uint32_t n_children = 0;
+
   // Immutable once the page is published (or sealed, if private).
+  uint32_t n_tokens = 0;  // PolicyEntry::tokens, for walks
+  bool published = false;
   PageId id;
   Page* parent = nullptr;  // nullptr: a first page
   Root* root = nullptr;
   BlobRef blob;
   uint64_t sealed_ns = 0;
-  bool published = false;
-
-  // Guarded by the index lock: exclusive to write.
-  bool pinned = false;
-  uint32_t n_children = 0;
-  Page* left = nullptr;  // in the treap of the parent's children
-  Page* right = nullptr;
-  Page* children = nullptr;  // treap of own children
-
-  std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
-  std::atomic<uint64_t> used_ns{0};     // last use
 
   // `tokens` ids of space.token_width() bytes each follow the struct. page_tokens of them; fewer in a short page: the
   // unfinished end of a session that was closed. A short page is never continued, only borrowed.

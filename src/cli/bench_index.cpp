@@ -156,7 +156,9 @@ void bench_scaling(const Index& index, Report* report) {
   // Each thread its own prompts; a thread alone does what the first of two does.
   std::vector<size_t> turn(2);
   const auto different = [&](unsigned t) {
-    index.match(index.prompts()[(2 * turn[t]++ + t) % index.prompts().size()]);
+    // All prompts, from different places on: one thread has as many in its caches as two together.
+    const size_t n = index.prompts().size();
+    index.match(index.prompts()[(turn[t]++ + t * n / 2) % n]);
   };
   const auto same = [&](unsigned) { index.match(index.prompts()[0]); };
   // What the machine itself gives two threads: arithmetic that shares nothing.

@@ -24,9 +24,9 @@ struct PageDeleter {
 using OwnedPage = std::unique_ptr<Page, PageDeleter>;
 
 OwnedPage make_page(uint32_t width, const std::vector<int32_t>& tokens, Random* random) {
-  void* memory = std::malloc(sizeof(Page) + tokens.size() * width);
+  void* memory = std::aligned_alloc(alignof(Page), (sizeof(Page) + tokens.size() * width + 63) / 64 * 64);
   OwnedPage page(new (memory) Page());
-  page->tokens = static_cast<uint32_t>(tokens.size());
+  page->tokens = page->n_tokens = static_cast<uint32_t>(tokens.size());
   pack_tokens(width, tokens, page->token_bytes());
   for (uint8_t& byte : page->id.bytes) byte = static_cast<uint8_t>(random->next());
   return page;
