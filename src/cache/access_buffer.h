@@ -1,12 +1,12 @@
 // Uses of pages on their way to the policy.
 //
 // A match would otherwise take the policy's lock for every page it finds, and matches on several threads would wait for
-// one another. Instead it notes its deepest page in one of a few small buffers, chosen by thread; whoever holds the
-// policy's lock next empties them all. A note that finds its buffer full and the policy busy is dropped: policies
-// estimate (Caffeine's read buffers do so too).
+// one another. Instead it notes its deepest page in one of a few small buffers, chosen by thread (Caffeine's read
+// buffers do so too). Who finds its buffer full hands the notes in it on; whoever needs the policy to know all empties
+// them all.
 //
-// Notes are raw pointers: they are written under the shared index lock, and eviction empties the buffers, under the
-// exclusive one, before it frees any page.
+// Notes are raw pointers: they are written and handed on under the shared index lock, and eviction empties the buffers,
+// under the exclusive one, before it frees any page.
 #pragma once
 
 #include <atomic>
@@ -30,8 +30,7 @@ class AccessBuffer {
     return taken;
   }
 
-  // Hands the notes of all threads, or of the calling thread alone, to use(page) and forgets them. Callers are
-  // serialised by the policy's lock.
+  // Hands the notes of all threads, or of the calling thread alone, to use(page) and forgets them.
   template <typename Use>
   void drain(Use use) noexcept {
     for (Stripe& stripe : stripes_) drain(stripe, use);

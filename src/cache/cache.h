@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/spinning_mutex.h"
 #include "base/striped_mutex.h"
 #include "cache/access_buffer.h"
 #include "cache/page.h"
@@ -165,7 +166,7 @@ class Cache {
   std::unique_ptr<Counters> counters_;
 
   StripedSharedMutex index_mutex_;
-  std::mutex policy_mutex_;
+  SpinningMutex policy_mutex_;
   AccessBuffer uses_;
   std::mutex spaces_mutex_;
   std::map<Digest, std::weak_ptr<const Space>> spaces_;

@@ -11,11 +11,13 @@ namespace kvc {
 // Notes that a match used a page and all before it. With the shared index lock held.
 void Cache::record_use(Page* page) noexcept {
   if (uses_.note(page)) return;
-  std::unique_lock policy(policy_mutex_, std::try_to_lock);
-  if (!policy.owns_lock()) return;  // dropped: the policy estimates
-  // Own notes only: the pages that other threads use are in the caches of their processors.
+  // Own notes only: the pages that other threads use are in the caches of their processors. One at a time, so that
+  // nobody waits for long; the index lock keeps their pages.
   const uint64_t now = clock_.now_ns();
-  uses_.drain_own([&](Page* last) { tell_use(last, now); });
+  uses_.drain_own([&](Page* last) {
+    std::lock_guard policy(policy_mutex_);
+    tell_use(last, now);
+  });
   (void)uses_.note(page);
 }
 
