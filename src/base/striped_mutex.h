@@ -31,8 +31,10 @@ class StripedSharedMutex {
 
  private:
   static constexpr size_t kStripes = 16;
-  struct alignas(64) Stripe {
+  // At least a line apart, without asking for alignment: aligned allocations fragment older C libraries' heaps.
+  struct Stripe {
     std::shared_mutex mutex;
+    char apart[64];
   };
   Stripe stripes_[kStripes];
 };

@@ -44,7 +44,7 @@ class AccessBuffer {
   static constexpr uint32_t kStripes = 8;
   static constexpr uint32_t kNotes = 30;
 
-  struct alignas(64) Stripe {
+  struct Stripe {
     std::atomic<bool> busy{false};
     uint32_t n = 0;
     Page* pages[kNotes];
