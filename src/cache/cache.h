@@ -45,7 +45,6 @@ struct CacheOptions {
   std::string codec = "identity";
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
-  uint64_t seed = 0;  // for the shape of the index only
   bool reuse = true;  // false: matches find nothing (mode "training")
 };
 
@@ -153,6 +152,7 @@ class Cache {
   bool new_blob(size_t bytes, BlobRef* out) noexcept;
   void free_tensor(StoredTensor* tensor) noexcept;
 
+  const Page* find_page(const PageId& id) const;  // inspect.cpp
   void describe(const Page& page, uint64_t now, PageInfo* out) const;
 
   const CacheOptions options_;

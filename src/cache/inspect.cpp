@@ -60,35 +60,45 @@ std::vector<PageInfo> Cache::pages(const std::string* tenant) {
   return out;
 }
 
-Status Cache::page_info(const PageId& id, PageInfo* out) {
-  std::shared_lock index(index_mutex_);
-  std::lock_guard policy(policy_mutex_);
-  drain_uses();
+// With the index lock held. nullptr: no such page.
+const Page* Cache::find_page(const PageId& id) const {
+  const Page* found = nullptr;
   auto visit = [&](const Page& page) {
-    if (page.id != id) return true;
-    describe(page, clock_.now_ns(), out);
-    return false;
+    if (page.id == id) found = &page;
+    return found == nullptr;
   };
   for (const auto& [name, root] : roots_) {
-    if (!visit_pages(root->children, visit)) return Status::ok();
+    if (!visit_pages(root->children, visit)) break;
   }
+  return found;
+}
+
+namespace {
+
+Status no_such_page(const PageId& id) {
   return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted",
                to_hex(id.bytes).c_str());
 }
 
+}  // namespace
+
+Status Cache::page_info(const PageId& id, PageInfo* out) {
+  std::shared_lock index(index_mutex_);
+  const Page* page = find_page(id);
+  if (page == nullptr) return no_such_page(id);
+  std::lock_guard policy(policy_mutex_);
+  drain_uses();
+  describe(*page, clock_.now_ns(), out);
+  return Status::ok();
+}
+
 Status Cache::page_tokens(const PageId& id, std::vector<int32_t>* out) {
   std::shared_lock index(index_mutex_);
-  auto visit = [&](const Page& page) {
-    if (page.id != id) return true;
-    out->resize(page.tokens);
-    unpack_tokens(page.root->space->token_width(), page.token_bytes(), page.tokens, out->data());
-    return false;
-  };
-  for (const auto& [name, root] : roots_) {
-    if (!visit_pages(root->children, visit)) return Status::ok();
-  }
-  return error(KVC_E_NOT_FOUND, "no page %.16s... is held: it was never sealed here, or is evicted",
-               to_hex(id.bytes).c_str());
+  const Page* page = find_page(id);
+  if (page == nullptr) return no_such_page(id);
+  out->resize(page->tokens);
+  unpack_tokens(page->root->space->token_width(), page->token_bytes(), page->tokens, out->data());
+  return Status::ok();
 }
 
 }  // namespace kvc

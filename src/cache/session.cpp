@@ -138,10 +138,6 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
                    length, tokens.size());
     }
   }
-  // Room first, so that nothing can fail once references are taken.
-  tail_tokens_.reserve(geometry().page_tokens);
-  open_.reserve(1);
-
   size_t total = 0;
   bool raise = false;
   Cache::Walk found;
@@ -233,8 +229,6 @@ Status Session::truncate(size_t n) {
     return Status::ok();
   }
   fill_path();
-  tail_tokens_.reserve(page_tokens);
-  open_.reserve(1);
   const size_t pages = n / page_tokens;
   Page* const last = pages > 0 ? page_at(pages - 1) : nullptr;
   Page* const source = n % page_tokens != 0 ? page_at(pages) : nullptr;
@@ -256,8 +250,6 @@ Status Session::fork(std::unique_ptr<Session>* out) {
     return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
   std::unique_ptr<Session> twin;
   KVC_RETURN_IF_ERROR(cache_->open_session(space_, options_, &twin));
-  twin->open_.reserve(1);
-  twin->tail_tokens_.reserve(geometry().page_tokens);
   // Nothing below fails. This session keeps what the twin takes references on.
   twin->priority_ = priority_;
   twin->matched_ = matched_;

@@ -102,6 +102,7 @@ class Session {
   void fill_path() noexcept;
   Page* page_at(size_t i) const noexcept;
   Status copy_tokens(size_t from, size_t n, int32_t* out);
+  bool streams(size_t n_tokens, size_t n_layers) const noexcept;
 
   // session_write.cpp
   Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;

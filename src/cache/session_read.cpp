@@ -117,8 +117,7 @@ Status Session::read_all(size_t from, size_t n, std::span<const TensorView> k, s
     if (!v.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_VALUE, from, n, v[layer]));
   }
   fill_path();
-  const bool streaming =
-      n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
+  const bool streaming = streams(n, g.n_layers);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     if (!k.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_KEY, from, n, k[layer], streaming));
     if (!v.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_VALUE, from, n, v[layer], streaming));

@@ -121,14 +121,19 @@ void Session::write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, 
   }
 }
 
+// Whether a copy of K and V is so large that it goes past the processor's caches.
+bool Session::streams(size_t n_tokens, size_t n_layers) const noexcept {
+  const PageGeometry& g = geometry();
+  return n_tokens * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * n_layers >= kStreamingBytes;
+}
+
 Status Session::append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_append(layer, k, v, n));
   const size_t at = cursor_[layer];
   KVC_RETURN_IF_ERROR(make_room(at + n));
-  const bool streaming =
-      n * (geometry().row_bytes(KVC_KEY) + geometry().row_bytes(KVC_VALUE)) * geometry().n_kv_heads >= kStreamingBytes;
+  const bool streaming = streams(n, 1);
   write_rows(layer, KVC_KEY, at, n, k, streaming);
   write_rows(layer, KVC_VALUE, at, n, v, streaming);
   cursor_[layer] = static_cast<uint32_t>(at + n);
@@ -148,8 +153,7 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
     end = std::max(end, cursor_[layer] + n);
   }
   KVC_RETURN_IF_ERROR(make_room(end));
-  const bool streaming =
-      n * (g.row_bytes(KVC_KEY) + g.row_bytes(KVC_VALUE)) * g.n_kv_heads * g.n_layers >= kStreamingBytes;
+  const bool streaming = streams(n, g.n_layers);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     write_rows(layer, KVC_KEY, cursor_[layer], n, k[layer], streaming);
     write_rows(layer, KVC_VALUE, cursor_[layer], n, v[layer], streaming);

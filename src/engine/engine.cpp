@@ -62,7 +62,6 @@ CacheOptions cache_options(const Settings& settings) {
   options.codec = settings.codec;
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);
-  options.seed = settings.seed;
   options.reuse = settings.reuse;
   return options;
 }

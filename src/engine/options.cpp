@@ -89,9 +89,6 @@ constexpr OptionRow kOptions[] = {
      "Requests that may wait; one more is refused with KVC_E_QUEUE_FULL.", "0.1.0", &Settings::max_queue},
     {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr,
      "Time allowed to requests that name no deadline of their own; 0 is none.", "0.1.0", &Settings::deadline_ns},
-    {"seed", KVC_OPTION_INTEGER, "0", "0", "9223372036854775807", nullptr,
-     "Seed of the engine's own random numbers (shape of internal structures; answers have the seed of their request).",
-     "0.1.0", &Settings::seed},
     {"secret", KVC_OPTION_TEXT, "", "", "", nullptr,
      "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the "
      "zero key. Machines "

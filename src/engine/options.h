@@ -33,7 +33,6 @@ struct Settings {
   uint32_t prefill_chunk = 0;
   uint32_t max_queue = 0;
   uint64_t deadline_ns = 0;
-  uint64_t seed = 0;
   std::string secret;
 };
 
