@@ -16,7 +16,7 @@ MAY_USE = {
     "memory": {"base"},
     "attend": {"base"},
     "codec": {"attend", "base"},
-    "tier": {"memory", "base"},
+    "tier": {"codec", "memory", "base"},
     "policy": {"memory", "base"},
     "cache": {"policy", "tier", "codec", "attend", "memory", "observe", "base"},
     "model": {"cache", "attend"},
