@@ -1,0 +1,26 @@
+# Tests of kvc with llama.cpp: built and run where bindings/llama/setup has fetched it, or KVC_LLAMA_LIB names one.
+set(llama_include "${PROJECT_SOURCE_DIR}/build/llama/include")
+set(llama_lib "$ENV{KVC_LLAMA_LIB}")
+if(NOT llama_lib)
+  set(llama_lib "${PROJECT_SOURCE_DIR}/build/llama/lib")
+endif()
+if(NOT EXISTS "${llama_include}/llama.h" OR NOT EXISTS "${llama_lib}/libllama.so")
+  kvc_script(llama/all model ${CMAKE_COMMAND} -E env sh -c
+    "echo 'SKIPPED: no llama.cpp in build/llama; bindings/llama/setup fetches it'; exit 77")
+  return()
+endif()
+
+set(llama_models "${PROJECT_BINARY_DIR}/tests/llama_models")
+set(llama_script ${CMAKE_CURRENT_LIST_DIR}/make_models.py)
+add_custom_command(OUTPUT ${llama_models}/llama.gguf
+  COMMAND ${Python3_EXECUTABLE} -B ${llama_script} ${llama_models} DEPENDS ${llama_script} VERBATIM)
+add_custom_target(kvc_llama_models DEPENDS ${llama_models}/llama.gguf)
+
+kvc_gtest(llama model kvc)
+add_dependencies(kvc_llama_tests kvc_llama_models)
+target_include_directories(kvc_llama_tests SYSTEM PRIVATE ${llama_include})
+target_link_libraries(kvc_llama_tests PRIVATE ${llama_lib}/libllama.so ${llama_lib}/libggml.so ${llama_lib}/libggml-base.so)
+target_compile_definitions(kvc_llama_tests PRIVATE
+  KVC_TEST_LLAMA_LIB="${llama_lib}" KVC_TEST_LLAMA_MODELS="${llama_models}"
+  KVC_TEST_REAL_MODEL="${PROJECT_SOURCE_DIR}/build/llama/model.gguf")
+set_target_properties(kvc_llama_tests PROPERTIES BUILD_RPATH "${llama_lib}")
