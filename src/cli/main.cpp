@@ -25,7 +25,7 @@ constexpr const char* kHelp =
     "\n"
     "  run         answer a prompt; again, or in a conversation, with what was computed before reused\n"
     "  info        version, build, engine, options and presets\n"
-    "  bench core  measure the page core on this machine\n"
+    "  bench       measure on this machine: the page core, a real model\n"
     "\n"
     "  kvc COMMAND --help   options of a command\n"
     "  kvc --version        version of the library\n"
