@@ -3,13 +3,11 @@
 // The K/V is as small as a layout allows (one layer, one head of 8), because none of these figures depends on its size:
 // so an index of two hundred prompts of 4,096 tokens fits into a few megabytes and is spread over memory as a full one
 // would be.
-#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <functional>
-#include <thread>
 
 #include "bench.h"
+#include "throughput.h"
 
 namespace kvc::cli {
 namespace {
@@ -122,34 +120,6 @@ void bench_match(const Index& index, Report* report) {
   report->add("match_4096_same_prompt_us", median(same) * 1e6);
 }
 
-// Operations per second of n threads that repeat `operation(thread)` for `seconds`.
-double throughput(unsigned threads, double seconds, const std::function<void(unsigned)>& operation) {
-  std::atomic<bool> go{false}, stop{false};
-  std::atomic<uint64_t> done{0};
-  std::exception_ptr failure;
-  std::atomic<bool> failed{false};
-  std::vector<std::thread> workers;
-  for (unsigned t = 0; t < threads; ++t) {
-    workers.emplace_back([&, t] {
-      while (!go.load()) std::this_thread::yield();
-      uint64_t count = 0;
-      try {
-        for (; !stop.load(std::memory_order_relaxed); ++count) operation(t);
-      } catch (...) {
-        if (!failed.exchange(true)) failure = std::current_exception();
-      }
-      done += count;
-    });
-  }
-  const double start = now_seconds();
-  go = true;
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  stop = true;
-  for (std::thread& worker : workers) worker.join();
-  if (failure) std::rethrow_exception(failure);
-  return static_cast<double>(done.load()) / (now_seconds() - start);
-}
-
 void bench_scaling(const Index& index, Report* report) {
   const int rounds = report->quick() ? 1 : 9;
   const double seconds = report->quick() ? 0.02 : 0.25;
@@ -161,14 +131,6 @@ void bench_scaling(const Index& index, Report* report) {
     index.match(index.prompts()[(turn[t]++ + t * n / 2) % n]);
   };
   const auto same = [&](unsigned) { index.match(index.prompts()[0]); };
-  // What the machine itself gives two threads: arithmetic that shares nothing.
-  std::atomic<uint64_t> sink{0};
-  const auto arithmetic = [&](unsigned t) {
-    Random random(t);
-    uint64_t x = 0;
-    for (int i = 0; i < 20000; ++i) x += random.next();
-    if (x == 0) sink += 1;  // never, but the compiler cannot know
-  };
   std::vector<double> of_different, of_same, of_cpu;
   const auto ratio = [&](const std::function<void(unsigned)>& operation) {
     const double one = throughput(1, seconds, operation);
@@ -176,7 +138,7 @@ void bench_scaling(const Index& index, Report* report) {
   };
   for (int round = 0; round < rounds; ++round) {
     of_different.push_back(ratio(different));
-    of_cpu.push_back(ratio(arithmetic));
+    of_cpu.push_back(cpu_scaling(seconds));
     of_same.push_back(ratio(same));
   }
   report->add("match_scaling_2_threads", median(of_different));
