@@ -180,6 +180,7 @@ typedef uint64_t kvc_ticket_t;
 #define KVC_F32   1      /* IEEE 754 binary32  */
 #define KVC_F16   2      /* IEEE 754 binary16  */
 #define KVC_BF16  3      /* bfloat16           */
+#define KVC_U8    4      /* opaque bytes, e.g. rows that a runtime has quantised: stored and given back as they are */
 
 /* which plane of a layer */
 #define KVC_KEY    0
@@ -477,6 +478,21 @@ KVC_API kvc_status_t kvc_step(kvc_engine_t *engine, int32_t *busy) KVC_NOEXCEPT;
 /* Releases a response. NULL is allowed. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API void kvc_response_free(kvc_response_t *response) KVC_NOEXCEPT;
 
+/* One message of a conversation. */
+typedef struct kvc_message_t {
+    size_t struct_size;
+    const char *role;            /* "system", "user", "assistant", or what else the model knows                    */
+    const char *content;
+} kvc_message_t;
+
+/* A conversation as the text of a prompt, in the form that the engine's model was trained on (its chat template). Give the text to
+ * kvc_process; a longer conversation's text begins with a shorter one's, so that only what is new is computed.
+ *   answer    1: the text ends where the model's answer begins
+ * Written as kvc_config_get writes. Errors: KVC_E_UNSUPPORTED (the model has no template that is known), KVC_E_NULL,
+ * KVC_E_UTF8, KVC_E_OUT_OF_RANGE (more than 65,536 messages), KVC_E_BACKEND. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_chat_text(kvc_engine_t *engine, const kvc_message_t *messages, size_t n, int32_t answer,
+                                   char *buffer, size_t capacity, size_t *length) KVC_NOEXCEPT;
+
 /* Text to tokens with the engine's model, without the bos that kvc_process puts before a text prompt. At most `capacity` are written; *n gets the full number.
  * Errors: KVC_E_BUFFER (n is set), KVC_E_UTF8, KVC_E_UNSUPPORTED (no model). Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_tokenize(kvc_engine_t *engine, const char *text, size_t text_size, int32_t *tokens,
@@ -539,7 +555,7 @@ typedef struct kvc_space_desc_t {
     uint32_t n_kv_heads;              /* 1..1024; 0 = the engine's option num_heads (8)                             */
     uint32_t k_head_dim;              /* 1..8192; 0 = the engine's option head_dim (64)                             */
     uint32_t v_head_dim;              /* 1..8192; 0 = k_head_dim                                                    */
-    int32_t dtype;                    /* KVC_F32, KVC_F16, KVC_BF16                                                 */
+    int32_t dtype;                    /* KVC_F32, KVC_F16, KVC_BF16; KVC_U8: dims count bytes, and no codec applies   */
     uint32_t page_tokens;             /* 1..4096; 0 = the engine's option page_tokens (64)                          */
     int32_t vocab_size;               /* tokens are < vocab_size; 0 = unknown, any token >= 0                       */
     uint32_t reserved;                /* 0                                                                          */
@@ -603,7 +619,7 @@ typedef struct kvc_tensor_t {
     size_t struct_size;
     void *data;                     /* first element; aligned to the dtype                                          */
     uint64_t size;                  /* bytes that may be touched from data on: checked against shape and strides    */
-    int32_t dtype;                  /* KVC_F32, KVC_F16, KVC_BF16                                                   */
+    int32_t dtype;                  /* KVC_F32, KVC_F16, KVC_BF16, KVC_U8                                           */
     uint32_t n_dims;                /* 1..KVC_MAX_DIMS                                                              */
     int64_t shape[KVC_MAX_DIMS];    /* elements, >= 1                                                               */
     int64_t strides[KVC_MAX_DIMS];  /* elements; all 0 = compact row-major                                          */
@@ -721,6 +737,7 @@ typedef struct kvc_session_info_t {
     uint64_t tail_bytes;         /* memory of pages that are not sealed and not shared                             */
     int32_t priority;
     uint32_t pinned;             /* 1 if the sealed pages are pinned                                               */
+    uint64_t domain;             /* equal for sessions of one tenant, else different; means nothing outside this engine */
 } kvc_session_info_t;
 
 /* Describes a session. Thread-safety: any thread. Since: 0.1.0 */
@@ -891,6 +908,14 @@ typedef struct kvc_model_info_t {
     uint32_t max_batch_tokens;   /* most tokens in one forward call; 0 = no limit                                  */
     int32_t bos;                 /* token put before a text prompt; -1 = none                                      */
     int32_t eos;                 /* token that ends a text; -1 = none                                              */
+    const int32_t *ends;         /* further tokens that end a text; NULL if there are none                         */
+    uint32_t n_ends;
+    uint32_t total_tokens;       /* OWN_KV: most tokens over all its open sequences together; 0 = no limit. Requests that
+                                    would need more wait                                                           */
+    uint32_t state_tokens;       /* OWN_KV: 0, or its sequences cannot be rebuilt from K/V (recurrent models): they are kept
+                                    as states (save_state), one about every so many tokens                        */
+    uint32_t reserved;           /* 0                                                                              */
+    const char *details;         /* for people: how it works, in one line; kvc_engine_info shows it; may be NULL   */
 } kvc_model_info_t;
 
 /* One sequence's share of a forward call. */
@@ -934,7 +959,62 @@ typedef struct kvc_backend_t {
     kvc_status_t (*truncate)(void *user_data, uint64_t sequence, uint32_t n, char *error, size_t error_size);
     /* The backend is no longer used. Called once, by kvc_engine_destroy or a failing kvc_engine_create. May be NULL. */
     void (*destroy)(void *user_data);
+    /* Each of what follows may be NULL. */
+    /* A conversation as the model's prompt text: writes at most `capacity`, sets *size to the full number. From any thread. */
+    kvc_status_t (*chat_text)(void *user_data, const kvc_message_t *messages, size_t n, int32_t answer, char *text,
+                              size_t capacity, size_t *size, char *error, size_t error_size);
+    /* OWN_KV with state_tokens: the whole state of a sequence, which holds n tokens. *size gets the full number of bytes; they
+     * are written if capacity is enough. kvc gives them back as they are, or not at all: it keeps a digest with them. */
+    kvc_status_t (*save_state)(void *user_data, uint64_t sequence, uint32_t n, void *bytes, size_t capacity, size_t *size,
+                               char *error, size_t error_size);
+    /* OWN_KV with state_tokens: takes the state of n tokens, which are `tokens`, into an empty sequence. */
+    kvc_status_t (*load_state)(void *user_data, uint64_t sequence, const int32_t *tokens, uint32_t n, const void *bytes,
+                               size_t size, char *error, size_t error_size);
 } kvc_backend_t;
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Modules: a backend in a library of its own, loaded when option "model" names a model file
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* What both sides of the two functions below must agree on. */
+#define KVC_MODULE_VERSION 1
+
+/* The functions of the kvc that loads a module. A module calls these: a linker might find it another copy's. */
+typedef struct kvc_module_host_t {
+    size_t struct_size;
+    kvc_status_t (*session_append_all)(kvc_session_t *session, const kvc_tensor_t *k, const kvc_tensor_t *v,
+                                       uint32_t n_layers, size_t n);
+    kvc_status_t (*session_read_all)(kvc_session_t *session, size_t from, size_t n, const kvc_tensor_t *k,
+                                     const kvc_tensor_t *v, uint32_t n_layers);
+    kvc_status_t (*session_info)(kvc_session_t *session, kvc_session_info_t *info);
+    size_t (*session_last_error)(kvc_session_t *session, char *buffer, size_t capacity);
+} kvc_module_host_t;
+
+/* What a module is given. Pointers are valid during the call, those in `host` for ever. */
+typedef struct kvc_module_request_t {
+    size_t struct_size;
+    uint32_t version;            /* KVC_MODULE_VERSION of the caller                                               */
+    uint32_t n_options;
+    const char *const *names;    /* all options of the engine, by name ...                                         */
+    const char *const *values;   /* ... and as kvc_config_get gives them                                           */
+    const kvc_module_host_t *host;
+} kvc_module_request_t;
+
+/* Exported by a module under the name "kvc_module_open": fills in the table for the model file in option "model". The table's
+ * `destroy` releases it. On an error nothing is to be released. */
+typedef kvc_status_t (*kvc_module_open_fn)(const kvc_module_request_t *request, kvc_backend_t *backend, char *error,
+                                           size_t error_size);
+
+/* Exported by a module under the name "kvc_module_describe": says as one JSON object what it works with on this machine, or why it
+ * cannot. Writes at most `capacity` bytes with the zero, sets *length to the full number without it. */
+typedef kvc_status_t (*kvc_module_describe_fn)(const kvc_module_request_t *request, char *text, size_t capacity,
+                                               size_t *length);
+
+/* What the module of model files works with: one JSON object with "module" (its path, or "none"), and what it says of itself (the
+ * library it found, version and compute devices), or "why" it cannot work. Loads the module. config: whose options
+ * model_module and model_library count; may be NULL. Written as kvc_config_get writes.
+ * Errors: KVC_E_NULL, KVC_E_NO_MEMORY; a module that is missing is none. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_module_info(kvc_config_t *config, char *buffer, size_t capacity, size_t *length) KVC_NOEXCEPT;
 
 #ifdef __cplusplus
 }

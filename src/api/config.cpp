@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "api/structs.h"
+#include "model/module.h"
 
 namespace kvc {
 namespace {
@@ -114,6 +115,24 @@ kvc_status_t kvc_config_get(kvc_config_t* config, const char* key, char* buffer,
 
 size_t kvc_config_last_error(kvc_config_t* config, char* buffer, size_t capacity) noexcept {
   return last_error<ConfigObject>(config, buffer, capacity);
+}
+
+kvc_status_t kvc_module_info(kvc_config_t* config, char* buffer, size_t capacity, size_t* length) noexcept {
+  const auto describe = [&](const Config& options) -> Status {
+    KVC_RETURN_IF_ERROR(check_buffer(buffer, capacity));
+    Settings settings;
+    KVC_RETURN_IF_ERROR(options.resolve(&settings));
+    const std::string text = describe_module(settings.model_module, canonical_options(options), module_host());
+    const size_t full = write_text(text, buffer, capacity);
+    if (length != nullptr) *length = full;
+    return Status::ok();
+  };
+  if (config != nullptr) return on_config(config, describe);
+  return guarded(nullptr, [&]() -> Status {
+    Config defaults;
+    KVC_RETURN_IF_ERROR(Config::make("seamless", &defaults));
+    return describe(defaults);
+  });
 }
 
 kvc_status_t kvc_config_set_backend(kvc_config_t* config, const kvc_backend_t* backend) noexcept {

@@ -73,6 +73,12 @@ void withdraw(void*, kvc_session_t* handle) {
 
 }  // namespace
 
-SessionHandles session_handles(EngineObject* engine) noexcept { return {engine, expose, withdraw}; }
+const kvc_module_host_t* module_host() noexcept {
+  static constexpr kvc_module_host_t kHost = {sizeof(kvc_module_host_t), kvc_session_append_all, kvc_session_read_all,
+                                              kvc_session_info, kvc_session_last_error};
+  return &kHost;
+}
+
+SessionHandles session_handles(EngineObject* engine) noexcept { return {engine, expose, withdraw, module_host()}; }
 
 }  // namespace kvc

@@ -264,6 +264,37 @@ kvc_status_t kvc_step(kvc_engine_t* engine, int32_t* busy) noexcept {
 
 void kvc_response_free(kvc_response_t* response) noexcept { free_response(response); }
 
+kvc_status_t kvc_chat_text(kvc_engine_t* engine, const kvc_message_t* messages, size_t n, int32_t answer, char* buffer,
+                           size_t capacity, size_t* length) noexcept {
+  return on_engine(engine, [&](EngineObject& object) -> Status {
+    if (messages == nullptr) return null_argument("messages");
+    KVC_RETURN_IF_ERROR(check_buffer(buffer, capacity));
+    constexpr size_t kMostMessages = 65536;
+    if (n < 1 || n > kMostMessages) {
+      return error(KVC_E_OUT_OF_RANGE, "n is %zu; give 1 to %zu messages", n, kMostMessages);
+    }
+    RequestEngine* requests = nullptr;
+    KVC_RETURN_IF_ERROR(requests_of(object, &requests));
+    size_t stride = 0;
+    KVC_RETURN_IF_ERROR(array_stride(messages, "messages", &stride));
+    std::vector<kvc_message_t> full(n);
+    for (size_t i = 0; i < n; ++i) {
+      KVC_RETURN_IF_ERROR(read_element(messages, stride, i, "messages", &full[i]));
+      if (full[i].role == nullptr || full[i].content == nullptr) {
+        return error(KVC_E_NULL, "the %s of messages[%zu] is NULL", full[i].role == nullptr ? "role" : "content", i);
+      }
+      std::string_view checked;
+      KVC_RETURN_IF_ERROR(text_argument(full[i].role, static_cast<size_t>(-1), "role", &checked));
+      KVC_RETURN_IF_ERROR(text_argument(full[i].content, static_cast<size_t>(-1), "content", &checked));
+    }
+    std::string text;
+    KVC_RETURN_IF_ERROR(object.engine->backend()->chat_text(full, answer != 0, &text));
+    const size_t written = write_text(text, buffer, capacity);
+    if (length != nullptr) *length = written;
+    return Status::ok();
+  });
+}
+
 kvc_status_t kvc_tokenize(kvc_engine_t* engine, const char* text, size_t text_size, int32_t* tokens, size_t capacity,
                           size_t* n) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {

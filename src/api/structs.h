@@ -45,6 +45,7 @@ KVC_FIRST_SIZE(kvc_session_info_t, 56);
 KVC_FIRST_SIZE(kvc_page_info_t, 192);
 KVC_FIRST_SIZE(kvc_stats_t, 456);
 KVC_FIRST_SIZE(kvc_backend_t, 104);
+KVC_FIRST_SIZE(kvc_message_t, 24);
 #undef KVC_FIRST_SIZE
 
 // No public struct will be larger: a struct_size beyond is an uninitialised one.

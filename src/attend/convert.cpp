@@ -166,6 +166,8 @@ void to_f32(DType from, const void* src, float* dst, size_t n) noexcept {
       if (n >= 8 && has_avx2()) done = widen_bf16(bytes, dst, n);
 #endif
       return widen<f32_of_bf16>(bytes + done * 2, dst + done, n - done);
+    case DType::u8:
+      return;  // opaque: no numbers to convert
   }
 }
 
@@ -186,6 +188,8 @@ void from_f32(DType to, const float* src, void* dst, size_t n) noexcept {
       if (n >= 16 && has_avx2()) done = narrow_bf16(src, bytes, n);
 #endif
       return narrow<bf16_of_f32>(src + done, bytes + done * 2, n - done);
+    case DType::u8:
+      return;
   }
 }
 

@@ -1,6 +1,6 @@
 // Converting numbers between dtypes. f16 and bf16 round to nearest even, as IEEE 754 says; NaN stays NaN.
 // Vector instructions (F16C, AVX2) are used where the processor has them, chosen at run time; results are the same bit
-// for bit.
+// for bit. u8 is opaque and not converted: neither function writes anything for it.
 #pragma once
 
 #include <cstddef>

@@ -12,12 +12,14 @@ const char* dtype_name(DType dtype) noexcept {
       return "f16";
     case DType::bf16:
       return "bf16";
+    case DType::u8:
+      return "u8";
   }
   return "unknown";
 }
 
 bool parse_dtype(int32_t value, DType* out) noexcept {
-  if (value != KVC_F32 && value != KVC_F16 && value != KVC_BF16) return false;
+  if (value != KVC_F32 && value != KVC_F16 && value != KVC_BF16 && value != KVC_U8) return false;
   *out = static_cast<DType>(value);
   return true;
 }
@@ -34,7 +36,7 @@ Status view_of(const kvc_tensor_t& tensor, const char* what, TensorView* out) {
     return error(KVC_E_NULL, "%s: data is NULL; give the address of the first element", what);
   }
   if (!parse_dtype(tensor.dtype, &view.dtype)) {
-    return error(KVC_E_DTYPE, "%s: dtype is %" PRId32 "; give KVC_F32 (1), KVC_F16 (2) or KVC_BF16 (3)", what,
+    return error(KVC_E_DTYPE, "%s: dtype is %" PRId32 "; give KVC_F32 (1), KVC_F16 (2), KVC_BF16 (3) or KVC_U8 (4)", what,
                  tensor.dtype);
   }
   if (tensor.n_dims < 1 || tensor.n_dims > KVC_MAX_DIMS) {

@@ -8,10 +8,10 @@
 
 namespace kvc {
 
-enum class DType : int32_t { f32 = KVC_F32, f16 = KVC_F16, bf16 = KVC_BF16 };
+enum class DType : int32_t { f32 = KVC_F32, f16 = KVC_F16, bf16 = KVC_BF16, u8 = KVC_U8 };
 
-constexpr size_t element_bytes(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
-const char* dtype_name(DType dtype) noexcept;          // "f32", "f16", "bf16"
+constexpr size_t element_bytes(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::u8 ? 1 : 2; }
+const char* dtype_name(DType dtype) noexcept;          // "f32", "f16", "bf16", "u8"
 bool parse_dtype(int32_t value, DType* out) noexcept;  // false: not a dtype
 
 struct TensorView {

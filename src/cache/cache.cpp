@@ -57,6 +57,10 @@ Cache::~Cache() {
   }
 }
 
+const Codec& Cache::codec_of(const PageGeometry& geometry) const noexcept {
+  return geometry.dtype == DType::u8 ? *find_codec("identity") : *codec_;
+}
+
 Status Cache::open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Space>* out) {
   std::shared_ptr<const Space> space;
   KVC_RETURN_IF_ERROR(Space::make(desc, options_.space_defaults, &space));

@@ -107,6 +107,8 @@ class Cache {
   const Clock& clock() const noexcept { return clock_; }
   std::string_view policy_name() const noexcept { return policy_->name(); }
   std::string_view codec_name() const noexcept { return codec_->name(); }
+  // How pages of this geometry are encoded: opaque bytes always as they are.
+  const Codec& codec_of(const PageGeometry& geometry) const noexcept;
 
  private:
   friend class Session;

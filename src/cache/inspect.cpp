@@ -41,7 +41,7 @@ void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   out->tier = page.blob.tier_kind();
   out->priority = page.priority;
   out->pinned = page.pinned;
-  out->codec = codec_->name();
+  out->codec = codec_of(space.geometry()).name();
 }
 
 std::vector<PageInfo> Cache::pages(const std::string* tenant) {

@@ -304,6 +304,7 @@ SessionInfo Session::info() {
   }
   info.priority = priority_;
   info.pinned = pinned_;
+  info.domain = root_->tenant_key.word();
   return info;
 }
 

@@ -42,6 +42,7 @@ struct SessionInfo {
   uint64_t length = 0, matched = 0, pages = 0, pending = 0, tail_bytes = 0;
   int32_t priority = 0;
   bool pinned = false;
+  uint64_t domain = 0;  // equal for sessions of one tenant
 };
 
 // K or V of consecutive tokens of one layer, in the clear and in place: row of (head h, token t) at

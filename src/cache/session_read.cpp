@@ -22,6 +22,9 @@ Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, con
                  end);
   }
   if (n == 0) return Status::ok();
+  if (out.dtype != g.dtype && g.dtype == DType::u8) {
+    return error(KVC_E_DTYPE, "cannot read opaque bytes (u8) as %s: ask for u8", dtype_name(out.dtype));
+  }
   if (out.dtype != g.dtype && out.dtype != DType::f32) {
     return error(KVC_E_DTYPE, "cannot read %s as %s: ask for %s or f32", dtype_name(g.dtype), dtype_name(out.dtype),
                  dtype_name(g.dtype));
@@ -44,7 +47,7 @@ Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, con
 
 Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out, bool streaming) {
   const PageGeometry& g = geometry();
-  const Codec& codec = *cache_->codec_;
+  const Codec& codec = cache_->codec_of(g);
   const size_t sealed = sealed_pages();
   const size_t row = g.row_bytes(plane);
   const size_t out_element = element_bytes(out.dtype);
@@ -136,7 +139,7 @@ Status Session::view(uint32_t layer, int plane, size_t index, PlaneView* view) {
   fill_path();
   const size_t sealed = sealed_pages();
   const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
-  if (page != nullptr && !cache_->codec_->is_clear()) return error(KVC_E_UNSUPPORTED, "the page is not in the clear");
+  if (page != nullptr && !cache_->codec_of(g).is_clear()) return error(KVC_E_UNSUPPORTED, "the page is not in the clear");
   const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
   view->data = blob.data() + g.plane_offset(layer, plane);
   view->head_stride = g.head_bytes(plane);

@@ -60,7 +60,7 @@ Status Session::own_first_page() {
                  g.page_bytes());
   }
   const auto kept = static_cast<uint32_t>(tail_tokens_.size());
-  const Codec& codec = *(first.source != nullptr ? cache_->codec_ : find_codec("identity"));
+  const Codec& codec = first.source != nullptr ? cache_->codec_of(g) : *find_codec("identity");
   const BlobRef& shared = first.source != nullptr ? first.source->blob : first.blob;
   const std::span<const std::byte> encoded(shared.data(), shared.bytes());
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
@@ -169,12 +169,12 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
   PageId parent = last_ != nullptr ? last_->id : space_->digest();
   for (size_t i = 0; i < n; ++i) {
     BlobRef blob = open_[i].blob;
-    if (!cache_->codec_->is_clear()) {
+    if (const Codec& codec = cache_->codec_of(g); !codec.is_clear()) {
       BlobRef encoded;
-      const size_t bytes = cache_->codec_->encoded_bytes(g);
+      const size_t bytes = codec.encoded_bytes(g);
       if (!cache_->new_blob(bytes, &encoded))
         return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
-      KVC_RETURN_IF_ERROR(cache_->codec_->encode(g, {blob.data(), blob.bytes()}, {encoded.data(), bytes}));
+      KVC_RETURN_IF_ERROR(codec.encode(g, {blob.data(), blob.bytes()}, {encoded.data(), bytes}));
       blob = std::move(encoded);
     }
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
@@ -258,7 +258,7 @@ Status Session::commit(std::span<const int32_t> tokens) {
 // same tokens goes on where it stopped. Not kept where it is stored already (borrowed), is private, or would have to be
 // encoded: codecs take whole pages. Without memory for it, it is lost.
 void Session::keep_tail() noexcept {
-  const bool may = options_.publish && (last_ == nullptr || last_->published) && cache_->codec_->is_clear();
+  const bool may = options_.publish && (last_ == nullptr || last_->published) && cache_->codec_of(geometry()).is_clear();
   if (!may || tail_tokens_.empty() || open_[0].source != nullptr) return;
   Page* page = nullptr;
   try {

@@ -176,7 +176,7 @@ Status Space::make(const kvc_space_desc_t& desc, const Defaults& defaults, std::
   g.v_dim = desc.v_head_dim != 0 ? desc.v_head_dim : g.k_dim;
   g.page_tokens = desc.page_tokens != 0 ? desc.page_tokens : defaults.page_tokens;
   if (!parse_dtype(desc.dtype, &g.dtype)) {
-    return error(KVC_E_DTYPE, "the space's dtype is %d: give KVC_F32, KVC_F16 or KVC_BF16", desc.dtype);
+    return error(KVC_E_DTYPE, "the space's dtype is %d: give KVC_F32, KVC_F16, KVC_BF16 or KVC_U8", desc.dtype);
   }
   KVC_RETURN_IF_ERROR(check_range("n_layers", g.n_layers, 1, 1024));
   KVC_RETURN_IF_ERROR(check_range("n_kv_heads", g.n_kv_heads, 1, 1024));

@@ -47,11 +47,22 @@ std::vector<Setting> settings_of(const std::string& preset, const std::vector<kv
   return settings;
 }
 
-std::string info_json(const Engine& engine, const std::vector<kvc_option_info_t>& options) {
+// What runs model files here, as JSON.
+std::string module_of(const Config& config) {
+  size_t length = 0;
+  check(kvc_module_info(config.handle(), nullptr, 0, &length), "module");
+  std::string text(length + 1, '\0');
+  check(kvc_module_info(config.handle(), text.data(), text.size(), &length), "module");
+  text.resize(length);
+  return text;
+}
+
+std::string info_json(const Config& config, const Engine& engine, const std::vector<kvc_option_info_t>& options) {
   Json json;
   json.open_object().key("version").text(kvc_version_string());
   json.key("abi").unsigned_integer(kvc_abi_version());
   json.key("build").raw(kvc_build_info()).key("engine").raw(engine.info());
+  json.key("model_files").raw(module_of(config));
   json.key("options").open_array();
   for (const kvc_option_info_t& option : options) {
     json.open_object().key("name").text(option.name).key("type").text(type_name(option.type));
@@ -100,10 +111,11 @@ std::string wrap(const std::string& sentence, size_t margin, size_t width) {
   return line.empty() ? out : out + std::string(margin, ' ') + line + "\n";
 }
 
-std::string info_text(const Engine& engine, const std::vector<kvc_option_info_t>& options) {
+std::string info_text(const Config& config, const Engine& engine, const std::vector<kvc_option_info_t>& options) {
   std::string out = std::string("kvc ") + kvc_version_string() + ", ABI " + std::to_string(kvc_abi_version()) + "\n";
   out += "\nbuild\n" + indent_json(kvc_build_info()) + "\n";
   out += "\nengine\n" + indent_json(engine.info()) + "\n";
+  out += "\nmodel files\n" + indent_json(module_of(config)) + "\n";
   out += "\noptions (--set name=value, or kvc_config_set)\n";
   for (const kvc_option_info_t& option : options) {
     out += format("  %-22s %-8s default %s", option.name, type_name(option.type),
@@ -135,7 +147,7 @@ int command_info(const std::vector<std::string>& argv) {
   apply_engine_options(args, &config);
   const Engine engine(config);
   const std::vector<kvc_option_info_t> options = all_options();
-  print(args.has("json") ? info_json(engine, options) : info_text(engine, options));
+  print(args.has("json") ? info_json(config, engine, options) : info_text(config, engine, options));
   return kExitOk;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -40,5 +41,8 @@ class Config {
   std::string preset_ = "seamless";
   std::vector<std::optional<std::string>> explicit_;  // canonical, by index of option_rows()
 };
+
+// All options by name and value, as they may be shown: what is secret is not in them.
+std::vector<std::pair<std::string, std::string>> canonical_options(const Config& config);
 
 }  // namespace kvc

@@ -1,7 +1,10 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
+
+#include "model/module.h"
 
 namespace kvc {
 namespace {
@@ -41,6 +44,8 @@ Digest secret_of(std::string_view text) {
   return digest;
 }
 
+}  // namespace
+
 std::vector<std::pair<std::string, std::string>> canonical_options(const Config& config) {
   std::vector<std::pair<std::string, std::string>> options;
   for (const OptionRow& row : option_rows()) {
@@ -52,6 +57,8 @@ std::vector<std::pair<std::string, std::string>> canonical_options(const Config&
   }
   return options;
 }
+
+namespace {
 
 CacheOptions cache_options(const Settings& settings) {
   CacheOptions options;
@@ -75,10 +82,16 @@ Status make_backend(const Config& config, const Settings& settings, const Sessio
   }
   if (settings.model == "builtin") return make_builtin_backend(out);
   if (settings.model == "none") return Status::ok();
-  return error(KVC_E_UNSUPPORTED,
-               "model '%.200s': this build loads no model files; use builtin or none, or give a model with "
-               "kvc_config_set_backend",
-               settings.model.c_str());
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(settings.model, ignored)) {
+    return error(KVC_E_UNSUPPORTED,
+                 "model '%.200s' is neither builtin nor none, and no file has that name: give the path of a GGUF file, or "
+                 "a model with kvc_config_set_backend",
+                 settings.model.c_str());
+  }
+  kvc_backend_t table{};
+  KVC_RETURN_IF_ERROR(open_module(settings.model_module, canonical_options(config), handles.functions, &table));
+  return make_table_backend(table, handles, out);
 }
 
 }  // namespace

@@ -37,10 +37,14 @@ const char* codec_choices() {
 
 const char* mode_choices() { return "training|inference|bulk|streaming|interactive"; }
 
+const char* cache_types() { return "f16|bf16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl"; }
+const char* flash_choices() { return "on|off|auto"; }
+const char* rope_scalings() { return "model|none|linear|yarn"; }
+
 constexpr OptionRow kOptions[] = {
     {"model", KVC_OPTION_TEXT, "builtin", "", "", nullptr,
-     "The model of the request engine: builtin (the small model in the library) or none (the engine keeps tensors "
-     "only). A model of the "
+     "The model of the request engine: builtin (the small model in the library), none (the engine keeps tensors "
+     "only), or the path of a GGUF file, which llama.cpp runs (module libkvc_llama.so). A model of the "
      "program's own is given with kvc_config_set_backend.",
      "0.1.0", &Settings::model},
     {"memory", KVC_OPTION_SIZE, "512MiB", "", "1024TiB", nullptr,
@@ -94,6 +98,49 @@ constexpr OptionRow kOptions[] = {
      "zero key. Machines "
      "with equal secrets give equal prompts equal page identities; with different ones nobody can tell what is cached.",
      "0.1.0", &Settings::secret},
+    {"model_module", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "File of the module that runs model files. Empty: environment variable KVC_LLAMA_MODULE, else libkvc_llama.so beside "
+     "this library, else on the loader's path.",
+     "0.1.0", &Settings::model_module},
+    {"model_library", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "llama.cpp for that module: the file libllama.so, or its folder. Empty: environment variable KVC_LLAMA_LIB, else "
+     "beside the module, else on the loader's path.",
+     "0.1.0", &Settings::model_library},
+    {"model_context", KVC_OPTION_INTEGER, "0", "0", "16777216", nullptr,
+     "Longest sequence of a model file, in tokens. 0: what the model was trained for, at most 4096.", "0.1.0",
+     &Settings::model_context},
+    {"model_cells", KVC_OPTION_INTEGER, "0", "0", "16777216", nullptr,
+     "Tokens that the runtime of a model file keeps over all sequences; requests wait where there is no room. 0: twice "
+     "model_context.",
+     "0.1.0", &Settings::model_cells},
+    {"model_resident", KVC_OPTION_INTEGER, "4", "0", "200", nullptr,
+     "Finished sequences that the runtime of a model file keeps while there is room: a prompt that continues one needs no "
+     "restore.",
+     "0.1.0", &Settings::model_resident},
+    {"model_threads", KVC_OPTION_INTEGER, "0", "0", "1024", nullptr,
+     "Threads of one forward call of a model file; 0: one for each processor.", "0.1.0", &Settings::model_threads},
+    {"model_cache_type_k", KVC_OPTION_CHOICE, "f16", "", "", cache_types,
+     "How the runtime of a model file keeps keys; the quantised ones are stored in pages as they are.", "0.1.0",
+     &Settings::model_cache_type_k},
+    {"model_cache_type_v", KVC_OPTION_CHOICE, "f16", "", "", cache_types,
+     "The same for values; the quantised ones need flash attention.", "0.1.0", &Settings::model_cache_type_v},
+    {"model_flash_attention", KVC_OPTION_CHOICE, "on", "", "", flash_choices,
+     "Flash attention of a model file; off lays values out transposed, which is slower to restore.", "0.1.0",
+     &Settings::model_flash_attention},
+    {"model_lora", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "LoRA adapters of a model file: paths of GGUF files separated by commas, each may end in =SCALE (default 1).",
+     "0.1.0", &Settings::model_lora},
+    {"model_rope_base", KVC_OPTION_REAL, "0", "0", "1e12", nullptr,
+     "RoPE base of a model file; 0: the model's own.", "0.1.0", &Settings::model_rope_base},
+    {"model_rope_scale", KVC_OPTION_REAL, "0", "0", "1e6", nullptr,
+     "RoPE frequency scale of a model file; 0: the model's own.", "0.1.0", &Settings::model_rope_scale},
+    {"model_rope_scaling", KVC_OPTION_CHOICE, "model", "", "", rope_scalings,
+     "RoPE scaling of a model file; model: its own.", "0.1.0", &Settings::model_rope_scaling},
+    {"model_yarn_context", KVC_OPTION_INTEGER, "0", "0", "16777216", nullptr,
+     "Original context of YaRN scaling; 0: the model's own.", "0.1.0", &Settings::model_yarn_context},
+    {"model_state_tokens", KVC_OPTION_INTEGER, "1024", "1", "1048576", nullptr,
+     "Models whose state cannot be cut (recurrent ones): about every so many tokens of a prompt a state is kept.", "0.1.0",
+     &Settings::model_state_tokens},
 };
 
 constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performance", "memory_efficient",

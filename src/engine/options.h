@@ -34,6 +34,22 @@ struct Settings {
   uint32_t max_queue = 0;
   uint64_t deadline_ns = 0;
   std::string secret;
+  // What a module of model files is told, by name (model/module.h).
+  std::string model_module;
+  std::string model_library;
+  uint32_t model_context = 0;
+  uint32_t model_cells = 0;
+  uint32_t model_resident = 0;
+  uint32_t model_threads = 0;
+  std::string model_cache_type_k;
+  std::string model_cache_type_v;
+  std::string model_flash_attention;
+  std::string model_lora;
+  double model_rope_base = 0;
+  double model_rope_scale = 0;
+  std::string model_rope_scaling;
+  uint32_t model_yarn_context = 0;
+  uint32_t model_state_tokens = 0;
 };
 
 using SettingsField = std::variant<std::string Settings::*, uint64_t Settings::*, uint32_t Settings::*,

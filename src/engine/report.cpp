@@ -103,6 +103,7 @@ std::string Engine::info() {
         .number("max_batch_tokens", info.max_batch_tokens)
         .integer("bos", info.bos)
         .integer("eos", info.eos);
+    if (!info.details.empty()) model.string("details", info.details);
     json.raw("model", model.text()).raw("layout", layout_json(*space_));
   } else {
     json.raw("model", "null").raw("layout", "null");

@@ -4,6 +4,7 @@
 // Threads: tokenise and detokenise from any thread; everything else from one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -24,6 +25,14 @@ struct ModelInfo {
   uint32_t max_batch_tokens = 0;  // 0: no limit
   int32_t bos = -1;
   int32_t eos = -1;
+  std::vector<int32_t> ends;   // further tokens that end a text, sorted
+  uint32_t total_tokens = 0;   // not paged: most tokens over all open sequences; 0: no limit
+  uint32_t state_tokens = 0;   // not paged: 0, or how far apart the states are that sequences are kept as
+  std::string details;         // how it works, for people
+
+  bool ends_text(int32_t token) const noexcept {
+    return token == eos || std::binary_search(ends.begin(), ends.end(), token);
+  }
 };
 
 // One sequence's share of a step.
@@ -59,16 +68,29 @@ class Backend {
   virtual Status export_kv(uint64_t sequence, Session* session, uint32_t from, uint32_t n) = 0;
   virtual Status import_kv(uint64_t sequence, Session* session, std::span<const int32_t> tokens, uint32_t from) = 0;
   virtual Status truncate(uint64_t sequence, uint32_t n) = 0;
+  // Not paged and info().state_tokens > 0 only: the state of a sequence of n tokens, as bytes.
+  virtual Status save_state(uint64_t, uint32_t, std::vector<std::byte>*) { return no_function("save_state"); }
+  virtual Status load_state(uint64_t, std::span<const int32_t>, std::span<const std::byte>) {
+    return no_function("load_state");
+  }
+  // A conversation as the text of a prompt. From any thread.
+  virtual Status chat_text(std::span<const kvc_message_t>, bool, std::string*) { return no_function("chat template"); }
+
+ protected:
+  static Status no_function(const char* what) {
+    return error(KVC_E_UNSUPPORTED, "this model has no %s", what);
+  }
 };
 
 // The model that is built into the library (src/model/builtin).
 Status make_builtin_backend(std::unique_ptr<Backend>* out);
 
-// Gives sessions public handles while a caller's functions run: implemented by src/api, which owns handles.
+// Gives sessions public handles, and modules the functions of this library, while a caller's functions run: implemented by src/api, which owns handles.
 struct SessionHandles {
   void* context = nullptr;
   kvc_session_t* (*expose)(void* context, Session* session) = nullptr;  // nullptr: no memory
   void (*withdraw)(void* context, kvc_session_t* handle) = nullptr;     // afterwards the handle is closed
+  const kvc_module_host_t* functions = nullptr;                         // for modules; valid for ever
 };
 
 // A caller's table of functions as a Backend (src/model/table_backend.cpp). Calls describe; on failure destroy is

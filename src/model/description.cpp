@@ -98,6 +98,22 @@ Status Description::take(const kvc_model_info_t& info) {
   model_.max_batch_tokens = info.max_batch_tokens;
   model_.bos = info.bos;
   model_.eos = info.eos;
+  KVC_RETURN_IF_ERROR(take_ends(info, from.vocab_size));
+  model_.total_tokens = info.total_tokens;
+  model_.state_tokens = info.state_tokens;
+  if (info.details != nullptr) model_.details = info.details;
+  return Status::ok();
+}
+
+Status Description::take_ends(const kvc_model_info_t& info, int32_t vocab) {
+  if (info.n_ends == 0) return Status::ok();
+  if (info.ends == nullptr) return bad("the backend's describe set n_ends to %u, but ends to NULL", info.n_ends);
+  if (info.n_ends > static_cast<uint32_t>(vocab)) {
+    return bad("the backend's describe set n_ends to %u: its vocabulary has %d tokens", info.n_ends, vocab);
+  }
+  model_.ends.assign(info.ends, info.ends + info.n_ends);
+  for (int32_t token : model_.ends) KVC_RETURN_IF_ERROR(check_special("one of ends", token, vocab));
+  std::sort(model_.ends.begin(), model_.ends.end());
   return Status::ok();
 }
 

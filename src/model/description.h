@@ -23,6 +23,7 @@ class Description {
   Description& operator=(const Description&) = delete;
 
  private:
+  Status take_ends(const kvc_model_info_t& info, int32_t vocab);
   Status take_rope(const kvc_rope_t* rope);
   Status take_adapters(const kvc_adapter_t* adapters, uint32_t n);
 

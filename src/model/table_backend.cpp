@@ -90,7 +90,12 @@ class TableBackend final : public Backend {
     Words words;
     KVC_RETURN_IF_ERROR(
         outcome("describe", table_.describe(table_.user_data, &info, words.text, sizeof words.text), &words));
-    return description_.take(info);
+    KVC_RETURN_IF_ERROR(description_.take(info));
+    if (info.state_tokens > 0 && (paged() || table_.save_state == nullptr || table_.load_state == nullptr)) {
+      return error(KVC_E_BACKEND, "the backend's describe set state_tokens to %u: that is for kind KVC_BACKEND_OWN_KV with "
+                   "save_state and load_state", info.state_tokens);
+    }
+    return Status::ok();
   }
 
   const ModelInfo& info() const noexcept override { return description_.model(); }
@@ -120,6 +125,9 @@ class TableBackend final : public Backend {
     Words words;
     return outcome("truncate", table_.truncate(table_.user_data, sequence, n, words.text, sizeof words.text), &words);
   }
+  Status save_state(uint64_t sequence, uint32_t n, std::vector<std::byte>* state) override;
+  Status load_state(uint64_t sequence, std::span<const int32_t> tokens, std::span<const std::byte> state) override;
+  Status chat_text(std::span<const kvc_message_t> messages, bool answer, std::string* text) override;
 
  private:
   Status check_table() const;
@@ -281,6 +289,49 @@ Status TableBackend::import_kv(uint64_t sequence, Session* session, std::span<co
   const kvc_status_t status = table_.import_kv(table_.user_data, sequence, handle, tokens.data(), from,
                                                static_cast<uint32_t>(tokens.size()), words.text, sizeof words.text);
   return outcome("import_kv", status, &words);
+}
+
+Status TableBackend::save_state(uint64_t sequence, uint32_t n, std::vector<std::byte>* state) {
+  if (table_.save_state == nullptr) return no_function("save_state");
+  size_t size = 0;
+  // The second call has the room that the first one asked for.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    Words words;
+    const size_t capacity = state->size();
+    KVC_RETURN_IF_ERROR(outcome("save_state", table_.save_state(table_.user_data, sequence, n, state->data(), capacity,
+                                                                &size, words.text, sizeof words.text),
+                                &words));
+    const bool fits = size <= capacity;
+    state->resize(size);
+    if (fits) return Status::ok();
+  }
+  return error(KVC_E_BACKEND, "the backend's save_state asked for room for %zu bytes, got it, and asked for more", size);
+}
+
+Status TableBackend::load_state(uint64_t sequence, std::span<const int32_t> tokens, std::span<const std::byte> state) {
+  if (table_.load_state == nullptr) return no_function("load_state");
+  Words words;
+  return outcome("load_state",
+                 table_.load_state(table_.user_data, sequence, tokens.data(), static_cast<uint32_t>(tokens.size()),
+                                   state.data(), state.size(), words.text, sizeof words.text),
+                 &words);
+}
+
+Status TableBackend::chat_text(std::span<const kvc_message_t> messages, bool answer, std::string* text) {
+  if (table_.chat_text == nullptr) return no_function("chat template");
+  size_t size = 0;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    Words words;
+    const size_t capacity = text->size();
+    const kvc_status_t status =
+        table_.chat_text(table_.user_data, messages.data(), messages.size(), answer ? 1 : 0, text->data(), capacity,
+                         &size, words.text, sizeof words.text);
+    if (status == KVC_E_UNSUPPORTED) return error(KVC_E_UNSUPPORTED, "%s", words.get());
+    KVC_RETURN_IF_ERROR(outcome("chat_text", status, &words));
+    text->resize(size);
+    if (size <= capacity) return Status::ok();
+  }
+  return error(KVC_E_BACKEND, "the backend's chat_text asked for room for %zu bytes, got it, and asked for more", size);
 }
 
 }  // namespace

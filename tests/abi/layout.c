@@ -102,6 +102,11 @@ int main(void) {
     FIELD(kvc_response_t, error);
     FIELD(kvc_response_t, ticket);
     STRUCT_END;
+    STRUCT_BEGIN(kvc_message_t);
+    FIELD(kvc_message_t, struct_size);
+    FIELD(kvc_message_t, role);
+    FIELD(kvc_message_t, content);
+    STRUCT_END;
     STRUCT_BEGIN(kvc_adapter_t);
     FIELD(kvc_adapter_t, struct_size);
     FIELD(kvc_adapter_t, digest);
@@ -181,6 +186,7 @@ int main(void) {
     FIELD(kvc_session_info_t, tail_bytes);
     FIELD(kvc_session_info_t, priority);
     FIELD(kvc_session_info_t, pinned);
+    FIELD(kvc_session_info_t, domain);
     STRUCT_END;
     STRUCT_BEGIN(kvc_page_info_t);
     FIELD(kvc_page_info_t, struct_size);
@@ -261,6 +267,12 @@ int main(void) {
     FIELD(kvc_model_info_t, max_batch_tokens);
     FIELD(kvc_model_info_t, bos);
     FIELD(kvc_model_info_t, eos);
+    FIELD(kvc_model_info_t, ends);
+    FIELD(kvc_model_info_t, n_ends);
+    FIELD(kvc_model_info_t, total_tokens);
+    FIELD(kvc_model_info_t, state_tokens);
+    FIELD(kvc_model_info_t, reserved);
+    FIELD(kvc_model_info_t, details);
     STRUCT_END;
     STRUCT_BEGIN(kvc_forward_t);
     FIELD(kvc_forward_t, struct_size);
@@ -286,6 +298,24 @@ int main(void) {
     FIELD(kvc_backend_t, import_kv);
     FIELD(kvc_backend_t, truncate);
     FIELD(kvc_backend_t, destroy);
+    FIELD(kvc_backend_t, chat_text);
+    FIELD(kvc_backend_t, save_state);
+    FIELD(kvc_backend_t, load_state);
+    STRUCT_END;
+    STRUCT_BEGIN(kvc_module_host_t);
+    FIELD(kvc_module_host_t, struct_size);
+    FIELD(kvc_module_host_t, session_append_all);
+    FIELD(kvc_module_host_t, session_read_all);
+    FIELD(kvc_module_host_t, session_info);
+    FIELD(kvc_module_host_t, session_last_error);
+    STRUCT_END;
+    STRUCT_BEGIN(kvc_module_request_t);
+    FIELD(kvc_module_request_t, struct_size);
+    FIELD(kvc_module_request_t, version);
+    FIELD(kvc_module_request_t, n_options);
+    FIELD(kvc_module_request_t, names);
+    FIELD(kvc_module_request_t, values);
+    FIELD(kvc_module_request_t, host);
     STRUCT_END;
     printf("},\n  \"constants\": {");
     CONSTANT(KVC_VERSION_MAJOR);
@@ -328,6 +358,7 @@ int main(void) {
     CONSTANT(KVC_F32);
     CONSTANT(KVC_F16);
     CONSTANT(KVC_BF16);
+    CONSTANT(KVC_U8);
     CONSTANT(KVC_KEY);
     CONSTANT(KVC_VALUE);
     CONSTANT(KVC_PRIORITY_BACKGROUND);
@@ -378,6 +409,7 @@ int main(void) {
     CONSTANT(KVC_MAX_DIMS);
     CONSTANT(KVC_BACKEND_PAGED);
     CONSTANT(KVC_BACKEND_OWN_KV);
+    CONSTANT(KVC_MODULE_VERSION);
     printf("}\n}\n");
     return 0;
 }

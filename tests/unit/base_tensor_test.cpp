@@ -70,7 +70,7 @@ TEST_F(ViewOfTest, RefusesNullData) {
 }
 
 TEST_F(ViewOfTest, RefusesUnknownDtypes) {
-  for (const int32_t dtype : {0, 4, -1, 1000}) {
+  for (const int32_t dtype : {0, 5, -1, 1000}) {
     EXPECT_EQ(check(tensor(dtype, {1})), KVC_E_DTYPE);
     EXPECT_TRUE(says(std::to_string(dtype).c_str())) << message_;
   }
@@ -180,6 +180,8 @@ TEST(DTypeTest, NamesAndSizes) {
   EXPECT_STREQ(dtype_name(DType::f32), "f32");
   EXPECT_STREQ(dtype_name(DType::f16), "f16");
   EXPECT_STREQ(dtype_name(DType::bf16), "bf16");
+  EXPECT_STREQ(dtype_name(DType::u8), "u8");
+  EXPECT_EQ(element_bytes(DType::u8), 1u);
   EXPECT_EQ(element_bytes(DType::f32), 4u);
   EXPECT_EQ(element_bytes(DType::f16), 2u);
   EXPECT_EQ(element_bytes(DType::bf16), 2u);
