@@ -11,7 +11,7 @@ from pathlib import Path
 import kvc_header
 
 SYMBOLS = Path(__file__).resolve().parent / "symbols.txt"
-NEEDED = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "libmimalloc.so.2", "libsodium.so.23",
+NEEDED = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "libmimalloc.so.2", "libsodium.so.23", "libzstd.so.1",
           "ld-linux-x86-64.so.2"}
 # In the order of NEEDED these come before the allocator, which exports malloc and operator new as well.
 BEFORE_MIMALLOC = ["libstdc++.so.6", "libc.so.6"]

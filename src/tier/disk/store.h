@@ -12,8 +12,9 @@
 // ring: when all are full the oldest is emptied; pages that were hit since they were written move on to the newest, up
 // to a quarter of a segment, the others are gone. README.md beside this file describes the bytes.
 //
-// Threads. Any thread may call anything at any time. No lock is held during I/O, compression or a callback. Callbacks run
-// on a thread of the store (or, with Io::sync, on the caller's); they may call back into the store but must not block.
+// Threads. Any thread may call anything at any time. No lock is held during I/O, compression or a callback. Callbacks
+// run on a thread of the store (or, with Io::sync, on the caller's); they may call back into the store but must not
+// block.
 #pragma once
 
 #include <cstdint>
@@ -36,29 +37,29 @@
 namespace kvc {
 
 struct StoreOptions {
-  std::string directory;            // made if missing (not when read_only)
+  std::string directory;                // made if missing (not when read_only)
   uint64_t budget = uint64_t{1} << 30;  // bytes on disk, hard; at least kMinBudget
-  uint64_t segment_bytes = 0;       // 0: chosen from the budget, 64 to 256 MiB, less when the budget is small
-  bool read_only = false;           // beside a writer, too: sees what was there at open, takes no lock, writes nothing
-  bool create = true;               // false: KVC_E_NOT_FOUND if there is no store in the directory
+  uint64_t segment_bytes = 0;           // 0: chosen from the budget, 64 to 256 MiB, less when the budget is small
+  bool read_only = false;  // beside a writer, too: sees what was there at open, takes no lock, writes nothing
+  bool create = true;      // false: KVC_E_NOT_FOUND if there is no store in the directory
 
   // 32 bytes: encrypts what is written, per tenant; empty: plaintext. A store made with a key opens only with that key.
   std::span<const std::byte> key;
 
-  int zstd_level = 1;               // 0: store pages as they are
-  bool second_sight = false;        // admit a page at its second put only: one-off pages do not wear the disk
-  double reinsert_share = 0.25;     // of a segment, for pages that were hit; 0: plain FIFO
+  int zstd_level = 1;            // 0: store pages as they are
+  bool second_sight = false;     // admit a page at its second put only: one-off pages do not wear the disk
+  double reinsert_share = 0.25;  // of a segment, for pages that were hit; 0: plain FIFO
 
   enum class Io { automatic, uring, threads, sync };  // sync: in the calling thread, nothing runs in the background
   Io io = Io::automatic;
-  enum class Direct { automatic, on, off };           // O_DIRECT
+  enum class Direct { automatic, on, off };  // O_DIRECT
   Direct direct = Direct::automatic;
-  uint32_t queue_depth = 32;        // reads and writes in flight
+  uint32_t queue_depth = 32;               // reads and writes in flight
   uint64_t checkpoint_ns = 5'000'000'000;  // what a power cut may lose; 0: only persist() syncs. None with Io::sync
 
-  Vfs* vfs = nullptr;               // nullptr: the machine's files; else outlives the store
-  Memory* memory = nullptr;         // where the index counts; nullptr: uncounted. Else outlives the store
-  Clock clock;                      // for latencies only
+  Vfs* vfs = nullptr;        // nullptr: the machine's files; else outlives the store
+  Memory* memory = nullptr;  // where the index counts; nullptr: uncounted. Else outlives the store
+  Clock clock;               // for latencies only
   Log log;
 
   static constexpr uint64_t kMinBudget = 256 << 10;
@@ -81,12 +82,12 @@ const char* disk_miss_name(DiskMiss miss) noexcept;
 
 // A page to store. Everything it points to stays valid until the put's completion.
 struct PutPage {
-  PageRecord record;      // payload: the codec's bytes
+  PageRecord record;  // payload: the codec's bytes
   std::string_view tenant;
   const PageGeometry* geometry = nullptr;  // given if the payload is in the clear (Codec::is_clear): lets layers be
                                            // compressed and read one by one, 16-bit planes split
-  uint32_t groups = 0;    // without geometry: equal parts of the payload that can be read one by one; 0: 1
-  bool admit = false;     // admit it now, whatever second_sight says (persisting, packing)
+  uint32_t groups = 0;  // without geometry: equal parts of the payload that can be read one by one; 0: 1
+  bool admit = false;   // admit it now, whatever second_sight says (persisting, packing)
 };
 
 // A page to read.
@@ -96,14 +97,14 @@ struct GetPage {
   Digest space;
   std::span<const int32_t> tokens;  // compared with what is stored
   uint8_t codec = 0;
-  uint64_t payload_bytes = 0;       // of the whole page; another size is DiskMiss::identity
+  uint64_t payload_bytes = 0;  // of the whole page; another size is DiskMiss::identity
   // Groups (layers) wanted: [first, first + n); n 0: all. out takes exactly their bytes. It is written only on a hit
   // path: after a miss its contents are unspecified.
   uint32_t first_group = 0, n_groups = 0;
   std::span<std::byte> out;
-  // Called after each group, in order, with the number of groups that are complete in `out`. Optional. A later group may
-  // still turn out damaged: then the page is a miss, and what was delivered before is right nevertheless (each group
-  // carries its own check).
+  // Called after each group, in order, with the number of groups that are complete in `out`. Optional. A later group
+  // may still turn out damaged: then the page is a miss, and what was delivered before is right nevertheless (each
+  // group carries its own check).
   std::function<void(uint32_t groups_ready)> progress;
 };
 
@@ -116,8 +117,8 @@ struct PageDescriptor {
   uint64_t payload_bytes = 0;  // as given to put
   uint64_t stored_bytes = 0;   // on disk, whole 4-KiB blocks, header included
   uint32_t groups = 0;
-  uint64_t generation = 0;     // of its segment: larger is newer
-  uint64_t tenant = 0;         // keyed tag of the tenant's name
+  uint64_t generation = 0;  // of its segment: larger is newer
+  uint64_t tenant = 0;      // keyed tag of the tenant's name
   bool compressed = false, encrypted = false;
 };
 
@@ -126,7 +127,7 @@ struct StoreStats {
   uint64_t stored_bytes = 0;               // their records, on disk
   uint64_t disk_bytes = 0, disk_peak = 0;  // room that all files take, and the most they ever took since open
   uint64_t budget = 0;
-  uint64_t index_bytes = 0;                // RAM of the index
+  uint64_t index_bytes = 0;  // RAM of the index
   uint64_t segments = 0, segments_retired = 0, segments_recycled = 0;
   uint64_t puts = 0, puts_known = 0, puts_refused = 0, puts_failed = 0, pages_evicted = 0, pages_reinserted = 0;
   uint64_t hits = 0, misses[static_cast<size_t>(DiskMiss::count)] = {};
@@ -145,9 +146,9 @@ struct StoreStats {
 };
 
 struct VerifyReport {
-  uint64_t pages = 0, bytes = 0;  // looked at
-  uint64_t damaged = 0;           // dropped from the index (kept, in a read-only store)
-  uint64_t locked = 0;            // without a key: not looked into
+  uint64_t pages = 0, bytes = 0;    // looked at
+  uint64_t damaged = 0;             // dropped from the index (kept, in a read-only store)
+  uint64_t locked = 0;              // without a key: not looked into
   std::vector<PageId> damaged_ids;  // the first 100
 };
 
@@ -183,7 +184,8 @@ class DiskStore {
   virtual uint64_t get(const GetPage& page, GetDone done) = 0;
   // Waits, at most timeout_ns (UINT64_MAX: for ever); after that, and after cancel, `out` is not touched.
   virtual DiskMiss get(const GetPage& page, uint64_t timeout_ns = UINT64_MAX) = 0;
-  // Ends a get early: its `done` is called with DiskMiss::cancelled, unless it is complete. Unknown tickets are ignored.
+  // Ends a get early: its `done` is called with DiskMiss::cancelled, unless it is complete. Unknown tickets are
+  // ignored.
   virtual void cancel(uint64_t ticket) = 0;
 
   // Forgets a page, also for later opens (as far as the disk obeys). False: it was not there.
@@ -203,8 +205,9 @@ class DiskStore {
   virtual Status read_payload(const PageId& id, std::vector<std::byte>* payload) = 0;
 
   // Small named values (settings, statistics, descriptions of spaces) that are replaced as a whole: after a crash the
-  // old or the new one is there. Names: 1 to 64 of [a-z0-9._-], not beginning with a dot. Durable when put_blob returns.
-  // Together they take a share of the budget (blob_limit()); KVC_E_NO_MEMORY beyond. Encrypted with the store's key.
+  // old or the new one is there. Names: 1 to 64 of [a-z0-9._-], not beginning with a dot. Durable when put_blob
+  // returns. Together they take a share of the budget (blob_limit()); KVC_E_NO_MEMORY beyond. Encrypted with the
+  // store's key.
   virtual Status put_blob(std::string_view name, std::span<const std::byte> value) = 0;
   virtual Status get_blob(std::string_view name, std::vector<std::byte>* value) = 0;  // KVC_E_NOT_FOUND, KVC_E_CORRUPT
   virtual Status erase_blob(std::string_view name) = 0;                               // OK if it is not there
@@ -215,8 +218,8 @@ class DiskStore {
   virtual Status verify(const StoreProgress& progress, VerifyReport* report) = 0;
   // Writes the live pages of sparse segments together and gives the emptied segments' room back.
   virtual Status compact(const StoreProgress& progress) = 0;
-  // Writes pages (parents before children, by convention) and blobs to one file, which open_pack opens. The file appears
-  // whole or not at all. KVC_E_NOT_FOUND: a page is not stored or not readable. Never encrypted.
+  // Writes pages (parents before children, by convention) and blobs to one file, which open_pack opens. The file
+  // appears whole or not at all. KVC_E_NOT_FOUND: a page is not stored or not readable. Never encrypted.
   virtual Status write_pack(const std::string& path, std::span<const PageId> pages,
                             std::span<const std::string> blob_names, const StoreProgress& progress) = 0;
 

@@ -18,7 +18,7 @@ class VfsFile {
   virtual ~VfsFile() = default;
   virtual ssize_t read(const iovec* parts, int n, uint64_t offset) = 0;   // may be short
   virtual ssize_t write(const iovec* parts, int n, uint64_t offset) = 0;  // may be short
-  virtual int sync() = 0;                    // data, and what is needed to read it
+  virtual int sync() = 0;                                                 // data, and what is needed to read it
   virtual int allocate(uint64_t bytes) = 0;  // at least so large, its room taken now: later writes inside find it
   virtual int64_t size() = 0;
   virtual uint64_t allocated() = 0;                       // bytes of room taken on the device
@@ -30,7 +30,8 @@ class VfsFile {
 
 class Vfs {
  public:
-  enum : uint32_t { kWrite = 1, kCreate = 2, kDirect = 4, kTruncate = 8 };  // kDirect: where the file system can
+  // Flags of open. kDirect: past the page cache, where the file system can.
+  static constexpr uint32_t kWrite = 1, kCreate = 2, kDirect = 4, kTruncate = 8;
 
   virtual ~Vfs() = default;
   virtual int open(const std::string& path, uint32_t flags, std::unique_ptr<VfsFile>* out) = 0;

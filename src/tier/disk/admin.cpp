@@ -1,0 +1,367 @@
+// Durability, forgetting, and looking at everything.
+#include <cerrno>
+#include <cinttypes>
+#include <cstring>
+
+#include "tier/disk/store_impl.h"
+
+namespace kvc::disk {
+
+Status StoreImpl::io_error(const char* what, const std::string& path, int code) const {
+  return error(KVC_E_IO, "cannot %s %s: %s", what, path.c_str(), std::strerror(code < 0 ? -code : code));
+}
+
+// Nothing in it is believed any more. Its file goes when nobody reads it.
+void StoreImpl::retire(Lock* lock, uint32_t slot) {
+  Segment& segment = *segments_[slot];
+  if (open_ == slot) open_ = kNone;
+  segment.state = Segment::State::retired;
+  const uint64_t lost = segment.live;
+  drop_segment(lock, slot);
+  ++stats_.segments_retired;
+  options_.log.write(KVC_LOG_WARN, "segment %u of %s could not be made durable: %" PRIu64 " pages are given up",
+                     segment.number, options_.directory.c_str(), lost);
+}
+
+Status StoreImpl::persist() {
+  if (read_only_) return Status::ok();
+  const std::lock_guard one(persist_mutex_);
+  Lock lock(mutex_);
+  const int before = epoch_;
+  epoch_ ^= 1;
+  room_.wait(lock, [&] { return writing_[before] == 0; });
+  ++stats_.persists;
+  Status result;
+  for (uint32_t i = 0; i < segments_.size(); ++i) {
+    Segment* const segment = segments_[i].get();
+    if (!segment->file || !segment->dirty || segment->state == Segment::State::retired) continue;
+    segment->dirty = false;
+    ++segment->pins;
+    lock.unlock();
+    const int status = segment->file->sync();
+    lock.lock();
+    unpin(segment);
+    if (status != 0 || segment->undurable) {
+      ++stats_.syncs_failed;
+      // The kernel forgets what it could not write: a second sync would say yes, and mean nothing.
+      if (segment->state != Segment::State::retired) retire(&lock, i);
+      result = io_error("make pages durable in", options_.directory, status != 0 ? status : -EIO);
+    }
+  }
+  if (directory_dirty_) {
+    directory_dirty_ = false;
+    lock.unlock();
+    const int status = vfs_->sync_directory(options_.directory);
+    lock.lock();
+    if (status != 0) {
+      directory_dirty_ = true;
+      if (result.is_ok()) result = io_error("make the file names durable in", options_.directory, status);
+    }
+  }
+  room_.notify_all();
+  return result;
+}
+
+bool StoreImpl::erase(const PageId& id) {
+  if (read_only_) return false;
+  Segment* segment;
+  Entry entry;
+  uint64_t generation;
+  uint32_t record;
+  int epoch;
+  {
+    const Lock lock(mutex_);
+    const Locator locator = index_.find(id);
+    if (locator == kNowhere) return false;
+    entry = at(locator);
+    record = locator & 0xffff;
+    segment = segments_[locator >> 16].get();
+    generation = segment->generation;
+    forget(locator);
+    for (const auto& page : segment->table) {
+      if (page->index != record / kTableEntries) continue;
+      Descriptor& d = page->page()->descriptors[record % kTableEntries];
+      d = erased(d);
+    }
+    ++segment->pins;
+    segment->dirty = true;
+    ++writing_[epoch = epoch_];
+  }
+  // Its beginning is written over; the table of contents may name it still, which is found out when it is read.
+  try {
+    erase_record(segment, entry, generation, /*all=*/false);
+  } catch (const std::bad_alloc&) {  // it is forgotten here, and may be found again after a restart
+  }
+  const Lock lock(mutex_);
+  segment->dirty = true;
+  --writing_[epoch];
+  unpin(segment);
+  room_.notify_all();
+  return true;
+}
+
+// Writes over a record: its first block, or all of it.
+bool StoreImpl::erase_record(Segment* segment, const Entry& entry, uint64_t generation, bool all) {
+  const uint64_t bytes = all ? uint64_t{entry.blocks} * kBlock : kBlock;
+  const Buffer block = buffers_.take(bytes);
+  std::memset(block.data(), 0, bytes);
+  RecordHeader header{};
+  header.magic = kRecordMagic;
+  header.generation = generation;
+  header.uuid = uuid_;
+  header.descriptor.offset = entry.offset;
+  header.descriptor.blocks = entry.blocks;
+  header.descriptor = erased(header.descriptor);
+  std::memcpy(block.data(), &header, sizeof header);
+  seal_record_header(block.data());
+  const ssize_t written =
+      transfer_block(segment->file.get(), true, uint64_t{entry.offset} * kBlock, block.data(), bytes);
+  const Lock lock(mutex_);
+  if (written > 0) stats_.bytes_written += static_cast<uint64_t>(written);
+  return written == static_cast<ssize_t>(bytes);
+}
+
+Status StoreImpl::purge(std::string_view tenant) {
+  if (read_only_) return error(KVC_E_UNSUPPORTED, "the store is open read-only: nothing can be purged");
+  const uint64_t tag = tenant_tag(uuid_, keys_.get(), tenant);
+  Status result;
+  if (keys_) {
+    const std::lock_guard one(keys_mutex_);
+    if (keys_->forget(tag)) result = save_keys();  // from here on its pages are noise
+  }
+  std::vector<PageId> pages;
+  KVC_RETURN_IF_ERROR(for_each([&](const PageDescriptor& page) {
+    if (page.tenant == tag) pages.push_back(page.id);
+    return true;
+  }));
+  for (const PageId& id : pages) {
+    Segment* segment;
+    Entry entry;
+    uint64_t generation;
+    {
+      const Lock lock(mutex_);
+      const Locator locator = index_.find(id);
+      if (locator == kNowhere) continue;
+      entry = at(locator);
+      segment = segments_[locator >> 16].get();
+      generation = segment->generation;
+      forget(locator);
+      ++segment->pins;
+      segment->dirty = true;
+    }
+    const bool erased = keys_ || erase_record(segment, entry, generation, /*all=*/true);
+    const Lock lock(mutex_);
+    segment->dirty = true;
+    unpin(segment);
+    room_.notify_all();
+    if (!erased && result.is_ok()) result = io_error("overwrite a purged page in", options_.directory, -EIO);
+  }
+  const Status durable = persist();
+  return result.is_ok() ? durable : result;
+}
+
+namespace {
+
+PageDescriptor describe_record(const Descriptor& d, uint64_t generation) {
+  PageDescriptor out;
+  out.id = d.id;
+  out.parent = d.parent;
+  out.space = d.space;
+  out.n_tokens = d.n_tokens;
+  out.codec = d.codec;
+  out.payload_bytes = d.payload_bytes;
+  out.stored_bytes = uint64_t{d.blocks} * kBlock;
+  out.groups = d.groups;
+  out.generation = generation;
+  out.tenant = d.tenant;
+  out.compressed = (d.flags & kCompressed) != 0;
+  out.encrypted = (d.flags & kEncrypted) != 0;
+  return out;
+}
+
+}  // namespace
+
+Status StoreImpl::for_each(const std::function<bool(const PageDescriptor&)>& visit) {
+  std::vector<std::pair<uint64_t, uint32_t>> order;
+  {
+    const Lock lock(mutex_);
+    for (uint32_t i = 0; i < segments_.size(); ++i) {
+      if (segments_[i]->live > 0) order.emplace_back(segments_[i]->generation, i);
+    }
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [generation, slot] : order) {
+    Segment* const segment = segment_at(slot);
+    std::map<uint32_t, Descriptor> found;  // by place
+    {
+      const Lock lock(mutex_);
+      if (segment->generation != generation || !segment->file) continue;
+      ++segment->pins;
+      for (const auto& page : segment->table) {  // not on disk yet
+        for (uint32_t i = 0; i < page->entries; ++i)
+          found[page->page()->descriptors[i].offset] = page->page()->descriptors[i];
+      }
+    }
+    std::vector<Descriptor> scanned;
+    SegmentHeader header;
+    int64_t ignored;
+    scan_segment(segment->file.get(), &buffers_, &uuid_, &header, &scanned, &ignored);
+    for (const Descriptor& d : scanned) found.try_emplace(d.offset, d);
+    bool go_on = true;
+    for (const auto& [offset, d] : found) {
+      if (d.flags & (kErased | kBlob)) continue;
+      {
+        const Lock lock(mutex_);
+        const Locator locator = index_.find(d.id);
+        if (locator == kNowhere || locator >> 16 != slot || at(locator).offset != offset) continue;
+      }
+      if (!(go_on = visit(describe_record(d, generation)))) break;
+    }
+    const Lock lock(mutex_);
+    unpin(segment);
+    room_.notify_all();
+    if (!go_on) break;
+  }
+  return Status::ok();
+}
+
+Status StoreImpl::describe(const PageId& id, PageDescriptor* out, std::vector<int32_t>* tokens) {
+  RecordHeader header;
+  Buffer record;
+  const DiskMiss miss = read_record(id, &header, &record);
+  if (miss == DiskMiss::absent) return error(KVC_E_NOT_FOUND, "no such page in %s", options_.directory.c_str());
+  if (miss != DiskMiss::none) return error(KVC_E_CORRUPT, "a page of %s is not readable", options_.directory.c_str());
+  *out = describe_record(header.descriptor, header.generation);
+  if (tokens == nullptr) return Status::ok();
+  Digest key;
+  const Digest* with;
+  if (!find_key(header.descriptor, &key, &with) ||
+      !RecordReader(context(), header, record.data(), with).tokens(tokens)) {
+    return error(KVC_E_CORRUPT, "the tokens of a page of %s are not readable: its key is gone, or they are damaged",
+                 options_.directory.c_str());
+  }
+  return Status::ok();
+}
+
+Status StoreImpl::read_payload(const PageId& id, std::vector<std::byte>* payload) {
+  RecordHeader header;
+  Buffer record;
+  const DiskMiss miss = read_record(id, &header, &record);
+  if (miss == DiskMiss::absent) return error(KVC_E_NOT_FOUND, "no such page in %s", options_.directory.c_str());
+  if (miss == DiskMiss::none) {
+    Digest key;
+    const Digest* with;
+    if (find_key(header.descriptor, &key, &with)) {
+      RecordReader reader(context(), header, record.data(), with);
+      const Descriptor& d = header.descriptor;
+      payload->resize(d.payload_bytes);
+      const uint64_t group_bytes = d.payload_bytes / d.groups;
+      bool whole = reader.frames();
+      for (uint32_t i = 0; whole && i < d.groups; ++i) {
+        whole = reader.group(i, record.data() + reader.frame_offset(i),
+                             std::span(*payload).subspan(i * group_bytes, group_bytes));
+      }
+      if (whole) return Status::ok();
+    }
+  }
+  return error(KVC_E_CORRUPT, "a page of %s is not readable (%s)", options_.directory.c_str(),
+               miss == DiskMiss::none ? "damaged, or its key is gone" : disk_miss_name(miss));
+}
+
+Status StoreImpl::verify(const StoreProgress& progress, VerifyReport* report) {
+  *report = {};
+  const uint64_t of = stats().stored_bytes;
+  std::vector<PageDescriptor> pages;
+  KVC_RETURN_IF_ERROR(for_each([&](const PageDescriptor& page) {
+    pages.push_back(page);
+    return true;
+  }));
+  std::vector<std::byte> payload;
+  std::vector<int32_t> tokens;
+  for (const PageDescriptor& page : pages) {
+    Digest key;
+    if (page.encrypted && (!keys_ || !keys_->find(page.tenant, &key))) {
+      ++report->locked;
+    } else {
+      PageDescriptor descriptor;
+      Status status = read_payload(page.id, &payload);
+      if (status.is_ok()) status = describe(page.id, &descriptor, &tokens);
+      if (status.code() == KVC_E_NOT_FOUND) continue;  // evicted meanwhile
+      ++report->pages;
+      if (!status.is_ok()) {
+        ++report->damaged;
+        if (report->damaged_ids.size() < 100) report->damaged_ids.push_back(page.id);
+        const Lock lock(mutex_);
+        ++stats_.misses[static_cast<size_t>(DiskMiss::damaged)];
+        if (const Locator locator = index_.find(page.id); locator != kNowhere && !read_only_) forget(locator);
+      }
+    }
+    report->bytes += page.stored_bytes;
+    if (progress && !progress(report->bytes, std::max(of, report->bytes))) break;
+  }
+  return Status::ok();
+}
+
+Status StoreImpl::compact(const StoreProgress& progress) {
+  if (read_only_) return error(KVC_E_UNSUPPORTED, "the store is open read-only: it cannot be compacted");
+  const std::lock_guard one(compact_mutex_);
+  Lock lock(mutex_);
+  std::vector<std::pair<uint64_t, uint32_t>> sparse;  // emptiest first
+  uint64_t of = 0, done = 0;
+  for (uint32_t i = 0; i < segments_.size(); ++i) {
+    const Segment& segment = *segments_[i];
+    const bool idle = segment.state == Segment::State::sealed && segment.live_blocks * 2 < segment.blocks;
+    if (!idle && segment.state != Segment::State::free) continue;
+    sparse.emplace_back(segment.live_blocks, i);
+    of += segment.live_blocks * kBlock;
+  }
+  std::sort(sparse.begin(), sparse.end());
+  for (const auto& [blocks, slot] : sparse) {
+    Segment* const segment = segments_[slot].get();
+    room_.wait(lock, [&] { return !making_room_; });
+    if (segment->state == Segment::State::sealed) {
+      making_room_ = true;
+      const bool emptied = empty_segment(&lock, slot, 1, /*release_file=*/true);
+      making_room_ = false;
+      room_.notify_all();
+      if (!emptied) break;  // the open segment is full
+    }
+    done += blocks * kBlock;
+    lock.unlock();
+    const bool go_on = !progress || progress(done, std::max(of, done));
+    lock.lock();
+    if (!go_on) break;
+  }
+  lock.unlock();
+  return persist();
+}
+
+StoreStats StoreImpl::stats() const {
+  const Lock lock(mutex_);
+  StoreStats out = stats_;
+  out.budget = options_.budget;
+  out.index_bytes = index_.bytes();
+  for (const auto& segment : segments_) {
+    out.index_bytes += segment->entries.bytes();
+    out.segments += segment->file != nullptr;
+  }
+  out.in_flight = puts_in_flight_ + gets_in_flight_;
+  out.read_only = read_only_;
+  out.encrypted = keys_ != nullptr;
+  out.uring = io_ && io_->is_uring();
+  out.direct = direct_;
+  return out;
+}
+
+}  // namespace kvc::disk
+
+namespace kvc {
+
+const char* disk_miss_name(DiskMiss miss) noexcept {
+  static constexpr const char* kNames[] = {"none", "absent", "identity", "tokens",   "damaged",
+                                           "io",   "slow",   "locked",   "cancelled"};
+  static_assert(std::size(kNames) == static_cast<size_t>(DiskMiss::count));
+  return miss < DiskMiss::count ? kNames[static_cast<size_t>(miss)] : "unknown";
+}
+
+}  // namespace kvc

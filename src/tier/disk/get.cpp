@@ -1,0 +1,434 @@
+// Getting pages: the read, and every check between a record's bytes and the caller.
+#include <cstring>
+
+#include "tier/disk/store_impl.h"
+
+namespace kvc::disk {
+
+// A page on its way from disk. Completed by the reading thread, or, for a get that waits, by the waiting one.
+struct StoreImpl::GetOp final : Transfer {
+  void done(ssize_t bytes) noexcept override;
+
+  StoreImpl* store = nullptr;
+  std::shared_ptr<GetOp> self;  // while a read is in flight
+  GetPage page;
+  GetDone when_done;
+  bool waits = false;
+  uint64_t ticket = 0, begun_ns = 0;
+
+  uint32_t slot = 0;
+  Entry entry{};
+  Locator locator = kNowhere;
+  uint64_t generation = 0, segment_blocks = 0;
+
+  enum class Stage { whole, beginning, frames } stage = Stage::whole;
+  Buffer beginning, frames;  // of the record: all of it, or its header; then the frames asked for
+  uint64_t read_from = 0, beginning_bytes = 0;
+  RecordHeader header{};
+  bool again = false;  // after damage: once more
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  enum class State { reading, read, decoding, over } state = State::reading;
+  std::thread::id decoder;
+  ssize_t result = 0;
+};
+
+bool StoreImpl::contains(const PageId& id) const noexcept {
+  const Lock lock(mutex_);
+  return index_.find(id) != kNowhere;
+}
+
+void StoreImpl::record_latency(uint64_t (&buckets)[StoreStats::kLatencyBuckets], uint64_t begun_ns) const {
+  const uint64_t now_ns = now(), us = now_ns > begun_ns ? (now_ns - begun_ns) / 1000 : 0;  // clocks may go back
+  ++buckets[std::min<int>(us == 0 ? 0 : std::bit_width(us) - 1, StoreStats::kLatencyBuckets - 1)];
+}
+
+// Finds and pins a page. nullptr: *miss says why.
+std::shared_ptr<StoreImpl::GetOp> StoreImpl::begin_get(const GetPage& page, DiskMiss* miss) {
+  auto op = std::make_shared<GetOp>();
+  op->store = this;
+  op->page = page;
+  op->begun_ns = now();
+  const Lock lock(mutex_);
+  op->locator = index_.find(page.id);
+  if (op->locator == kNowhere) {
+    *miss = DiskMiss::absent;
+    ++stats_.misses[static_cast<size_t>(*miss)];
+    return nullptr;
+  }
+  op->slot = op->locator >> 16;
+  Segment& segment = *segments_[op->slot];
+  op->entry = at(op->locator);
+  op->generation = segment.generation;
+  op->segment_blocks = segment.blocks;
+  op->file = segment.file.get();
+  ++segment.pins;
+  ++gets_in_flight_;
+  return op;
+}
+
+// Reads [from, from + bytes) of the record; whole blocks, into the buffer of the stage.
+void StoreImpl::start_read(GetOp* op, uint64_t from, uint64_t bytes) {
+  Buffer& buffer = op->stage == GetOp::Stage::frames ? op->frames : op->beginning;
+  if (buffer.size() < bytes) buffer = op->store->buffers_.take(bytes);
+  op->read_from = from;
+  if (op->stage != GetOp::Stage::frames) op->beginning_bytes = bytes;
+  op->n_parts = 1;
+  op->parts[0] = {buffer.data(), bytes};
+  op->offset = uint64_t{op->entry.offset} * kBlock + from;
+  op->store->io_->submit(op);
+}
+
+void StoreImpl::GetOp::done(ssize_t bytes) noexcept {
+  const std::shared_ptr<GetOp> keep = std::move(self);
+  bool mine = false;
+  {
+    const std::lock_guard lock(mutex);
+    result = bytes;
+    if (state == State::over) {
+      // Cancelled, or nobody waits any more.
+    } else if (waits) {
+      state = State::read;
+      changed.notify_all();
+      return;
+    } else {
+      state = State::decoding;
+      decoder = std::this_thread::get_id();
+      mine = true;
+    }
+  }
+  DiskMiss miss = DiskMiss::cancelled;
+  if (mine) {
+    bool more = false;
+    try {
+      self = keep;
+      more = store->step(this, &miss);
+    } catch (const std::bad_alloc&) {
+      miss = DiskMiss::io;
+    }
+    if (more) return;
+    self.reset();
+  }
+  store->finish(this, miss);
+}
+
+// Goes on after a read. True: another read is under way. Else *miss is the result.
+bool StoreImpl::step(GetOp* op, DiskMiss* miss) {
+  const uint64_t record_bytes = uint64_t{op->entry.blocks} * kBlock;
+  const auto read_on = [&](GetOp::Stage stage, uint64_t from, uint64_t bytes) {
+    op->stage = stage;
+    {
+      const std::lock_guard lock(op->mutex);
+      if (op->state == GetOp::State::over) return false;
+      op->state = GetOp::State::reading;
+      op->changed.notify_all();
+    }
+    start_read(op, from, bytes);
+    return true;
+  };
+  const auto damaged = [&] {
+    *miss = DiskMiss::damaged;
+    if (op->again) return false;
+    op->again = true;  // a second look: a bad cable is not a bad disk
+    return read_on(GetOp::Stage::whole, 0, record_bytes);
+  };
+  if (op->result < 0) {
+    *miss = DiskMiss::io;
+    return false;
+  }
+  if (op->result != static_cast<ssize_t>(op->parts[0].iov_len)) return damaged();
+
+  Digest key;
+  const Digest* with = nullptr;
+  if (op->stage != GetOp::Stage::frames) {
+    const std::byte* record = op->beginning.data();
+    Descriptor d;
+    std::memcpy(&d, record + offsetof(RecordHeader, descriptor), sizeof d);
+    if (op->stage == GetOp::Stage::beginning && plausible(d, op->segment_blocks)) {
+      const uint64_t needed = align_up(header_bytes(d.n_tokens, d.groups), kBlock);
+      if (needed > op->beginning_bytes && needed <= record_bytes) return read_on(op->stage, 0, needed);
+    }
+    if (!check_record_header(record, op->beginning_bytes, uuid_, op->generation, op->entry.offset, op->segment_blocks,
+                             &op->header)) {
+      return damaged();
+    }
+  }
+  const Descriptor& d = op->header.descriptor;
+  const GetPage& page = op->page;
+  if (d.flags & (kErased | kBlob)) {
+    *miss = DiskMiss::absent;
+    return false;
+  }
+  if (d.blocks != op->entry.blocks) return damaged();
+  if (d.id != page.id || d.parent != page.parent || d.space != page.space || d.codec != page.codec ||
+      d.payload_bytes != page.payload_bytes) {
+    *miss = DiskMiss::identity;
+    return false;
+  }
+  if (!find_key(d, &key, &with)) {
+    *miss = DiskMiss::locked;
+    return false;
+  }
+  RecordReader reader(context(), op->header, op->beginning.data(), with);
+  if (!reader.frames()) return damaged();
+  if (op->stage != GetOp::Stage::frames) {
+    if (!reader.tokens_are(page.tokens)) {
+      std::vector<int32_t> tokens;
+      if (!reader.tokens(&tokens)) return damaged();
+      *miss = DiskMiss::tokens;
+      return false;
+    }
+    const uint32_t n = page.n_groups == 0 ? d.groups : page.n_groups;
+    const uint64_t group_bytes = d.payload_bytes / d.groups;
+    if (page.first_group >= d.groups || n > d.groups - page.first_group || page.out.size() != n * group_bytes) {
+      *miss = DiskMiss::identity;
+      return false;
+    }
+    if (op->stage == GetOp::Stage::beginning) {
+      const uint32_t last = page.first_group + n - 1;
+      const uint64_t from = reader.frame_offset(page.first_group) / kBlock * kBlock;
+      const uint64_t to = align_up(reader.frame_offset(last) + reader.frame_bytes(last), kBlock);
+      if (to > op->beginning_bytes) return read_on(GetOp::Stage::frames, from, to - from);
+    }
+  }
+  *miss = decode(op, reader, op->stage == GetOp::Stage::frames ? op->read_from : 0);
+  return *miss == DiskMiss::damaged ? damaged() : false;
+}
+
+DiskMiss StoreImpl::decode(GetOp* op, const RecordReader& reader, uint64_t first_byte) {
+  const GetPage& page = op->page;
+  const Descriptor& d = op->header.descriptor;
+  const Buffer& buffer = op->stage == GetOp::Stage::frames ? op->frames : op->beginning;
+  const uint32_t n = page.n_groups == 0 ? d.groups : page.n_groups;
+  const uint64_t group_bytes = d.payload_bytes / d.groups;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t group = page.first_group + i;
+    const std::byte* stored = buffer.data() + (reader.frame_offset(group) - first_byte);
+    if (!reader.group(group, stored, page.out.subspan(i * group_bytes, group_bytes))) return DiskMiss::damaged;
+    if (page.progress) page.progress(i + 1);
+  }
+  return DiskMiss::none;
+}
+
+// The end of a get, whatever it is.
+void StoreImpl::finish(GetOp* op, DiskMiss miss) {
+  if (miss == DiskMiss::damaged || miss == DiskMiss::identity || miss == DiskMiss::absent || miss == DiskMiss::locked) {
+    // An identity that does not fit what the page's id stands for is damage as well, unless the caller asked wrongly.
+    if (miss != DiskMiss::identity || op->header.descriptor.id != op->page.id) drop(*op);
+  }
+  GetDone callback;
+  bool late;  // somebody answered before
+  {
+    const std::lock_guard lock(op->mutex);
+    late = op->state == GetOp::State::over;
+    if (!late) callback = std::move(op->when_done);
+  }
+  {
+    const Lock lock(mutex_);
+    if (!late) stats_.misses[static_cast<size_t>(miss)] += miss != DiskMiss::none;
+    stats_.bytes_read += op->beginning_bytes + (op->stage == GetOp::Stage::frames ? op->parts[0].iov_len : 0);
+    if (miss == DiskMiss::none) {
+      ++stats_.hits;
+      stats_.payload_got += op->page.out.size();
+      record_latency(stats_.get_latency, op->begun_ns);
+      Segment& segment = *segments_[op->slot];
+      if (index_.find(op->page.id) == op->locator && segment.generation == op->generation) {
+        Entry& entry = segment.entries[op->locator & 0xffff];
+        if (entry.hits < UINT8_MAX) ++entry.hits;
+      }
+    }
+    unpin(segments_[op->slot].get());
+    gets_.erase(op->ticket);
+    room_.notify_all();
+  }
+  if (callback) callback(miss);
+  {
+    const std::lock_guard lock(op->mutex);
+    op->state = GetOp::State::over;
+    op->changed.notify_all();
+  }
+  const Lock lock(mutex_);
+  --gets_in_flight_;
+  room_.notify_all();
+}
+
+// Forgets a page that turned out to be none.
+void StoreImpl::drop(const GetOp& op) noexcept {
+  const Lock lock(mutex_);
+  Segment& segment = *segments_[op.slot];
+  if (segment.generation != op.generation || index_.find(op.page.id) != op.locator) return;
+  forget(op.locator);
+}
+
+uint64_t StoreImpl::get(const GetPage& page, GetDone done) {
+  DiskMiss miss = DiskMiss::none;
+  std::shared_ptr<GetOp> op;
+  try {
+    op = begin_get(page, &miss);
+  } catch (const std::bad_alloc&) {
+    miss = DiskMiss::io;
+  }
+  if (!op) {
+    done(miss);
+    return 0;
+  }
+  op->when_done = std::move(done);
+  const bool all = page.n_groups == 0;
+  const uint64_t record = uint64_t{op->entry.blocks} * kBlock;
+  op->stage = all ? GetOp::Stage::whole : GetOp::Stage::beginning;
+  uint64_t ticket;
+  {
+    const Lock lock(mutex_);
+    ticket = op->ticket = next_ticket_++;
+    gets_[ticket] = op;
+  }
+  op->self = op;
+  start_read(op.get(), 0, all ? record : kBlock);
+  return ticket;
+}
+
+DiskMiss StoreImpl::get(const GetPage& page, uint64_t timeout_ns) {
+  DiskMiss miss = DiskMiss::none;
+  std::shared_ptr<GetOp> op;
+  try {
+    op = begin_get(page, &miss);
+  } catch (const std::bad_alloc&) {
+    return DiskMiss::io;
+  }
+  if (!op) return miss;
+  op->waits = true;
+  const bool all = page.n_groups == 0;
+  op->stage = all ? GetOp::Stage::whole : GetOp::Stage::beginning;
+  // Of time alone: the injected clock may be a test's, and a wait is real.
+  const bool limited = timeout_ns < (uint64_t{1} << 62);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limited ? timeout_ns : 0);
+  op->self = op;
+  bool more = true;
+  try {
+    start_read(op.get(), 0, all ? uint64_t{op->entry.blocks} * kBlock : kBlock);
+    while (more) {
+      {
+        std::unique_lock lock(op->mutex);
+        const auto read = [&] { return op->state == GetOp::State::read; };
+        if (!limited) {
+          op->changed.wait(lock, read);
+        } else if (!op->changed.wait_until(lock, deadline, read)) {
+          op->state = GetOp::State::over;  // the reading thread finishes it
+          op->page.out = {};
+          const Lock mine(mutex_);
+          ++stats_.misses[static_cast<size_t>(DiskMiss::slow)];
+          return DiskMiss::slow;
+        }
+        op->state = GetOp::State::decoding;
+      }
+      op->self = op;
+      more = step(op.get(), &miss);
+    }
+  } catch (const std::bad_alloc&) {
+    miss = DiskMiss::io;
+  }
+  op->self.reset();
+  finish(op.get(), miss);
+  return miss;
+}
+
+void StoreImpl::cancel(uint64_t ticket) {
+  std::shared_ptr<GetOp> op;
+  {
+    const Lock lock(mutex_);
+    const auto it = gets_.find(ticket);
+    if (it == gets_.end()) return;
+    op = it->second;
+  }
+  GetDone callback;
+  {
+    std::unique_lock lock(op->mutex);
+    if (op->state == GetOp::State::decoding && op->decoder != std::this_thread::get_id()) {
+      op->changed.wait(lock, [&] { return op->state != GetOp::State::decoding; });
+    }
+    if (op->state != GetOp::State::reading) return;
+    op->state = GetOp::State::over;
+    callback = std::move(op->when_done);
+  }
+  {
+    const Lock lock(mutex_);
+    ++stats_.misses[static_cast<size_t>(DiskMiss::cancelled)];
+  }
+  if (callback) callback(DiskMiss::cancelled);
+}
+
+bool StoreImpl::find_key(const Descriptor& descriptor, Digest* key, const Digest** out) const {
+  *out = nullptr;
+  if (!(descriptor.flags & kEncrypted)) return !keys_ || pack_;  // plaintext put into an encrypted store is nobody's
+  if (!keys_ || !keys_->find(descriptor.tenant, key)) return false;
+  *out = key;
+  return true;
+}
+
+// A record as it is stored, verified, for another place in this store.
+bool StoreImpl::read_image(Segment* segment, const Entry& entry, RecordImage* image) {
+  const uint64_t bytes = uint64_t{entry.blocks} * kBlock;
+  try {
+    image->head = buffers_.take(bytes);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  image->head_bytes = bytes;
+  const ssize_t read =
+      transfer_block(segment->file.get(), false, uint64_t{entry.offset} * kBlock, image->head.data(), bytes);
+  if (read != static_cast<ssize_t>(bytes)) return false;
+  RecordHeader header;
+  if (!check_record_header(image->head.data(), bytes, uuid_, segment->generation, entry.offset, segment->blocks,
+                           &header) ||
+      header.descriptor.blocks != entry.blocks || !entry.is(header.descriptor.id) ||
+      (header.descriptor.flags & kErased)) {
+    return false;
+  }
+  Digest key;
+  const Digest* with = nullptr;
+  if (!find_key(header.descriptor, &key, &with)) return false;
+  RecordReader reader(context(), header, image->head.data(), with);
+  if (!reader.frames()) return false;
+  std::vector<int32_t> tokens;
+  if (!reader.tokens(&tokens)) return false;
+  std::vector<std::byte> scratch;
+  for (uint32_t i = 0; i < header.descriptor.groups; ++i) {
+    scratch.resize(reader.frame_bytes(i));
+    if (!reader.stored_group(i, image->head.data() + reader.frame_offset(i), scratch.data())) return false;
+  }
+  return true;
+}
+
+// A page's record, for whoever has only its identity. The header is checked, the rest is not.
+DiskMiss StoreImpl::read_record(const PageId& id, RecordHeader* header, Buffer* record) {
+  Segment* segment = nullptr;
+  Entry entry;
+  {
+    const Lock lock(mutex_);
+    const Locator locator = index_.find(id);
+    if (locator == kNowhere) return DiskMiss::absent;
+    entry = at(locator);
+    segment = segments_[locator >> 16].get();
+    ++segment->pins;
+  }
+  const uint64_t bytes = uint64_t{entry.blocks} * kBlock;
+  *record = buffers_.take(bytes);
+  const ssize_t result =
+      transfer_block(segment->file.get(), false, uint64_t{entry.offset} * kBlock, record->data(), bytes);
+  DiskMiss miss = DiskMiss::none;
+  if (result < 0) {
+    miss = DiskMiss::io;
+  } else if (result != static_cast<ssize_t>(bytes) ||
+             !check_record_header(record->data(), bytes, uuid_, segment->generation, entry.offset, segment->blocks,
+                                  header) ||
+             header->descriptor.id != id || (header->descriptor.flags & (kErased | kBlob))) {
+    miss = DiskMiss::damaged;
+  }
+  const Lock lock(mutex_);
+  unpin(segment);
+  room_.notify_all();
+  return miss;
+}
+
+}  // namespace kvc::disk

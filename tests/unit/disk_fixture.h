@@ -1,0 +1,103 @@
+// What the tests of the disk store share: pages made from a number, and a directory that goes away.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "tier/disk/store.h"
+
+namespace kvc::disk_test {
+
+// A page whose every field follows from its number. Compressible or not by `noise`.
+struct TestPage {
+  PageId id, parent;
+  Digest space;
+  std::vector<int32_t> tokens;
+  std::vector<std::byte> payload;
+
+  explicit TestPage(uint64_t number, size_t payload_bytes = 3000, size_t n_tokens = 4, bool noise = true,
+                    uint64_t space_number = 7) {
+    Random random(number * 2654435761u + 17);
+    const auto digest = [&](uint64_t salt) {
+      Random words(number * 31 + salt);
+      Digest out;
+      for (size_t i = 0; i < 4; ++i) {
+        const uint64_t word = words.next();
+        std::memcpy(out.bytes.data() + i * 8, &word, 8);
+      }
+      return out;
+    };
+    id = digest(1);
+    parent = digest(2);
+    Random space_words(space_number);
+    for (auto& byte : space.bytes) byte = static_cast<uint8_t>(space_words.next());
+    for (size_t i = 0; i < n_tokens; ++i) tokens.push_back(static_cast<int32_t>(random.next() % 50000));
+    payload.resize(payload_bytes);
+    for (size_t i = 0; i < payload_bytes; ++i) {
+      payload[i] =
+          noise || i % 2 == 0 ? static_cast<std::byte>(random.next()) : static_cast<std::byte>(random.next() % 3);
+    }
+  }
+  PutPage put() const {
+    PutPage page;
+    page.record.id = id;
+    page.record.parent = parent;
+    page.record.space = space;
+    page.record.tokens = tokens;
+    page.record.codec = 1;
+    page.record.payload = payload;
+    return page;
+  }
+  GetPage get(std::span<std::byte> out) const {
+    GetPage page;
+    page.id = id;
+    page.parent = parent;
+    page.space = space;
+    page.tokens = tokens;
+    page.codec = 1;
+    page.payload_bytes = payload.size();
+    page.out = out;
+    return page;
+  }
+};
+
+// Gets a page. A hit whose bytes are not the page's is a failure of the test, whatever it tests.
+inline DiskMiss get(DiskStore& store, const TestPage& page) {
+  std::vector<std::byte> out(page.payload.size());
+  const DiskMiss miss = store.get(page.get(out));
+  if (miss == DiskMiss::none && out != page.payload) ADD_FAILURE() << "a hit with wrong bytes";
+  return miss;
+}
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "kvc-disk-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+inline std::unique_ptr<DiskStore> open_store(const StoreOptions& options) {
+  std::unique_ptr<DiskStore> store;
+  const Status status = DiskStore::open(options, &store);
+  EXPECT_TRUE(status.is_ok()) << status.message();
+  return store;
+}
+
+}  // namespace kvc::disk_test
