@@ -339,7 +339,7 @@ inline std::vector<kvc_option_info_t> options() {
 
 using Tensor = kvc_tensor_t;
 
-constexpr size_t dtype_size(int32_t dtype) noexcept { return dtype == KVC_F32 ? 4 : 2; }
+constexpr size_t dtype_size(int32_t dtype) noexcept { return dtype == KVC_F32 ? 4 : dtype == KVC_U8 ? 1 : 2; }
 
 // A compact buffer [tokens][heads][dim]. kvc only writes to a tensor that is an output, so const data is fine for
 // inputs.
@@ -413,6 +413,13 @@ class Backend {
   virtual Status export_kv(uint64_t, kvc_session_t*, uint32_t, uint32_t) { return KVC_E_UNSUPPORTED; }
   virtual Status import_kv(uint64_t, kvc_session_t*, const int32_t*, uint32_t, uint32_t) { return KVC_E_UNSUPPORTED; }
   virtual Status truncate(uint64_t, uint32_t) { return KVC_E_UNSUPPORTED; }
+  // A conversation as the model's prompt text.
+  virtual Status chat_text(const kvc_message_t*, size_t /*n*/, bool /*answer*/, std::string& /*text*/) {
+    return Status(KVC_E_UNSUPPORTED, "this model has no chat template");
+  }
+  // What a KVC_BACKEND_OWN_KV that describes itself with state_tokens needs as well.
+  virtual Status save_state(uint64_t, uint32_t, std::string& /*bytes*/) { return KVC_E_UNSUPPORTED; }
+  virtual Status load_state(uint64_t, const int32_t*, uint32_t, std::string_view /*bytes*/) { return KVC_E_UNSUPPORTED; }
   // An engine stopped using it.
   virtual void released() {}
 };
@@ -487,6 +494,36 @@ struct BackendTable {
   static kvc_status_t truncate(void* user, uint64_t sequence, uint32_t n, char* error, size_t error_size) {
     return tell(guarded([&] { return self(user)->truncate(sequence, n); }), error, error_size);
   }
+  static kvc_status_t chat_text(void* user, const kvc_message_t* messages, size_t n, int32_t answer, char* text,
+                                size_t capacity, size_t* size, char* error, size_t error_size) {
+    return tell(guarded([&] {
+                  std::string out;
+                  Status status = self(user)->chat_text(messages, n, answer != 0, out);
+                  *size = out.size();
+                  if (capacity > 0) out.copy(text, capacity);
+                  return status;
+                }),
+                error, error_size);
+  }
+  static kvc_status_t save_state(void* user, uint64_t sequence, uint32_t n, void* bytes, size_t capacity, size_t* size,
+                                 char* error, size_t error_size) {
+    return tell(guarded([&] {
+                  std::string out;
+                  Status status = self(user)->save_state(sequence, n, out);
+                  *size = out.size();
+                  if (capacity >= out.size()) out.copy(static_cast<char*>(bytes), out.size());
+                  return status;
+                }),
+                error, error_size);
+  }
+  static kvc_status_t load_state(void* user, uint64_t sequence, const int32_t* tokens, uint32_t n, const void* bytes,
+                                 size_t size, char* error, size_t error_size) {
+    return tell(guarded([&] {
+                  const std::string_view state(static_cast<const char*>(bytes), size);
+                  return self(user)->load_state(sequence, tokens, n, state);
+                }),
+                error, error_size);
+  }
   static void destroy(void* user) {
     (void)guarded([&] {
       self(user)->released();
@@ -505,10 +542,13 @@ struct BackendTable {
     table.sequence_close = sequence_close;
     table.forward = forward;
     table.destroy = destroy;
+    table.chat_text = chat_text;
     if (table.kind == KVC_BACKEND_OWN_KV) {
       table.export_kv = export_kv;
       table.import_kv = import_kv;
       table.truncate = truncate;
+      table.save_state = save_state;
+      table.load_state = load_state;
     }
     return table;
   }
@@ -604,6 +644,15 @@ class Config {
   kvc_config_t* handle_ = nullptr;
   std::vector<std::shared_ptr<void>> keep_;
 };
+
+// What the module of model files works with on this machine, as JSON. config nullptr: the defaults.
+inline Return<std::string> module_info(const Config* config = nullptr) {
+  std::string text;
+  const kvc_status_t status = detail::read_text(&text, [&](char* b, size_t c, size_t* l) {
+    return kvc_module_info(config == nullptr ? nullptr : config->handle(), b, c, l);
+  });
+  return detail::finish(status, {}, std::move(text));
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Requests
@@ -1307,6 +1356,18 @@ class Engine {
     int32_t busy = 0;
     const kvc_status_t status = kvc_step(handle(), &busy);
     return detail::finish(status, source(), busy != 0);
+  }
+  // (role, content) pairs as the text of a prompt in the model's own form; answer: it ends where the answer begins.
+  Return<std::string> chat_text(const std::vector<std::pair<std::string, std::string>>& messages,
+                                bool answer = true) const {
+    std::vector<kvc_message_t> c;
+    for (const auto& [role, content] : messages) c.push_back({sizeof(kvc_message_t), role.c_str(), content.c_str()});
+    const kvc_message_t none{};
+    std::string text;
+    const kvc_status_t status = detail::read_text(&text, [&](char* b, size_t capacity, size_t* l) {
+      return kvc_chat_text(handle(), c.empty() ? &none : c.data(), c.size(), answer ? 1 : 0, b, capacity, l);
+    });
+    return detail::finish(status, source(), std::move(text));
   }
   Return<std::vector<int32_t>> tokenize(std::string_view text) const {
     size_t n = 0;

@@ -39,6 +39,16 @@ kvc_cpp(kvc_cpp_mixed 17 ${cpp_tests}/mixed.cpp ${cpp_tests}/no_exceptions_other
 set_source_files_properties(${cpp_tests}/no_exceptions_other.cpp PROPERTIES COMPILE_OPTIONS "-fno-exceptions")
 kvc_cpp_test(mixed kvc_cpp_mixed)
 
+find_path(KVC_NLOHMANN_JSON nlohmann/json.hpp)
+mark_as_advanced(KVC_NLOHMANN_JSON)
+if(KVC_NLOHMANN_JSON)
+  kvc_cpp(kvc_cpp_conformance 17 ${cpp_tests}/conformance.cpp)
+  kvc_cpp_test(conformance kvc_cpp_conformance ${CMAKE_CURRENT_LIST_DIR}/../conformance.json)
+else()
+  kvc_cpp_test(conformance ${CMAKE_COMMAND} -E echo "SKIPPED: no nlohmann/json.hpp here; .ci/setup installs it")
+  set_tests_properties(bindings/cpp/conformance PROPERTIES SKIP_REGULAR_EXPRESSION "^SKIPPED")
+endif()
+
 foreach(example hello own_tensors stream)
   kvc_cpp(kvc_cpp_${example} 17 ${cpp_binding}/examples/${example}.cpp)
   kvc_cpp_test(${example} kvc_cpp_${example})

@@ -1,0 +1,284 @@
+"""What kvc tells, as frozen values; units and meaning as in kvc.h.
+
+Written by bindings/generate from include/kvc/kvc.h; do not edit."""
+from ctypes import c_int32, string_at
+from dataclasses import dataclass
+from typing import List
+
+
+def _text(address_or_bytes, size=None):
+    if not address_or_bytes:
+        return ""
+    raw = address_or_bytes if size is None else string_at(address_or_bytes, size)
+    return raw.decode("utf-8", "replace")
+
+
+def _ints(address, n):
+    return list((c_int32 * n).from_address(address)) if n and address else []
+
+
+@dataclass(frozen=True)
+class OptionInfo:
+    type: int  # KVC_OPTION_*
+    name: str
+    default_value: str  # of the preset "seamless"
+    minimum: str  # "" where there is none
+    maximum: str  # "" where there is none
+    choices: str  # "" unless type is KVC_OPTION_CHOICE
+    doc: str  # one or two sentences
+    since: str  # version that introduced it
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(s.type,
+                   _text(s.name),
+                   _text(s.default_value),
+                   _text(s.minimum),
+                   _text(s.maximum),
+                   _text(s.choices),
+                   _text(s.doc),
+                   _text(s.since))
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int  # KVC_OK, or why it failed; what was generated until then is here all the same
+    finish_reason: int  # KVC_FINISH_*
+    text: str  # the answer, zero-terminated UTF-8 (bytes that are no UTF-8 become U+FFFD)
+    tokens: List[int]  # the answer's tokens
+    cache_hit: int  # 1 if any token of the prompt, but a bos alone, was found in the cache
+    prompt_tokens: int  # length of the prompt
+    cached_tokens: int  # tokens of the prompt whose K/V was reused
+    computed_tokens: int  # tokens of the prompt whose K/V was computed
+    queue_ns: int  # submission to first step
+    prefill_ns: int  # first step to first token
+    decode_ns: int  # first token to last
+    total_ns: int  # submission to end; queue + prefill + decode
+    ttft_ns: int  # submission to first token; 0 if there was none
+    saved_ns: int  # estimate: cached_tokens at the measured speed of prefill
+    miss_reason: int  # KVC_MISS_*
+    miss_text: str  # in words, e.g. "miss: rope_base 10000 != 500000"; "" if there was none
+    error: str  # message of `status`; "" if KVC_OK
+    ticket: int  # of the request
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(s.status,
+                   s.finish_reason,
+                   _text(s.text, s.text_size),
+                   _ints(s.tokens, s.n_tokens),
+                   s.cache_hit,
+                   s.prompt_tokens,
+                   s.cached_tokens,
+                   s.computed_tokens,
+                   s.queue_ns,
+                   s.prefill_ns,
+                   s.decode_ns,
+                   s.total_ns,
+                   s.ttft_ns,
+                   s.saved_ns,
+                   s.miss_reason,
+                   _text(s.miss_text),
+                   _text(s.error),
+                   s.ticket)
+
+
+@dataclass(frozen=True)
+class SpaceInfo:
+    digest: bytes  # of the identity; the root of every chain
+    n_layers: int
+    n_kv_heads: int
+    k_head_dim: int
+    v_head_dim: int
+    dtype: int
+    page_tokens: int
+    page_bytes: int  # K/V bytes of one page before any codec
+    vocab_size: int
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(bytes(s.digest),
+                   s.n_layers,
+                   s.n_kv_heads,
+                   s.k_head_dim,
+                   s.v_head_dim,
+                   s.dtype,
+                   s.page_tokens,
+                   s.page_bytes,
+                   s.vocab_size)
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    length: int  # committed tokens
+    matched: int  # of these, found by kvc_session_match
+    pages: int  # sealed pages
+    pending: int  # tokens appended to every layer and not committed
+    tail_bytes: int  # memory of pages that are not sealed and not shared
+    priority: int
+    pinned: int  # 1 if the sealed pages are pinned
+    domain: int  # equal for sessions of one tenant, else different; means nothing outside this engine
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(s.length,
+                   s.matched,
+                   s.pages,
+                   s.pending,
+                   s.tail_bytes,
+                   s.priority,
+                   s.pinned,
+                   s.domain)
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    id: bytes
+    parent: bytes  # the space's root for a first page
+    space: bytes  # digest of the space
+    position: int  # of its first token
+    bytes: int  # K/V as stored
+    metadata_bytes: int
+    hits: int  # matches that used it
+    age_ns: int  # since it was sealed
+    idle_ns: int  # since it was last used
+    n_tokens: int  # page_tokens; fewer in the last page of a session that was closed
+    references: int  # sessions that end in this page
+    children: int  # pages that continue it
+    tier: int  # KVC_TIER_*
+    priority: int
+    pinned: int
+    codec: str  # name of its codec, e.g. "identity"
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(bytes(s.id),
+                   bytes(s.parent),
+                   bytes(s.space),
+                   s.position,
+                   s.bytes,
+                   s.metadata_bytes,
+                   s.hits,
+                   s.age_ns,
+                   s.idle_ns,
+                   s.n_tokens,
+                   s.references,
+                   s.children,
+                   s.tier,
+                   s.priority,
+                   s.pinned,
+                   _text(s.codec))
+
+
+@dataclass(frozen=True)
+class Stats:
+    requests: int  # submitted and accepted
+    requests_completed: int  # with KVC_OK
+    requests_failed: int
+    requests_cancelled: int  # by the caller or by a deadline
+    requests_refused: int  # never queued: bad arguments or a full queue
+    requests_queued: int  # waiting now
+    requests_active: int  # in the batch now
+    request_hits: int  # requests that reused at least one token
+    request_misses: int
+    hit_rate: float  # request_hits / (request_hits + request_misses); 0 before the first
+    prompt_tokens: int
+    cached_tokens: int  # of the prompts, reused
+    computed_tokens: int  # of the prompts, computed
+    generated_tokens: int
+    token_hit_rate: float  # cached / (cached + computed)
+    saved_ns: int  # sum of the responses' saved_ns
+    latency_avg_ns: int
+    latency_p50_ns: int
+    latency_p95_ns: int
+    latency_p99_ns: int
+    ttft_avg_ns: int
+    ttft_p50_ns: int
+    ttft_p95_ns: int
+    ttft_p99_ns: int  # the page core, with or without requests
+    matches: int  # kvc_session_match calls, the request engine's included
+    match_hits: int  # of these, with at least one token
+    matched_tokens: int
+    match_asked_tokens: int
+    misses_by_reason: List[int]  # by KVC_MISS_*; of matches
+    pages: int  # held now
+    pages_sealed: int  # ever
+    pages_deduplicated: int  # sealed twice, kept once
+    pages_evicted: int
+    pages_pinned: int  # now
+    sessions: int  # open now
+    tensors: int  # plain tensors held now
+    tensors_evicted: int  # memory, bytes
+    memory_budget: int
+    memory_used: int  # payload + metadata + pooled; never more than the budget
+    memory_payload: int  # K/V and tensors
+    memory_metadata: int
+    memory_pooled: int  # free pages kept for reuse
+    memory_peak: int
+    host_bytes: int  # of pages, per tier
+    device_bytes: int
+    disk_bytes: int
+    remote_bytes: int
+    gpu_utilization: float  # 0..1; -1 when there is none
+    uptime_ns: int
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(s.requests,
+                   s.requests_completed,
+                   s.requests_failed,
+                   s.requests_cancelled,
+                   s.requests_refused,
+                   s.requests_queued,
+                   s.requests_active,
+                   s.request_hits,
+                   s.request_misses,
+                   s.hit_rate,
+                   s.prompt_tokens,
+                   s.cached_tokens,
+                   s.computed_tokens,
+                   s.generated_tokens,
+                   s.token_hit_rate,
+                   s.saved_ns,
+                   s.latency_avg_ns,
+                   s.latency_p50_ns,
+                   s.latency_p95_ns,
+                   s.latency_p99_ns,
+                   s.ttft_avg_ns,
+                   s.ttft_p50_ns,
+                   s.ttft_p95_ns,
+                   s.ttft_p99_ns,
+                   s.matches,
+                   s.match_hits,
+                   s.matched_tokens,
+                   s.match_asked_tokens,
+                   list(s.misses_by_reason),
+                   s.pages,
+                   s.pages_sealed,
+                   s.pages_deduplicated,
+                   s.pages_evicted,
+                   s.pages_pinned,
+                   s.sessions,
+                   s.tensors,
+                   s.tensors_evicted,
+                   s.memory_budget,
+                   s.memory_used,
+                   s.memory_payload,
+                   s.memory_metadata,
+                   s.memory_pooled,
+                   s.memory_peak,
+                   s.host_bytes,
+                   s.device_bytes,
+                   s.disk_bytes,
+                   s.remote_bytes,
+                   s.gpu_utilization,
+                   s.uptime_ns)
+
+
+__all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats"]

@@ -1,0 +1,16 @@
+# The language bindings: that what is generated is up to date, and each language's tests. They load the library as it is shipped.
+if(KVC_SANITIZE)
+  return()
+endif()
+set(bindings_tests ${CMAKE_CURRENT_LIST_DIR})
+
+kvc_script(bindings/generated bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/check_generated.py)
+kvc_script(bindings/coverage bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/check_coverage.py)
+
+# kvc_python(NAME ENVIRONMENT SCRIPT [ARGUMENT]...): a script of the Python binding's tests.
+function(kvc_python name environment script)
+  kvc_script(bindings/python/${name} bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/python/run.py $<TARGET_FILE:kvc> ${environment}
+    ${script} ${ARGN})
+endfunction()
+kvc_python(conformance python ${bindings_tests}/python/conformance.py)
+kvc_python(package python ${bindings_tests}/python/test_package.py)
