@@ -71,12 +71,12 @@ def legend(svg, left, entries):
         left += 17 + 7.2 * len(words) + 14
 
 
-def draw(cold, warm, reused, computed):
-    """cold, warm: answers to one prompt; reused, computed: those of the conversation, with and without kvc."""
+def draw(model, cold, warm, reused, computed):
+    """model: its name. cold, warm: answers to one prompt; reused, computed: those of the conversation, with and without kvc."""
     svg = Svg()
     with_s = [a["total_ns"] / 1e9 for a in reused]
     without_s = [a["total_ns"] / 1e9 for a in computed]
-    svg.text(40, 34, "kvc: ten questions over one document, built-in model", 20, weight="bold")
+    svg.text(40, 34, f"kvc: {len(reused)} questions over one document, {model}", 20, weight="bold")
     cached, prompt = sum(a["cached_tokens"] for a in reused), sum(a["prompt_tokens"] for a in reused)
     svg.text(40, 56, f"{cached:,} of {prompt:,} prompt tokens came from the cache: {sum(with_s):.2f} s instead of "
              f"{sum(without_s):.2f} s, {sum(without_s) / sum(with_s):.1f} times faster", 14)

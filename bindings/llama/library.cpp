@@ -153,6 +153,15 @@ std::unique_ptr<Library> open_file(const std::string& path) {
   return library;
 }
 
+// Where bindings/llama/setup puts what it fetches; "" where there is no home.
+std::string fetched_folder() {
+  const char* cache = secure_getenv("XDG_CACHE_HOME");
+  const char* home = secure_getenv("HOME");
+  if (cache != nullptr && cache[0] == '/') return std::string(cache) + "/kvc/llama.cpp/lib";
+  if (home != nullptr && home[0] == '/') return std::string(home) + "/.cache/kvc/llama.cpp/lib";
+  return "";
+}
+
 std::unique_ptr<Library> find_library(const std::string& place) {
   const char* variable = std::getenv("KVC_LLAMA_LIB");
   const bool from_environment = place.empty() && variable != nullptr && variable[0] != 0;
@@ -169,13 +178,15 @@ std::unique_ptr<Library> find_library(const std::string& place) {
   }
   const std::string folder = folder_of_this_module();
   if (const std::string file = folder.empty() ? "" : library_in(folder); !file.empty()) return open_file(file);
+  const std::string fetched = fetched_folder();
+  if (const std::string file = fetched.empty() ? "" : library_in(fetched); !file.empty()) return open_file(file);
   try {
     return open_file("libllama.so");
   } catch (const Failure& failure) {
     fail(failure.status(),
-         "no llama.cpp: no libllama*.so beside this module (%s), and %s; name its folder in option model_library or in the "
-         "environment variable KVC_LLAMA_LIB",
-         folder.c_str(), failure.what());
+         "no llama.cpp: no libllama*.so beside this module (%s) nor in %s, and %s; name its folder in option model_library or "
+         "in the environment variable KVC_LLAMA_LIB",
+         folder.c_str(), fetched.empty() ? "the user's cache" : fetched.c_str(), failure.what());
   }
 }
 

@@ -1,7 +1,8 @@
 // The llama.cpp library of this process: found and loaded once, checked against llama_abi.h, never unloaded.
 //
 // Where it is looked for, in this order: the place that is asked for (a file, or a folder), the environment variable
-// KVC_LLAMA_LIB (the same), the folder of this module, the system loader's path. A place that is asked for and does not
+// KVC_LLAMA_LIB (the same), the folder of this module, ~/.cache/kvc/llama.cpp/lib (bindings/llama/setup), the system
+// loader's path. A place that is asked for and does not
 // hold a usable library is an error; the search does not go on.
 //
 // Threads: any.

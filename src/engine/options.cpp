@@ -104,7 +104,7 @@ constexpr OptionRow kOptions[] = {
      "0.1.0", &Settings::model_module},
     {"model_library", KVC_OPTION_TEXT, "", "", "", nullptr,
      "llama.cpp for that module: the file libllama.so, or its folder. Empty: environment variable KVC_LLAMA_LIB, else "
-     "beside the module, else on the loader's path.",
+     "beside the module, else in ~/.cache/kvc (bindings/llama/setup), else on the loader's path.",
      "0.1.0", &Settings::model_library},
     {"model_context", KVC_OPTION_INTEGER, "0", "0", "16777216", nullptr,
      "Longest sequence of a model file, in tokens. 0: what the model was trained for, at most 4096.", "0.1.0",
