@@ -62,10 +62,18 @@ Status StoreImpl::persist() {
   return result;
 }
 
+// In a page of the table that is not written yet. With the lock.
+static void erase_from_open_table(Segment* segment, uint32_t record) noexcept {
+  for (const auto& page : segment->table) {
+    if (page->index != record / kTableEntries) continue;
+    Descriptor& d = page->page()->descriptors[record % kTableEntries];
+    d = erased(d);
+  }
+}
+
 bool StoreImpl::erase(const PageId& id) {
   if (read_only_) return false;
   Segment* segment;
-  Entry entry;
   uint64_t generation;
   uint32_t record;
   int epoch;
@@ -73,23 +81,17 @@ bool StoreImpl::erase(const PageId& id) {
     const Lock lock(mutex_);
     const Locator locator = index_.find(id);
     if (locator == kNowhere) return false;
-    entry = at(locator);
     record = locator & 0xffff;
     segment = segments_[locator >> 16].get();
     generation = segment->generation;
     forget(locator);
-    for (const auto& page : segment->table) {
-      if (page->index != record / kTableEntries) continue;
-      Descriptor& d = page->page()->descriptors[record % kTableEntries];
-      d = erased(d);
-    }
+    erase_from_open_table(segment, record);
     ++segment->pins;
     segment->dirty = true;
     ++writing_[epoch = epoch_];
   }
-  // Its beginning is written over; the table of contents may name it still, which is found out when it is read.
   try {
-    erase_record(segment, entry, generation, /*all=*/false);
+    erase_record(segment, record, generation, /*all=*/false);
   } catch (const std::bad_alloc&) {  // it is forgotten here, and may be found again after a restart
   }
   const Lock lock(mutex_);
@@ -100,8 +102,18 @@ bool StoreImpl::erase(const PageId& id) {
   return true;
 }
 
-// Writes over a record: its first block, or all of it.
-bool StoreImpl::erase_record(Segment* segment, const Entry& entry, uint64_t generation, bool all) {
+// Writes over a record, its first block or all of it, and takes it out of the segment's table. The segment is pinned.
+bool StoreImpl::erase_record(Segment* segment, uint32_t record, uint64_t generation, bool all) {
+  const std::lock_guard one(erase_mutex_);  // two may be in one page of the table
+  Entry entry;
+  bool in_table;
+  {
+    Lock lock(mutex_);
+    room_.wait(lock, [&] { return segment->tables_in_flight == 0; });
+    entry = segment->entries[record];
+    in_table = std::none_of(segment->table.begin(), segment->table.end(),
+                            [&](const auto& page) { return page->index == record / kTableEntries; });
+  }
   const uint64_t bytes = all ? uint64_t{entry.blocks} * kBlock : kBlock;
   const Buffer block = buffers_.take(bytes);
   std::memset(block.data(), 0, bytes);
@@ -114,11 +126,25 @@ bool StoreImpl::erase_record(Segment* segment, const Entry& entry, uint64_t gene
   header.descriptor = erased(header.descriptor);
   std::memcpy(block.data(), &header, sizeof header);
   seal_record_header(block.data());
-  const ssize_t written =
-      transfer_block(segment->file.get(), true, uint64_t{entry.offset} * kBlock, block.data(), bytes);
+  ssize_t written = transfer_block(segment->file.get(), true, uint64_t{entry.offset} * kBlock, block.data(), bytes);
+  bool done = written == static_cast<ssize_t>(bytes);
+  if (in_table) {
+    auto* page = reinterpret_cast<TablePage*>(block.data());
+    const uint32_t index = record / kTableEntries;
+    const uint64_t at = (segment->blocks - 1 - index) * kBlock;
+    if (transfer_block(segment->file.get(), false, at, page, kBlock) == kBlock &&
+        check_table_page(*page, uuid_, generation, index)) {
+      Descriptor& d = page->descriptors[record % kTableEntries];
+      d = erased(d);
+      seal_table_page(page);
+      const ssize_t table = transfer_block(segment->file.get(), true, at, page, kBlock);
+      done = done && table == kBlock;
+      written += table;
+    }
+  }
   const Lock lock(mutex_);
   if (written > 0) stats_.bytes_written += static_cast<uint64_t>(written);
-  return written == static_cast<ssize_t>(bytes);
+  return done;
 }
 
 Status StoreImpl::purge(std::string_view tenant) {
@@ -136,20 +162,21 @@ Status StoreImpl::purge(std::string_view tenant) {
   }));
   for (const PageId& id : pages) {
     Segment* segment;
-    Entry entry;
     uint64_t generation;
+    uint32_t record;
     {
       const Lock lock(mutex_);
       const Locator locator = index_.find(id);
       if (locator == kNowhere) continue;
-      entry = at(locator);
+      record = locator & 0xffff;
       segment = segments_[locator >> 16].get();
       generation = segment->generation;
       forget(locator);
+      erase_from_open_table(segment, record);
       ++segment->pins;
       segment->dirty = true;
     }
-    const bool erased = keys_ || erase_record(segment, entry, generation, /*all=*/true);
+    const bool erased = keys_ || erase_record(segment, record, generation, /*all=*/true);
     const Lock lock(mutex_);
     segment->dirty = true;
     unpin(segment);

@@ -334,6 +334,7 @@ OpenTablePage* StoreImpl::collect_table(uint32_t slot, int epoch) noexcept {
     ++writing_[epoch];
     segment.dirty = true;
     ++segment.pins;
+    ++segment.tables_in_flight;
     page.file = segment.file.get();
     page.write = true;
     page.offset = (segment.blocks - 1 - page.index) * kBlock;
@@ -363,6 +364,7 @@ void StoreImpl::end_table(OpenTablePage* raw, ssize_t bytes) noexcept {
   // Without its table, what lies behind a failed write would not be found again: it must not be called durable.
   if (bytes != kBlock) segment.undurable = true;
   --writing_[page->epoch];
+  --segment.tables_in_flight;
   unpin(&segment);
   room_.notify_all();
 }

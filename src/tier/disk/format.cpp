@@ -95,7 +95,7 @@ bool plausible(const Descriptor& d, uint64_t segment_blocks) noexcept {
   if (d.flags & kErased) return d.n_tokens == 0 && d.groups == 0;
   const uint64_t record = uint64_t{d.blocks} * kBlock;
   return d.groups > 0 && d.payload_bytes > 0 && d.payload_bytes % d.groups == 0 && d.payload_start <= record &&
-         header_bytes(d.n_tokens, d.groups) <= d.payload_start;
+         d.payload_bytes <= record * kMaxExpansion && header_bytes(d.n_tokens, d.groups) <= d.payload_start;
 }
 
 void seal_record_header(std::byte* record) noexcept {

@@ -129,6 +129,8 @@ constexpr uint64_t kTableMagic = 0x0a656c6261746770;  // "pgtable\n"
 
 // Blocks that the table of n records takes.
 constexpr uint64_t table_blocks(uint64_t n) { return (n + kTableEntries - 1) / kTableEntries; }
+// A page is at most so many times as large as its record: nobody makes the store ask for gigabytes with a small file.
+constexpr uint64_t kMaxExpansion = 256;
 // Bytes from a record's beginning to the end of its frames' table.
 constexpr uint64_t header_bytes(uint64_t n_tokens, uint64_t groups) {
   return sizeof(RecordHeader) + n_tokens * sizeof(int32_t) + groups * sizeof(Frame);

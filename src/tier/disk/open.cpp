@@ -60,6 +60,15 @@ StoreImpl::~StoreImpl() {
   if (background_thread_.joinable()) background_thread_.join();
   if (!read_only_ && io_ && super_) {
     try {
+      // The table's last page, short as it is: opening need not go from record to record.
+      for (size_t i = 0; open_ != kNone && i < segments_[open_]->table.size(); ++i) {
+        Segment& segment = *segments_[open_];
+        const auto& page = segment.table[i];
+        page->page()->count = page->entries;
+        seal_table_page(page->page());
+        transfer_block(segment.file.get(), true, (segment.blocks - 1 - page->index) * kBlock, page->page(), kBlock);
+        segment.dirty = true;
+      }
       (void)persist();
     } catch (const std::bad_alloc&) {  // what is not durable is lost by a power cut only
     }
@@ -86,7 +95,8 @@ Status StoreImpl::start(const std::string* pack) {
     background_ = options_.io != Io::sync;
     if (!read_only_) {
       Lock lock(mutex_);
-      if (open_ == kNone && !make_room(&lock)) return room_failure_;
+      // A disk without room is found out now. What is stored already is not emptied before something is put.
+      if (segments_.empty() && !make_room(&lock)) return room_failure_;
       lock.unlock();
       if (background_) background_thread_ = std::thread([this] { maintain(); });
     }

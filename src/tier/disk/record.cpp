@@ -45,7 +45,8 @@ void compress_page(Compressor* compressor, const PutPage& page, uint32_t groups,
     }
   }
   // Fewer whole blocks on disk is what counts.
-  if (!gained || blocks_of(out->bytes.size()) >= blocks_of(payload.size())) {
+  if (!gained || blocks_of(out->bytes.size()) >= blocks_of(payload.size()) ||
+      payload.size() > out->bytes.size() * kMaxExpansion) {
     out->table.assign(groups, Frame{static_cast<uint32_t>(group_bytes), FrameKind::raw, {}});
     out->bytes.clear();
   }

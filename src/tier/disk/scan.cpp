@@ -57,8 +57,9 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
   *table_pages = -1;
   const int64_t size = file->size();
   if (size < int64_t{2 * kBlock}) return false;
-  constexpr uint64_t kChunk = 64;  // blocks of the table that are read at once
-  Buffer buffer = buffers->take(kChunk * kBlock);
+  // Blocks of the table that are read at once.
+  const uint64_t chunk = std::min<uint64_t>(64, static_cast<uint64_t>(size) / kBlock);
+  Buffer buffer = buffers->take(chunk * kBlock);
   if (transfer_block(file, false, 0, buffer.data(), kBlock) != kBlock || !read_segment_header(buffer.data(), header) ||
       (uuid != nullptr && header->uuid != *uuid)) {
     return false;
@@ -72,8 +73,7 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
   uint32_t expected = 0, misses = 0;  // of the table's pages
   bool more = whole, continuable = whole;
   for (uint64_t top = blocks; more && top > 1;) {
-    const uint64_t n = std::min(kChunk, top - 1);
-    // The first pages alone, at first: most tables of small segments are short.
+    const uint64_t n = std::min(chunk, top - 1);
     const ssize_t read = transfer_block(file, false, (top - n) * kBlock, buffer.data(), n * kBlock);
     if (read != static_cast<ssize_t>(n * kBlock)) break;
     for (uint64_t i = n; i-- > 0 && more; ++expected) {
@@ -92,10 +92,7 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
         found->push_back(d);
         data_end = d.offset + d.blocks;
       }
-      if (page.count < kTableEntries) {  // the last one of a full segment
-        continuable = more = false;
-        data_end = blocks;
-      }
+      more = page.count == kTableEntries;  // the last one may be short, and have records behind it
     }
     top -= n;
   }

@@ -67,9 +67,10 @@ struct Segment {
   uint32_t data_end = 1;  // blocks; the first is the header
   uint64_t live = 0, live_blocks = 0;
   uint32_t pins = 0;
-  bool dirty = false;      // written to since the last sync began
-  bool broken = false;     // a write failed: nothing is appended any more
-  bool undurable = false;  // a page of the table could not be written: no sync makes this lap durable
+  uint32_t tables_in_flight = 0;  // pages of the table
+  bool dirty = false;             // written to since the last sync began
+  bool broken = false;            // a write failed: nothing is appended any more
+  bool undurable = false;         // a page of the table could not be written: no sync makes this lap durable
   std::vector<std::unique_ptr<OpenTablePage>> table;
 };
 
@@ -161,7 +162,7 @@ class StoreImpl final : public DiskStore {
   bool find_key(const Descriptor& descriptor, Digest* key, const Digest** out) const;
 
   // admin.cpp
-  bool erase_record(Segment* segment, const Entry& entry, uint64_t generation, bool all);
+  bool erase_record(Segment* segment, uint32_t record, uint64_t generation, bool all);
 
   // blobs.cpp
   Status save_keys();
@@ -218,6 +219,7 @@ class StoreImpl final : public DiskStore {
 
   std::mutex keys_mutex_;     // one new tenant at a time
   std::mutex persist_mutex_;  // one at a time: a second must not return while the first still syncs
+  std::mutex erase_mutex_;
   std::mutex compact_mutex_;
   std::mutex blob_mutex_;
   std::condition_variable wake_;  // the background thread
