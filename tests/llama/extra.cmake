@@ -17,10 +17,11 @@ add_custom_command(OUTPUT ${llama_models}/llama.gguf
 add_custom_target(kvc_llama_models DEPENDS ${llama_models}/llama.gguf)
 
 kvc_gtest(llama model kvc)
-add_dependencies(kvc_llama_tests kvc_llama_models)
+add_dependencies(kvc_llama_tests kvc_llama_models kvc_llama)
 target_include_directories(kvc_llama_tests SYSTEM PRIVATE ${llama_include})
 target_link_libraries(kvc_llama_tests PRIVATE ${llama_lib}/libllama.so ${llama_lib}/libggml.so ${llama_lib}/libggml-base.so)
 target_compile_definitions(kvc_llama_tests PRIVATE
+  KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_LLAMA_LIB="${llama_lib}" KVC_TEST_LLAMA_MODELS="${llama_models}"
   KVC_TEST_REAL_MODEL="${PROJECT_SOURCE_DIR}/build/llama/model.gguf")
 set_target_properties(kvc_llama_tests PROPERTIES BUILD_RPATH "${llama_lib}")
