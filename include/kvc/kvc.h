@@ -949,7 +949,8 @@ typedef struct kvc_backend_t {
     void (*sequence_close)(void *user_data, uint64_t sequence);
     /* Computes the next tokens of n sequences. On an error the engine rolls every sequence of the call back. */
     kvc_status_t (*forward)(void *user_data, const kvc_forward_t *items, uint32_t n, char *error, size_t error_size);
-    /* OWN_KV: gives K/V of tokens [from, from + n) of a sequence by kvc_session_append for every layer; no commit. */
+    /* OWN_KV: gives K/V of tokens [from, from + n) of a sequence by kvc_session_append for every layer; no commit. Asked for when
+     * pages fill and when a request ends, before sequence_close. KVC_E_NO_MEMORY: the request goes on and stores no more. */
     kvc_status_t (*export_kv)(void *user_data, uint64_t sequence, kvc_session_t *session, uint32_t from, uint32_t n,
                               char *error, size_t error_size);
     /* OWN_KV: takes K/V of tokens [from, from + n), which are `tokens`, into a sequence by kvc_session_read. */

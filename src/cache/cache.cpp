@@ -150,6 +150,25 @@ Status Cache::page_ids(const Space& space, std::string_view tenant, std::span<co
   return Status::ok();
 }
 
+std::vector<PageId> Cache::prefix_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens,
+                                      size_t first) const {
+  const Digest key = tenant_key(options_.secret, tenant);
+  const size_t page = space.geometry().page_tokens;
+  std::vector<PageId> ids;
+  if (tokens.size() >= first) ids.reserve(tokens.size() - first + 1);
+  PageId parent = space.digest();
+  for (size_t begin = 0; begin < tokens.size(); begin += page) {
+    const size_t end = std::min(begin + page, tokens.size());
+    PageId id;
+    for (size_t n = std::min(std::max(begin + 1, first), end); n <= end; ++n) {
+      id = page_id(key, parent, tokens.subspan(begin, n - begin));
+      if (n >= first) ids.push_back(id);
+    }
+    parent = id;
+  }
+  return ids;
+}
+
 size_t Cache::probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens) {
   if (!options_.reuse || !space.check_tokens(tokens).is_ok()) return 0;
   std::shared_lock index(index_mutex_);

@@ -83,6 +83,10 @@ class Cache {
   // Identities of the whole pages of `tokens`.
   Status page_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens,
                   std::vector<PageId>* out) const;
+  // Identities of the prefixes of `tokens` with `first` (at least 1), first + 1, ... tokens; of whole pages those of page_ids.
+  // tokens are in the vocabulary.
+  std::vector<PageId> prefix_ids(const Space& space, std::string_view tenant, std::span<const int32_t> tokens,
+                                 size_t first) const;
   // Tokens of the longest stored prefix, without attaching it and without counting as a use.
   size_t probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens);
 

@@ -275,6 +275,8 @@ Status TableBackend::export_kv(uint64_t sequence, Session* session, uint32_t fro
     KVC_RETURN_IF_ERROR(exposed.add(session, &handle));
     const kvc_status_t status =
         table_.export_kv(table_.user_data, sequence, handle, from, n, words.text, sizeof words.text);
+    // What the cache has no room for is no failure of the model.
+    if (status == KVC_E_NO_MEMORY) return error(KVC_E_NO_MEMORY, "%s", words.get());
     KVC_RETURN_IF_ERROR(outcome("export_kv", status, &words));
   }
   return check_appended("export_kv", session, sequence, size_t{from} + n);

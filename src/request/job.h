@@ -38,7 +38,10 @@ struct Run {
   Phase phase = Phase::starting;
   std::unique_ptr<Session> session;
   bool sequence_open = false;     // the backend knows the sequence; its number is the ticket
-  uint32_t committed = 0;         // tokens that the session holds
+  uint32_t committed = 0;         // tokens that the model has, and, if it is paged, the session
+  uint32_t stored = 0;            // not paged: tokens that the session has
+  uint32_t reserved = 0;          // of the model's total_tokens
+  bool stores = true;             // not paged: goes on storing
   int32_t next = -1;              // decode: the token to be fed
   std::span<const int32_t> feed;  // this step's tokens
   float* logits = nullptr;        // this step's result; nullptr: none wanted

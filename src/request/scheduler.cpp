@@ -30,6 +30,7 @@ void Scheduler::admit(std::shared_ptr<Job> job, uint64_t now) noexcept {
 
 void Scheduler::step() noexcept {
   const uint64_t now = clock_.now_ns();
+  room_is_waited_for_ = false;
   for (size_t i = 0; i < jobs_.size(); ++i) {
     Job* job = jobs_[i].get();
     if (job->cancel.load(std::memory_order_relaxed)) {
@@ -80,7 +81,7 @@ void Scheduler::plan() noexcept {
   room = std::min<size_t>(room, options_.prefill_chunk);
   for (Job* job : order_) {
     if (room == 0) break;
-    const size_t n = std::min<size_t>(room, job->prompt.size() - job->run.committed);
+    const size_t n = std::min<size_t>(room, next_state(*job) - job->run.committed);
     job->run.feed = std::span<const int32_t>(job->prompt).subspan(job->run.committed, n);
     batch_.push_back(job);
     room -= n;
@@ -155,7 +156,7 @@ Status Scheduler::try_forward(std::span<Job* const> batch) {
 void Scheduler::roll_back(Job* job) noexcept {
   Status status;
   try {
-    status = job->run.session->truncate(job->run.committed);
+    status = job->run.session->truncate(backend_->paged() ? job->run.committed : job->run.stored);
     if (status.is_ok() && !backend_->paged()) status = backend_->truncate(job->ticket, job->run.committed);
   } catch (...) {
     status = caught();
@@ -184,14 +185,13 @@ void Scheduler::advance(Job* job) noexcept {
 Status Scheduler::keep(Job* job) {
   Run& run = job->run;
   const auto n = static_cast<uint32_t>(run.feed.size());
-  if (!backend_->paged()) KVC_RETURN_IF_ERROR(backend_->export_kv(job->ticket, run.session.get(), run.committed, n));
-  KVC_RETURN_IF_ERROR(run.session->commit(run.feed));
+  if (backend_->paged()) KVC_RETURN_IF_ERROR(run.session->commit(run.feed));
   run.committed += n;
   if (run.phase == Phase::prefill) {
     job->answer->computed_tokens += n;
     counters_->computed_tokens.add(n);
   }
-  return Status::ok();
+  return backend_->paged() ? Status::ok() : keep_own(job);
 }
 
 void Scheduler::sample(Job* job) {
@@ -206,7 +206,7 @@ void Scheduler::sample(Job* job) {
     run.first_token_ns = std::max(clock_.now_ns(), run.started_ns);
     run.sampled = true;
   }
-  if (token == backend_->info().eos) {
+  if (backend_->info().ends_text(token)) {
     finish(job, Status::ok(), KVC_FINISH_EOS);
     return;
   }

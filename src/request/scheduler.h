@@ -9,6 +9,10 @@
 // again. Only computing requests are waited for, and those wait for nobody: there is always one that goes on. It
 // inherits the rank of who waits.
 //
+// A model that keeps its own K/V has it exported when pages fill and when the request ends, not at every token. Where its
+// sequences are kept as states, prompts are computed up to where a state is to be taken, and restored from the deepest one
+// that is stored for a prefix. A request for which the model has no room now waits, and those behind it with it.
+//
 // A failing batch of several is computed again one by one, so that one bad request does not take the others down.
 //
 // One thread at a time, without locks; nothing here throws.
@@ -62,6 +66,7 @@ class Scheduler {
   void start(Job* job) noexcept;
   Status try_start(Job* job, bool* complete);
   bool waits_for_other(Job* job);
+  bool waits_for_room(Job* job);
   Job* find(kvc_ticket_t ticket) const noexcept;
 
   // A step's batch.
@@ -73,6 +78,15 @@ class Scheduler {
   void advance(Job* job) noexcept;
   Status keep(Job* job);
   void sample(Job* job);
+
+  // What models that keep their own K/V leave in the cache (keep.cpp).
+  Status keep_own(Job* job);
+  Status store(Job* job, uint32_t upto);
+  void store_rest(Job* job) noexcept;
+  uint32_t next_state(const Job& job) const noexcept;
+  Status save_state(Job* job);
+  Status load_state(Job* job, std::span<const int32_t> tokens, size_t* restored);
+  size_t find_state(const Request& request, std::span<const int32_t> tokens, PageId* id);
 
   // The end (finish.cpp).
   Status emit(Job* job);
@@ -95,6 +109,7 @@ class Scheduler {
   std::vector<Job*> order_;
   std::vector<Job*> batch_;
   std::vector<ForwardItem> items_;
+  bool room_is_waited_for_ = false;  // in this step: who came later does not go ahead
   std::vector<float> logits_;
   // The speed of prefill: a line through the origin, fitted by least squares to (tokens, ns) of every forward call. In
   // a plain average the many calls for one last token, dear for what they compute, would pass for the usual speed.

@@ -47,8 +47,10 @@ Status Scheduler::try_start(Job* job, bool* complete) {
   const bool reuse = !request.no_cache && cache_->options().reuse;
 
   if (request.action == KVC_ACTION_RETRIEVE) {
-    const size_t found =
+    size_t found =
         reuse ? without_bos_alone(*job, backend_->info(), cache_->probe(*space_, request.tenant, prefix)) : 0;
+    PageId state;
+    if (backend_->info().state_tokens > 0) found = find_state(request, prefix.first(found), &state);
     answer.cached_tokens = static_cast<uint32_t>(found);
     answer.miss_reason = !reuse                   ? KVC_MISS_DISABLED
                          : found == prefix.size() ? KVC_MISS_NONE
@@ -58,6 +60,7 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     return Status::ok();
   }
   if (computes && reuse && waits_for_other(job)) return Status::ok();
+  if (computes && waits_for_room(job)) return Status::ok();
 
   SessionOptions options;
   options.tenant = request.tenant;
@@ -84,7 +87,24 @@ Status Scheduler::try_start(Job* job, bool* complete) {
       }
     }
   }
-  run.committed = static_cast<uint32_t>(reused);
+  const bool states = backend_->info().state_tokens > 0;
+  if (states && reused > 0) {
+    // Only a state can be restored, and only whole.
+    if (computes) {
+      KVC_RETURN_IF_ERROR(backend_->sequence_open(job->ticket));
+      run.sequence_open = true;
+    }
+    const size_t matched = reused;
+    KVC_RETURN_IF_ERROR(load_state(job, prefix.first(matched), &reused));
+    if (reused < matched) {
+      KVC_RETURN_IF_ERROR(run.session->truncate(reused));
+      answer.miss_reason = reused > 0 ? KVC_MISS_PARTIAL : KVC_MISS_NEW;
+      answer.miss_text = "miss: of " + std::to_string(matched) + " stored tokens a state is kept for the first " +
+                         std::to_string(reused);
+    }
+  }
+  run.committed = run.stored = static_cast<uint32_t>(reused);
+  run.stores = !request.no_cache;
   answer.cached_tokens = run.committed;
   if (!computes) {
     *complete = true;
@@ -98,13 +118,34 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     *complete = true;
     return Status::ok();
   }
-  KVC_RETURN_IF_ERROR(backend_->sequence_open(job->ticket));
-  run.sequence_open = true;
-  if (!backend_->paged() && reused > 0) {
+  if (!run.sequence_open) {
+    KVC_RETURN_IF_ERROR(backend_->sequence_open(job->ticket));
+    run.sequence_open = true;
+  }
+  if (!backend_->paged() && !states && reused > 0) {
     KVC_RETURN_IF_ERROR(backend_->import_kv(job->ticket, run.session.get(), prefix.first(reused), 0));
   }
   run.phase = Phase::prefill;
   return Status::ok();
+}
+
+// Whether the model has no room for this request beside the others now. If it has, the room is taken.
+bool Scheduler::waits_for_room(Job* job) {
+  const uint64_t total = backend_->info().total_tokens;
+  if (total == 0) return false;
+  uint64_t taken = 0;
+  for (const auto& other : jobs_) {
+    if (other.get() != job && other->run.phase != Phase::ended) taken += other->run.reserved;
+  }
+  const bool generates = job->request.action == KVC_ACTION_PROCESS;
+  const uint64_t longest = job->prompt.size() + (generates ? uint64_t{job->request.max_tokens} : 0);
+  const uint64_t needed = std::min<uint64_t>(longest, backend_->info().context);
+  if (room_is_waited_for_ || (taken > 0 && taken + needed > total)) {
+    room_is_waited_for_ = true;
+    return true;
+  }
+  job->run.reserved = static_cast<uint32_t>(needed);
+  return false;
 }
 
 Job* Scheduler::find(kvc_ticket_t ticket) const noexcept {

@@ -78,7 +78,10 @@ class ToyBackend : public Backend {
   uint64_t ns_per_call = 0;
   bool forgets_logits = false;
 
+  size_t refuses_states_of = 0;
+
   // What was seen.
+  std::vector<size_t> saved;  // states, by their tokens
   std::atomic<uint64_t> forwards{0}, tokens_computed{0}, largest_batch{0}, largest_tokens{0}, imported{0};
   std::atomic<int64_t> open_sequences{0};
   std::atomic<bool> wrong{false};  // K/V read back, or a position, was not as it must be
@@ -152,6 +155,22 @@ class ToyBackend : public Backend {
     if (own.size() != from) wrong = true;
     own.insert(own.end(), stored.begin(), stored.end());
     imported += tokens.size();
+    return Status::ok();
+  }
+  Status save_state(uint64_t sequence, uint32_t n, std::vector<std::byte>* state) override {
+    const std::vector<int32_t>& own = sequences_.at(sequence);
+    if (own.size() != n) wrong = true;
+    saved.push_back(n);
+    const auto bytes = std::as_bytes(std::span(own));
+    state->assign(bytes.begin(), bytes.end());
+    return Status::ok();
+  }
+  Status load_state(uint64_t sequence, std::span<const int32_t> tokens, std::span<const std::byte> state) override {
+    if (tokens.size() == refuses_states_of) return error(KVC_E_BACKEND, "state refused");
+    std::vector<int32_t>& own = sequences_.at(sequence);
+    const auto bytes = std::as_bytes(tokens);
+    if (!own.empty() || !std::equal(bytes.begin(), bytes.end(), state.begin(), state.end())) wrong = true;
+    own.assign(tokens.begin(), tokens.end());
     return Status::ok();
   }
   Status truncate(uint64_t sequence, uint32_t n) override {
