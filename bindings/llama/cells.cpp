@@ -37,7 +37,8 @@ const BlobRows& Cells::export_rows(int32_t sequence, uint32_t from, uint32_t n) 
   clear_scratch();
   std::string why;
   if (written != bytes.size()) {
-    fail(KVC_E_BACKEND, "llama.cpp gave %zu bytes for %u tokens from position %u, %zu are expected: it does not have them all",
+    fail(KVC_E_BACKEND,
+         "llama.cpp gave %zu bytes for %u tokens from position %u, %zu are expected: it does not have them all",
          written, n, from, bytes.size());
   }
   if (!parse_known(bytes, shape_, &rows_, &positions_, &why)) fail(KVC_E_BACKEND, "%s", why.c_str());
@@ -58,8 +59,9 @@ void Cells::import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::
       lib_.llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), scratch_);
   if (read != bytes.size()) {
     clear_scratch();  // it may have kept cells without their bytes
-    fail(KVC_E_NO_MEMORY, "llama.cpp took no %u tokens at position %u: it has no room for them (option model_cells)%s%s", n,
-         from, "; it says: ", take_log().c_str());
+    fail(KVC_E_NO_MEMORY,
+         "llama.cpp took no %u tokens at position %u: it has no room for them (option model_cells)%s%s", n, from,
+         "; it says: ", take_log().c_str());
   }
   lib_.llama_memory_seq_cp(memory_, scratch_, sequence, -1, -1);
   clear_scratch();
@@ -148,7 +150,8 @@ bool Cells::try_out(int32_t vocab, std::string* why) {
       return failed("a range of a state is not what the whole state has there");
     }
   }
-  if (!decode(sequence, tokens + kBefore, 1, kBefore, vocab, &before)) return failed("decoding the test's last token failed");
+  if (!decode(sequence, tokens + kBefore, 1, kBefore, vocab, &before))
+    return failed("decoding the test's last token failed");
 
   std::vector<std::vector<std::byte>> k, v;
   const auto keep = [&](const BlobRows& from, std::vector<std::vector<std::byte>>* planes, bool values) {

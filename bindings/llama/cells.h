@@ -1,9 +1,9 @@
 // The K/V cells of one llama_context, moved in and out range by range through a scratch sequence.
 //
-// Export copies the cells of a range of a sequence to the scratch sequence (a change of bookkeeping, no bytes), has that
-// one's state written, and parses it. Import builds a state from verified rows, has it read into the scratch sequence and
-// gives its cells to the target. So neither ever handles more than a chunk, and no bytes reach llama.cpp that were not
-// built here. Ranges come in the order of positions: cells in another order change the sums of attention.
+// Export copies the cells of a range of a sequence to the scratch sequence (a change of bookkeeping, no bytes), has
+// that one's state written, and parses it. Import builds a state from verified rows, has it read into the scratch
+// sequence and gives its cells to the target. So neither ever handles more than a chunk, and no bytes reach llama.cpp
+// that were not built here. Ranges come in the order of positions: cells in another order change the sums of attention.
 //
 // One thread at a time; nothing here synchronises with a decode in progress on another thread.
 #pragma once
@@ -23,20 +23,20 @@ class Cells {
   // scratch: a sequence id of the context that nobody else uses.
   Cells(const Library& library, llama_context* context, int32_t scratch);
 
-  // What exchange of ranges needs of the library, tried out on it: decodes a few tokens, exports, parses, rebuilds, compares,
-  // imports in two parts and compares the logits that follow, bit for bit. Empties the context. False and *why: ranges
-  // cannot be exchanged with this library and model.
+  // What exchange of ranges needs of the library, tried out on it: decodes a few tokens, exports, parses, rebuilds,
+  // compares, imports in two parts and compares the logits that follow, bit for bit. Empties the context. False and
+  // *why: ranges cannot be exchanged with this library and model.
   bool self_test(int32_t vocab, std::string* why);
 
   // After a self-test that passed.
   const BlobShape& shape() const noexcept { return shape_; }
 
-  // Rows of positions [from, from + n) of a sequence, in the order of positions. They are valid until the next call here.
-  // Throws Failure if the sequence does not have them all.
+  // Rows of positions [from, from + n) of a sequence, in the order of positions. They are valid until the next call
+  // here. Throws Failure if the sequence does not have them all.
   const BlobRows& export_rows(int32_t sequence, uint32_t from, uint32_t n);
 
-  // Appends n cells at positions from, from + 1, ... to a sequence; `fill` writes their rows. Throws Failure, or what fill
-  // throws: the sequence is as before then.
+  // Appends n cells at positions from, from + 1, ... to a sequence; `fill` writes their rows. Throws Failure, or what
+  // fill throws: the sequence is as before then.
   void import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::function<void(const BlobRows&)>& fill);
 
   // Tokens in a chunk of about the size that copies stay within a core's cache with.

@@ -1,10 +1,10 @@
 // The digest of a model file's content: BLAKE2b-256. Reading gigabytes takes seconds, so digests are remembered between
-// processes in a file of the user's ($XDG_CACHE_HOME/kvc/digests, else ~/.cache/kvc/digests), by the file's device, inode,
-// size, time of modification and time of change.
+// processes in a file of the user's ($XDG_CACHE_HOME/kvc/digests, else ~/.cache/kvc/digests), by the file's device,
+// inode, size, time of modification and time of change.
 //
-// A record that was damaged is not used: each carries a digest of itself. A file that was touched in the last two seconds is
-// not remembered, because a further change might leave its times as they are. What is remembered is as trustworthy as the
-// user's own files: who can write there can replace the model as well.
+// A record that was damaged is not used: each carries a digest of itself. A file that was touched in the last two
+// seconds is not remembered, because a further change might leave its times as they are. What is remembered is as
+// trustworthy as the user's own files: who can write there can replace the model as well.
 #pragma once
 
 #include <array>

@@ -33,14 +33,15 @@ void keep_log(int32_t level, const char* text, void*) {
   if (g_log.size() > kMost) g_log.erase(0, g_log.size() - kMost);
 }
 
-void resolve(void* handle, Library* library) {
-#define KVC_LLAMA_RESOLVE(result, name, parameters)                                                         \
-  library->name = reinterpret_cast<result(*) parameters>(dlsym(handle, #name));                             \
-  if (library->name == nullptr) {                                                                           \
-    fail(KVC_E_UNSUPPORTED, "%s lacks the function %s: kvc works with llama.cpp v0.5.0 and what has the same interface", \
-         library->path.c_str(), #name);                                                                     \
+void resolve(void* handle, Library* library){
+#define KVC_LLAMA_RESOLVE(result, name, parameters)                                                   \
+  library->name = reinterpret_cast<result(*) parameters>(dlsym(handle, #name));                       \
+  if (library->name == nullptr) {                                                                     \
+    fail(KVC_E_UNSUPPORTED,                                                                           \
+         "%s lacks the function %s: kvc works with llama.cpp v0.5.0 and what has the same interface", \
+         library->path.c_str(), #name);                                                               \
   }
-  KVC_LLAMA_FUNCTIONS(KVC_LLAMA_RESOLVE)
+    KVC_LLAMA_FUNCTIONS(KVC_LLAMA_RESOLVE)
 #undef KVC_LLAMA_RESOLVE
 }
 
@@ -67,7 +68,8 @@ size_t result_size(void* function) {
 void check_layout(Library* library) {
   const auto differs = [&](const char* what, size_t has, size_t known) {
     fail(KVC_E_UNSUPPORTED,
-         "%s (version %s) has %s of %zu bytes, this module knows %zu (llama.cpp v0.5.0): give it a library of that release",
+         "%s (version %s) has %s of %zu bytes, this module knows %zu (llama.cpp v0.5.0): give it a library of that "
+         "release",
          library->path.c_str(), library->version.c_str(), what, has, known);
   };
   const size_t context_bytes = result_size(reinterpret_cast<void*>(&*library->llama_context_default_params));
@@ -231,8 +233,8 @@ std::string device_names(const Library& library) {
   for (size_t i = 0; i < library.ggml_backend_dev_count(); ++i) {
     ggml_device* device = library.ggml_backend_dev_get(i);
     if (!names.empty()) names += ", ";
-    names += std::string(library.ggml_backend_dev_name(device)) + " (" +
-             library.ggml_backend_dev_description(device) + ")";
+    names +=
+        std::string(library.ggml_backend_dev_name(device)) + " (" + library.ggml_backend_dev_description(device) + ")";
   }
   return names;
 }

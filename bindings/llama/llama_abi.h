@@ -1,7 +1,7 @@
-// What this module uses of llama.cpp's C interface, in its own words: it is built without llama.cpp, and loads a library
-// that is there at run time. The layouts are those of llama.cpp release v0.5.0 (llama.h of that release: model parameters
-// of 80 bytes, context parameters of 160, batches of 56). library.cpp compares sizes and known defaults with the library
-// that it loads, and refuses one that differs: nothing here is taken on trust.
+// What this module uses of llama.cpp's C interface, in its own words: it is built without llama.cpp, and loads a
+// library that is there at run time. The layouts are those of llama.cpp release v0.5.0 (llama.h of that release: model
+// parameters of 80 bytes, context parameters of 160, batches of 56). library.cpp compares sizes and known defaults with
+// the library that it loads, and refuses one that differs: nothing here is taken on trust.
 #pragma once
 
 #include <cstddef>
@@ -98,63 +98,63 @@ struct chat_message {
 using log_function = void (*)(int32_t level, const char* text, void* user_data);
 
 // Every function used: X(result, name, parameters). All must be there.
-#define KVC_LLAMA_FUNCTIONS(X)                                                                                       \
-  X(const char*, llama_version, (void))                                                                              \
-  X(void, llama_backend_init, (void))                                                                                \
-  X(void, llama_log_set, (log_function, void*))                                                                      \
-  X(size_t, llama_max_parallel_sequences, (void))                                                                    \
-  X(model_params, llama_model_default_params, (void))                                                                \
-  X(context_params, llama_context_default_params, (void))                                                            \
-  X(llama_model*, llama_model_load_from_file, (const char*, model_params))                                           \
-  X(void, llama_model_free, (llama_model*))                                                                          \
-  X(llama_context*, llama_init_from_model, (llama_model*, context_params))                                           \
-  X(void, llama_free, (llama_context*))                                                                              \
-  X(llama_memory*, llama_get_memory, (const llama_context*))                                                         \
-  X(const llama_model*, llama_get_model, (const llama_context*))                                                     \
-  X(uint32_t, llama_n_ctx, (const llama_context*))                                                                   \
-  X(uint32_t, llama_n_ctx_seq, (const llama_context*))                                                               \
-  X(uint32_t, llama_n_batch, (const llama_context*))                                                                 \
-  X(uint32_t, llama_n_seq_max, (const llama_context*))                                                               \
-  X(const llama_vocab*, llama_model_get_vocab, (const llama_model*))                                                 \
-  X(int32_t, llama_model_rope_type, (const llama_model*))                                                            \
-  X(int32_t, llama_model_n_ctx_train, (const llama_model*))                                                          \
-  X(int32_t, llama_model_n_embd, (const llama_model*))                                                               \
-  X(int32_t, llama_model_n_layer, (const llama_model*))                                                              \
-  X(int32_t, llama_model_n_head, (const llama_model*))                                                               \
-  X(int32_t, llama_model_n_head_kv, (const llama_model*))                                                            \
-  X(int32_t, llama_model_n_swa, (const llama_model*))                                                                \
-  X(bool, llama_model_is_recurrent, (const llama_model*))                                                            \
-  X(bool, llama_model_is_hybrid, (const llama_model*))                                                               \
-  X(bool, llama_model_has_encoder, (const llama_model*))                                                             \
-  X(bool, llama_model_has_decoder, (const llama_model*))                                                             \
-  X(int32_t, llama_model_meta_val_str, (const llama_model*, const char*, char*, size_t))                             \
-  X(int32_t, llama_model_desc, (const llama_model*, char*, size_t))                                                  \
-  X(const char*, llama_model_chat_template, (const llama_model*, const char*))                                       \
-  X(int32_t, llama_vocab_n_tokens, (const llama_vocab*))                                                             \
-  X(int32_t, llama_vocab_bos, (const llama_vocab*))                                                                  \
-  X(int32_t, llama_vocab_eos, (const llama_vocab*))                                                                  \
-  X(bool, llama_vocab_is_eog, (const llama_vocab*, int32_t))                                                         \
-  X(bool, llama_vocab_get_add_bos, (const llama_vocab*))                                                             \
-  X(int32_t, llama_tokenize, (const llama_vocab*, const char*, int32_t, int32_t*, int32_t, bool, bool))              \
-  X(int32_t, llama_token_to_piece, (const llama_vocab*, int32_t, char*, int32_t, int32_t, bool))                     \
-  X(int32_t, llama_chat_apply_template, (const char*, const chat_message*, size_t, bool, char*, int32_t))            \
-  X(int32_t, llama_decode, (llama_context*, batch))                                                                  \
-  X(float*, llama_get_logits_ith, (llama_context*, int32_t))                                                         \
-  X(void, llama_synchronize, (llama_context*))                                                                       \
-  X(void, llama_memory_clear, (llama_memory*, bool))                                                                 \
-  X(bool, llama_memory_seq_rm, (llama_memory*, int32_t, int32_t, int32_t))                                           \
-  X(void, llama_memory_seq_cp, (llama_memory*, int32_t, int32_t, int32_t, int32_t))                                  \
-  X(int32_t, llama_memory_seq_pos_min, (llama_memory*, int32_t))                                                     \
-  X(int32_t, llama_memory_seq_pos_max, (llama_memory*, int32_t))                                                     \
-  X(size_t, llama_state_seq_get_size, (llama_context*, int32_t))                                                     \
-  X(size_t, llama_state_seq_get_data, (llama_context*, uint8_t*, size_t, int32_t))                                   \
-  X(size_t, llama_state_seq_set_data, (llama_context*, const uint8_t*, size_t, int32_t))                             \
-  X(llama_adapter_lora*, llama_adapter_lora_init, (llama_model*, const char*))                                       \
-  X(int32_t, llama_set_adapters_lora, (llama_context*, llama_adapter_lora**, size_t, float*))                        \
-  X(void, ggml_backend_load_all_from_path, (const char*))                                                            \
-  X(size_t, ggml_backend_dev_count, (void))                                                                          \
-  X(ggml_device*, ggml_backend_dev_get, (size_t))                                                                    \
-  X(const char*, ggml_backend_dev_name, (ggml_device*))                                                              \
+#define KVC_LLAMA_FUNCTIONS(X)                                                                            \
+  X(const char*, llama_version, (void))                                                                   \
+  X(void, llama_backend_init, (void))                                                                     \
+  X(void, llama_log_set, (log_function, void*))                                                           \
+  X(size_t, llama_max_parallel_sequences, (void))                                                         \
+  X(model_params, llama_model_default_params, (void))                                                     \
+  X(context_params, llama_context_default_params, (void))                                                 \
+  X(llama_model*, llama_model_load_from_file, (const char*, model_params))                                \
+  X(void, llama_model_free, (llama_model*))                                                               \
+  X(llama_context*, llama_init_from_model, (llama_model*, context_params))                                \
+  X(void, llama_free, (llama_context*))                                                                   \
+  X(llama_memory*, llama_get_memory, (const llama_context*))                                              \
+  X(const llama_model*, llama_get_model, (const llama_context*))                                          \
+  X(uint32_t, llama_n_ctx, (const llama_context*))                                                        \
+  X(uint32_t, llama_n_ctx_seq, (const llama_context*))                                                    \
+  X(uint32_t, llama_n_batch, (const llama_context*))                                                      \
+  X(uint32_t, llama_n_seq_max, (const llama_context*))                                                    \
+  X(const llama_vocab*, llama_model_get_vocab, (const llama_model*))                                      \
+  X(int32_t, llama_model_rope_type, (const llama_model*))                                                 \
+  X(int32_t, llama_model_n_ctx_train, (const llama_model*))                                               \
+  X(int32_t, llama_model_n_embd, (const llama_model*))                                                    \
+  X(int32_t, llama_model_n_layer, (const llama_model*))                                                   \
+  X(int32_t, llama_model_n_head, (const llama_model*))                                                    \
+  X(int32_t, llama_model_n_head_kv, (const llama_model*))                                                 \
+  X(int32_t, llama_model_n_swa, (const llama_model*))                                                     \
+  X(bool, llama_model_is_recurrent, (const llama_model*))                                                 \
+  X(bool, llama_model_is_hybrid, (const llama_model*))                                                    \
+  X(bool, llama_model_has_encoder, (const llama_model*))                                                  \
+  X(bool, llama_model_has_decoder, (const llama_model*))                                                  \
+  X(int32_t, llama_model_meta_val_str, (const llama_model*, const char*, char*, size_t))                  \
+  X(int32_t, llama_model_desc, (const llama_model*, char*, size_t))                                       \
+  X(const char*, llama_model_chat_template, (const llama_model*, const char*))                            \
+  X(int32_t, llama_vocab_n_tokens, (const llama_vocab*))                                                  \
+  X(int32_t, llama_vocab_bos, (const llama_vocab*))                                                       \
+  X(int32_t, llama_vocab_eos, (const llama_vocab*))                                                       \
+  X(bool, llama_vocab_is_eog, (const llama_vocab*, int32_t))                                              \
+  X(bool, llama_vocab_get_add_bos, (const llama_vocab*))                                                  \
+  X(int32_t, llama_tokenize, (const llama_vocab*, const char*, int32_t, int32_t*, int32_t, bool, bool))   \
+  X(int32_t, llama_token_to_piece, (const llama_vocab*, int32_t, char*, int32_t, int32_t, bool))          \
+  X(int32_t, llama_chat_apply_template, (const char*, const chat_message*, size_t, bool, char*, int32_t)) \
+  X(int32_t, llama_decode, (llama_context*, batch))                                                       \
+  X(float*, llama_get_logits_ith, (llama_context*, int32_t))                                              \
+  X(void, llama_synchronize, (llama_context*))                                                            \
+  X(void, llama_memory_clear, (llama_memory*, bool))                                                      \
+  X(bool, llama_memory_seq_rm, (llama_memory*, int32_t, int32_t, int32_t))                                \
+  X(void, llama_memory_seq_cp, (llama_memory*, int32_t, int32_t, int32_t, int32_t))                       \
+  X(int32_t, llama_memory_seq_pos_min, (llama_memory*, int32_t))                                          \
+  X(int32_t, llama_memory_seq_pos_max, (llama_memory*, int32_t))                                          \
+  X(size_t, llama_state_seq_get_size, (llama_context*, int32_t))                                          \
+  X(size_t, llama_state_seq_get_data, (llama_context*, uint8_t*, size_t, int32_t))                        \
+  X(size_t, llama_state_seq_set_data, (llama_context*, const uint8_t*, size_t, int32_t))                  \
+  X(llama_adapter_lora*, llama_adapter_lora_init, (llama_model*, const char*))                            \
+  X(int32_t, llama_set_adapters_lora, (llama_context*, llama_adapter_lora**, size_t, float*))             \
+  X(void, ggml_backend_load_all_from_path, (const char*))                                                 \
+  X(size_t, ggml_backend_dev_count, (void))                                                               \
+  X(ggml_device*, ggml_backend_dev_get, (size_t))                                                         \
+  X(const char*, ggml_backend_dev_name, (ggml_device*))                                                   \
   X(const char*, ggml_backend_dev_description, (ggml_device*))
 
 }  // namespace kvc_llama

@@ -23,7 +23,11 @@ std::string because() {
 }  // namespace
 
 Model::Model(const Library& library, Options options, const kvc_module_host_t* host)
-    : lib_(library), options_(std::move(options)), host_(host), model_(nullptr, {&library}), context_(nullptr, {&library}) {
+    : lib_(library),
+      options_(std::move(options)),
+      host_(host),
+      model_(nullptr, {&library}),
+      context_(nullptr, {&library}) {
   load();
   make_context();
   load_adapters();
@@ -78,7 +82,7 @@ void Model::load() {
   for (int32_t token = 0; token < n_vocab_; ++token) {
     if (lib_.llama_vocab_is_eog(vocab_, token)) ends_.push_back(token);
   }
-  window_ = lib_.llama_model_n_swa(model_.get()) > 0;
+  window_ = static_cast<uint32_t>(std::max(0, lib_.llama_model_n_swa(model_.get())));
 }
 
 void Model::make_context() {
@@ -114,16 +118,17 @@ void Model::make_context() {
   p.rope_freq_scale = static_cast<float>(options_.rope_scale);
   p.rope_scaling_type = options_.rope_scaling;
   p.yarn_orig_ctx = options_.yarn_context;
-  // One stream of cells for all sequences: ranges can then be handed from one to another. All positions of layers with a
-  // window: without them a prefix could not be cut.
+  // One stream of cells for all sequences: ranges can then be handed from one to another. All positions of layers with
+  // a window: without them a prefix could not be cut.
   p.kv_unified = true;
   p.swa_full = true;
   take_log();
   context_.reset(lib_.llama_init_from_model(model_.get(), p));
   if (context_ == nullptr) {
     fail(KVC_E_BACKEND,
-         "llama.cpp makes no context of %u tokens (K %s, V %s) for %s%s; fewer model_cells take less memory", cells_total_,
-         type_name(options_.type_k), type_name(options_.type_v), options_.model.c_str(), because().c_str());
+         "llama.cpp makes no context of %u tokens (K %s, V %s) for %s%s; fewer model_cells take less memory",
+         cells_total_, type_name(options_.type_k), type_name(options_.type_v), options_.model.c_str(),
+         because().c_str());
   }
   memory_ = lib_.llama_get_memory(context_.get());
   if (memory_ == nullptr) fail(KVC_E_UNSUPPORTED, "%s keeps no state between tokens", options_.model.c_str());
@@ -216,7 +221,8 @@ void Model::identify() {
     space_.rope = &rope_;
   }
 
-  // Quantised caches hold rotated rows, unless the environment says otherwise: of two equal layouts one is then garbage.
+  // Quantised caches hold rotated rows, unless the environment says otherwise: of two equal layouts one is then
+  // garbage.
   const char* no_rotation = std::getenv("LLAMA_ATTN_ROT_DISABLE");
   const bool rotates = (no_rotation == nullptr || std::atoi(no_rotation) == 0) && head_dim % 64 == 0;
   bool transposed = false;
@@ -227,7 +233,10 @@ void Model::identify() {
   const std::string rotation = std::string(" rotated_k=") + yes(rotates && is_quantised(options_.type_k)) +
                                " rotated_v=" + yes(rotates && is_quantised(options_.type_v));
   attention_ = "llama.cpp=" + lib_.version + " k=" + type_name(options_.type_k) + " v=" + type_name(options_.type_v) +
-               " flash=" + (options_.flash == kFlashOn ? "on" : options_.flash == kFlashOff ? "off" : "auto") +
+               " flash=" +
+               (options_.flash == kFlashOn    ? "on"
+                : options_.flash == kFlashOff ? "off"
+                                              : "auto") +
                " transposed=" + yes(transposed) + rotation + " kept=" + (pages_ ? "pages" : "states");
   space_.attention = attention_.c_str();
   space_.vocab_size = n_vocab_;
@@ -244,15 +253,17 @@ void Model::identify() {
     space_.dtype = KVC_U8;
   }
 
-  details_ = "llama.cpp " + lib_.version + " on " + device_names(lib_) + "; cache K " + type_name(options_.type_k) + ", V " +
-             type_name(options_.type_v) + ", " + std::to_string(cells_total_) + " cells; ";
+  details_ = "llama.cpp " + lib_.version + " on " + device_names(lib_) + "; cache K " + type_name(options_.type_k) +
+             ", V " + type_name(options_.type_v) + ", " + std::to_string(cells_total_) + " cells; ";
   if (pages_) {
-    static constexpr const char* kKinds[] = {"through kvc's codecs", "as opaque bytes", "as opaque bytes of mixed layers"};
+    static constexpr const char* kKinds[] = {"through kvc's codecs", "as opaque bytes",
+                                             "as opaque bytes of mixed layers"};
     details_ += std::string("self-test passed, stored in pages, ") + kKinds[static_cast<int>(copier_->layout().kind)] +
                 (transposed ? ", values transposed" : "") +
-                (window_ ? ", all positions of the layers with a sliding window are kept" : "");
+                (window_ > 0 ? ", all positions of the layers with a sliding window are kept" : "");
   } else {
-    details_ += "stored as whole states about every " + std::to_string(options_.state_tokens) + " tokens: " + why_states_;
+    details_ +=
+        "stored as whole states about every " + std::to_string(options_.state_tokens) + " tokens: " + why_states_;
   }
 }
 
@@ -309,8 +320,8 @@ std::string Model::chat_text(const kvc_message_t* messages, size_t n, bool answe
   if (bytes > kLongestText) fail(KVC_E_OUT_OF_RANGE, "a conversation of %zu bytes is too long", bytes);
   std::string text(bytes, 0);
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const int32_t size = lib_.llama_chat_apply_template(form, chat.data(), n, answer, text.data(),
-                                                        static_cast<int32_t>(text.size()));
+    const int32_t size =
+        lib_.llama_chat_apply_template(form, chat.data(), n, answer, text.data(), static_cast<int32_t>(text.size()));
     if (size < 0) fail(KVC_E_UNSUPPORTED, "llama.cpp does not know the form of this model's chat template");
     const bool fits = static_cast<size_t>(size) <= text.size();
     text.resize(static_cast<size_t>(size));
@@ -323,7 +334,8 @@ std::string Model::chat_text(const kvc_message_t* messages, size_t n, bool answe
 
 Model::Sequence& Model::find(uint64_t sequence) {
   const auto at = sequences_.find(sequence);
-  if (at == sequences_.end()) fail(KVC_E_BACKEND, "sequence %llu is not open", static_cast<unsigned long long>(sequence));
+  if (at == sequences_.end())
+    fail(KVC_E_BACKEND, "sequence %llu is not open", static_cast<unsigned long long>(sequence));
   return at->second;
 }
 
@@ -341,7 +353,8 @@ void Model::drop_resident(std::list<Sequence>::iterator at) noexcept {
   residents_.erase(at);
 }
 
-// Drops residents until n more tokens have room. Cells that two sequences share are counted twice: better too much room.
+// Drops residents until n more tokens have room. Cells that two sequences share are counted twice: better too much
+// room.
 void Model::make_room(uint32_t n) noexcept {
   uint64_t used = n;
   for (const auto& [number, sequence] : sequences_) used += sequence.tokens.size();
@@ -401,8 +414,9 @@ void Model::forward(const kvc_forward_t* items, uint32_t n) {
   wanted_.clear();
   uint64_t total = 0;
   for (uint32_t i = 0; i < n; ++i) total += items[i].n;
-  if (total > batch_tokens_) fail(KVC_E_BACKEND, "%llu tokens in one step, the limit is %u",
-                                  static_cast<unsigned long long>(total), batch_tokens_);
+  if (total > batch_tokens_)
+    fail(KVC_E_BACKEND, "%llu tokens in one step, the limit is %u", static_cast<unsigned long long>(total),
+         batch_tokens_);
   for (uint32_t i = 0; i < n; ++i) {
     const kvc_forward_t& item = items[i];
     Sequence& s = find(item.sequence);
@@ -429,8 +443,8 @@ void Model::forward(const kvc_forward_t* items, uint32_t n) {
     // Cells can be scattered more than the count says: once more, with all there is.
     while (!residents_.empty()) drop_resident(residents_.begin());
     if (!try_decode()) {
-      fail(KVC_E_NO_MEMORY, "llama.cpp has no room for %zu tokens in its %u cells: raise option model_cells", token_.size(),
-           cells_total_);
+      fail(KVC_E_NO_MEMORY, "llama.cpp has no room for %zu tokens in its %u cells: raise option model_cells",
+           token_.size(), cells_total_);
     }
   }
 
@@ -451,8 +465,13 @@ void Model::forward(const kvc_forward_t* items, uint32_t n) {
 
 // False: no room.
 bool Model::try_decode() {
-  const batch b{static_cast<int32_t>(token_.size()), token_.data(),      nullptr, position_.data(), count_.data(),
-                id_pointer_.data(),                  wanted_.data()};
+  const batch b{static_cast<int32_t>(token_.size()),
+                token_.data(),
+                nullptr,
+                position_.data(),
+                count_.data(),
+                id_pointer_.data(),
+                wanted_.data()};
   take_log();
   const int32_t result = lib_.llama_decode(context_.get(), b);
   if (result == 0) return true;
@@ -468,15 +487,23 @@ uint64_t Model::domain_of(kvc_session_t* session) const {
   return info.domain;
 }
 
+// Most tokens that can be exported together from a position. llama.cpp leaves out what is beyond a layer's window, seen
+// from the last token of the range, or in another part of a sequence that is cut into parts of that size.
+uint32_t Model::chunk_at(uint32_t position) const {
+  const uint32_t chunk = cells_->chunk_tokens();
+  return window_ == 0 ? chunk : std::min(chunk, window_ - position % window_);
+}
+
 void Model::store(uint64_t sequence, kvc_session_t* session, uint32_t from, uint32_t n) {
   Sequence& s = find(sequence);
   if (uint64_t{from} + n > s.tokens.size()) {
     fail(KVC_E_BACKEND, "tokens %u to %u of a sequence of %zu", from, from + n, s.tokens.size());
   }
   if (pages_) {
-    const uint32_t chunk = cells_->chunk_tokens();
-    for (uint32_t at = 0; at < n; at += chunk) {
-      copier_->append(session, cells_->export_rows(s.id, from + at, std::min(chunk, n - at)));
+    for (uint32_t at = from; at < from + n;) {
+      const uint32_t now = std::min(chunk_at(at), from + n - at);
+      copier_->append(session, cells_->export_rows(s.id, at, now));
+      at += now;
     }
     s.domain = domain_of(session);
     if (s.stored == from) s.stored = from + n;
@@ -507,7 +534,7 @@ void Model::adopt(Sequence* sequence, const int32_t* tokens, uint32_t n) {
     const size_t limit = std::min<size_t>(n, it->tokens.size());
     const auto common = static_cast<size_t>(std::mismatch(tokens, tokens + limit, it->tokens.begin()).first - tokens);
     // Cells out of the window of a sequence's end may have been given to others: it cannot be shortened.
-    if (window_ && common != it->tokens.size()) continue;
+    if (window_ > 0 && common != it->tokens.size()) continue;
     if (common > most) {
       most = common;
       best = it;
@@ -539,9 +566,8 @@ void Model::restore(uint64_t sequence, kvc_session_t* session, const int32_t* to
     at = static_cast<uint32_t>(s.tokens.size());
   }
   make_room(end - at);
-  const uint32_t chunk = cells_->chunk_tokens();
   while (at < end) {
-    const uint32_t now = std::min(chunk, end - at);
+    const uint32_t now = std::min(cells_->chunk_tokens(), end - at);
     const auto fill = [&](const BlobRows& rows) { copier_->read(session, at, rows); };
     try {
       cells_->import_rows(s.id, at, now, fill);
@@ -579,7 +605,8 @@ size_t Model::save_state(uint64_t sequence, uint32_t n, void* bytes, size_t capa
 
 void Model::load_state(uint64_t sequence, const int32_t* tokens, uint32_t n, const void* bytes, size_t size) {
   Sequence& s = find(sequence);
-  if (!s.tokens.empty()) fail(KVC_E_BACKEND, "a state is for an empty sequence, this one has %zu tokens", s.tokens.size());
+  if (!s.tokens.empty())
+    fail(KVC_E_BACKEND, "a state is for an empty sequence, this one has %zu tokens", s.tokens.size());
   if (n > context_tokens_) fail(KVC_E_CONTEXT, "%u tokens are more than the context", n);
   take_log();
   const size_t read = lib_.llama_state_seq_set_data(context_.get(), static_cast<const uint8_t*>(bytes), size, s.id);

@@ -1,11 +1,11 @@
 // A model file that llama.cpp runs, as a kvc backend that keeps its own K/V.
 //
-// Pages or states: where the self-test shows that ranges of cells can be exchanged, sequences are stored as pages of kvc;
-// else (recurrent and hybrid models, libraries of another format) as whole states, which kvc keeps with a digest and which
-// can be restored only where they were taken.
+// Pages or states: where the self-test shows that ranges of cells can be exchanged, sequences are stored as pages of
+// kvc; else (recurrent and hybrid models, libraries of another format) as whole states, which kvc keeps with a digest
+// and which can be restored only where they were taken.
 //
-// Sequences that have ended stay resident while there is room, as far as they are stored: what continues one gets its cells
-// without a copy. Only sequences of the same domain (tenant) do, and only for tokens that kvc has found for them.
+// Sequences that have ended stay resident while there is room, as far as they are stored: what continues one gets its
+// cells without a copy. Only sequences of the same domain (tenant) do, and only for tokens that kvc has found for them.
 //
 // Threads: tokens_of, text_of and chat_text from any; all else from one at a time.
 #pragma once
@@ -66,6 +66,7 @@ class Model {
   void adopt(Sequence* sequence, const int32_t* tokens, uint32_t n);
   void drop_resident(std::list<Sequence>::iterator at) noexcept;
   void make_room(uint32_t n) noexcept;
+  uint32_t chunk_at(uint32_t position) const;
   uint64_t domain_of(kvc_session_t* session) const;
   bool try_decode();
 
@@ -87,8 +88,8 @@ class Model {
   const llama_vocab* vocab_ = nullptr;
   int32_t n_vocab_ = 0;
   uint32_t context_tokens_ = 0, cells_total_ = 0, batch_tokens_ = 0, n_sequences_ = 0;
-  bool window_ = false;   // some layers see a sliding window
-  bool pages_ = false;    // else states
+  uint32_t window_ = 0;  // tokens that some layers see; 0: all
+  bool pages_ = false;   // else states
   std::string why_states_;
   std::unique_ptr<Cells> cells_;
   std::unique_ptr<PageCopier> copier_;

@@ -59,8 +59,8 @@ kvc_status_t truncate(void* self, uint64_t sequence, uint32_t n, char* error, si
 
 void destroy(void* self) { delete model_of(self); }
 
-kvc_status_t chat_text(void* self, const kvc_message_t* messages, size_t n, int32_t answer, char* text,
-                       size_t capacity, size_t* size, char* error, size_t error_size) {
+kvc_status_t chat_text(void* self, const kvc_message_t* messages, size_t n, int32_t answer, char* text, size_t capacity,
+                       size_t* size, char* error, size_t error_size) {
   return guarded(error, error_size, [&] {
     const std::string all = model_of(self)->chat_text(messages, n, answer != 0);
     *size = all.size();
@@ -97,8 +97,8 @@ std::string json_text(const std::string& text) {
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_open(const kvc_module_request_t* request,
-                                                                                kvc_backend_t* backend, char* error,
-                                                                                size_t error_size) {
+                                                                               kvc_backend_t* backend, char* error,
+                                                                               size_t error_size) {
   return guarded(error, error_size, [&] {
     check_request(request);
     Options options = read_options(*request);
@@ -126,8 +126,8 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_open(c
 }
 
 extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_describe(const kvc_module_request_t* request,
-                                                                                    char* text, size_t capacity,
-                                                                                    size_t* length) {
+                                                                                   char* text, size_t capacity,
+                                                                                   size_t* length) {
   return guarded(nullptr, 0, [&] {
     std::string object;
     try {

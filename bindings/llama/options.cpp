@@ -81,10 +81,11 @@ Options read_options(const kvc_module_request_t& request) {
     if (is("max_tokens")) o.max_tokens = number();
   }
   if (is_quantised(o.type_v) && o.flash == kFlashOff) {
-    fail(KVC_E_OUT_OF_RANGE,
-         "model_cache_type_v is %s, which needs flash attention: set model_flash_attention to on, or model_cache_type_v "
-         "to f16",
-         type_name(o.type_v));
+    fail(
+        KVC_E_OUT_OF_RANGE,
+        "model_cache_type_v is %s, which needs flash attention: set model_flash_attention to on, or model_cache_type_v "
+        "to f16",
+        type_name(o.type_v));
   }
   return o;
 }

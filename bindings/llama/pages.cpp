@@ -62,7 +62,8 @@ void transpose_plane(const std::byte* from, std::byte* to, size_t rows, size_t c
   if (element == 2) return transpose_elements<uint16_t>(from, to, rows, columns);
   if (element == 4) return transpose_elements<uint32_t>(from, to, rows, columns);
   for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < columns; ++c) std::memcpy(to + (c * rows + r) * element, from + (r * columns + c) * element, element);
+    for (size_t c = 0; c < columns; ++c)
+      std::memcpy(to + (c * rows + r) * element, from + (r * columns + c) * element, element);
   }
 }
 

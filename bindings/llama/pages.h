@@ -26,8 +26,8 @@ struct PageLayout {
   int32_t dtype = KVC_F16;
 };
 
-// heads: K/V heads of the model, for plain layouts; where a row does not divide by them it is one head. False: the rows of a
-// token are more than pages can hold.
+// heads: K/V heads of the model, for plain layouts; where a row does not divide by them it is one head. False: the rows
+// of a token are more than pages can hold.
 bool page_layout(const BlobShape& shape, uint32_t heads, PageLayout* out);
 
 class PageCopier {
@@ -51,14 +51,15 @@ class PageCopier {
   const kvc_module_host_t* const host_;
   const BlobShape shape_;
   const PageLayout layout_;
-  std::vector<Rows> k_, v_;          // of all caches, in the order of BlobRows
-  bool transposed_ = false;          // of any cache
-  std::vector<bool> v_transposed_;   // by layer
+  std::vector<Rows> k_, v_;         // of all caches, in the order of BlobRows
+  bool transposed_ = false;         // of any cache
+  std::vector<bool> v_transposed_;  // by layer
   std::vector<kvc_tensor_t> k_tensors_, v_tensors_;
-  std::vector<std::byte> buffer_;    // transposed values [layer][token][channel], or mixed rows [token][row]
+  std::vector<std::byte> buffer_;  // transposed values [layer][token][channel], or mixed rows [token][row]
 };
 
-// Brings the rows of a blob whose cells lie in any order into the order of their positions. scratch: room, kept by the caller.
+// Brings the rows of a blob whose cells lie in any order into the order of their positions. scratch: room, kept by the
+// caller.
 void sort_rows(const BlobShape& shape, const std::vector<int32_t>& positions, const BlobRows& rows,
                std::vector<std::byte>* scratch);
 

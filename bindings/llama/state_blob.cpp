@@ -156,7 +156,8 @@ bool parse(std::span<std::byte> bytes, const BlobShape* known, BlobShape* shape,
     CacheShape* learned = shape != nullptr ? &shape->caches.emplace_back() : nullptr;
     wrong = CacheReader(&in, known != nullptr ? &known->caches[n] : nullptr, n == 0, learned, rows, positions).read();
   }
-  if (wrong == nullptr && (n == 0 || (known != nullptr && n != known->caches.size()))) wrong = "there is too little of it";
+  if (wrong == nullptr && (n == 0 || (known != nullptr && n != known->caches.size())))
+    wrong = "there is too little of it";
   if (wrong == nullptr) return true;
   *why = std::string("the state is not what this module knows: ") + wrong;
   return false;
@@ -166,7 +167,8 @@ bool parse(std::span<std::byte> bytes, const BlobShape* known, BlobShape* shape,
 
 size_t BlobShape::blob_bytes(uint32_t cells) const noexcept {
   size_t bytes = 8;
-  for (const CacheShape& cache : caches) bytes += 16 + size_t{cells} * kCellBytes + kRowsHeader * (cache.k.size() + cache.v.size());
+  for (const CacheShape& cache : caches)
+    bytes += 16 + size_t{cells} * kCellBytes + kRowsHeader * (cache.k.size() + cache.v.size());
   return bytes + token_bytes() * cells;
 }
 

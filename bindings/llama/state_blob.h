@@ -1,5 +1,5 @@
-// The bytes in which llama.cpp hands out and takes in the K/V cells of one sequence (llama_state_seq_get_data), read and
-// built by this module. Layout, little endian, nothing aligned:
+// The bytes in which llama.cpp hands out and takes in the K/V cells of one sequence (llama_state_seq_get_data), read
+// and built by this module. Layout, little endian, nothing aligned:
 //
 //   u32 0xaf143cd8, i32 sequence (ignored on reading)
 //   once for each cache of the model (one; two where some layers have a sliding window):
@@ -10,9 +10,9 @@
 //     not transposed: the same for V (absent where K and V are one)
 //     transposed:     layers times: i32 type, u32 element bytes, u32 channels, channels * cells * element bytes
 //
-// llama.cpp gives it no version and checks little of it on reading (a false cell count makes it allocate without bound), so
-// nothing reaches it that was not built here, and the layout is tried out on the loaded library before it is used
-// (self_test.h).
+// llama.cpp gives it no version and checks little of it on reading (a false cell count makes it allocate without
+// bound), so nothing reaches it that was not built here, and the layout is tried out on the loaded library before it is
+// used (self_test.h).
 #pragma once
 
 #include <cstddef>
@@ -45,8 +45,8 @@ struct BlobShape {
   uint64_t token_bytes() const noexcept;  // of all rows of one token
 };
 
-// Where the rows of a blob lie: one pointer for each layer, caches one after the other. In a transposed cache v points to
-// [channels][cells] elements. Valid as long as the blob's bytes.
+// Where the rows of a blob lie: one pointer for each layer, caches one after the other. In a transposed cache v points
+// to [channels][cells] elements. Valid as long as the blob's bytes.
 struct BlobRows {
   uint32_t cells = 0;
   std::vector<std::byte*> k, v;
@@ -57,8 +57,8 @@ struct BlobRows {
 bool parse_blob(std::span<std::byte> bytes, BlobShape* shape, BlobRows* rows, std::vector<int32_t>* positions,
                 std::string* why);
 
-// The same where the shape is known and other bytes than those of this shape are an error. No allocation once `rows` and
-// `positions` have been used for as many cells.
+// The same where the shape is known and other bytes than those of this shape are an error. No allocation once `rows`
+// and `positions` have been used for as many cells.
 bool parse_known(std::span<std::byte> bytes, const BlobShape& shape, BlobRows* rows, std::vector<int32_t>* positions,
                  std::string* why);
 

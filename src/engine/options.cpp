@@ -99,7 +99,8 @@ constexpr OptionRow kOptions[] = {
      "with equal secrets give equal prompts equal page identities; with different ones nobody can tell what is cached.",
      "0.1.0", &Settings::secret},
     {"model_module", KVC_OPTION_TEXT, "", "", "", nullptr,
-     "File of the module that runs model files. Empty: environment variable KVC_LLAMA_MODULE, else libkvc_llama.so beside "
+     "File of the module that runs model files. Empty: environment variable KVC_LLAMA_MODULE, else libkvc_llama.so "
+     "beside "
      "this library, else on the loader's path.",
      "0.1.0", &Settings::model_module},
     {"model_library", KVC_OPTION_TEXT, "", "", "", nullptr,
@@ -114,7 +115,8 @@ constexpr OptionRow kOptions[] = {
      "model_context.",
      "0.1.0", &Settings::model_cells},
     {"model_resident", KVC_OPTION_INTEGER, "4", "0", "200", nullptr,
-     "Finished sequences that the runtime of a model file keeps while there is room: a prompt that continues one needs no "
+     "Finished sequences that the runtime of a model file keeps while there is room: a prompt that continues one needs "
+     "no "
      "restore.",
      "0.1.0", &Settings::model_resident},
     {"model_threads", KVC_OPTION_INTEGER, "0", "0", "1024", nullptr,
@@ -130,8 +132,8 @@ constexpr OptionRow kOptions[] = {
     {"model_lora", KVC_OPTION_TEXT, "", "", "", nullptr,
      "LoRA adapters of a model file: paths of GGUF files separated by commas, each may end in =SCALE (default 1).",
      "0.1.0", &Settings::model_lora},
-    {"model_rope_base", KVC_OPTION_REAL, "0", "0", "1e12", nullptr,
-     "RoPE base of a model file; 0: the model's own.", "0.1.0", &Settings::model_rope_base},
+    {"model_rope_base", KVC_OPTION_REAL, "0", "0", "1e12", nullptr, "RoPE base of a model file; 0: the model's own.",
+     "0.1.0", &Settings::model_rope_base},
     {"model_rope_scale", KVC_OPTION_REAL, "0", "0", "1e6", nullptr,
      "RoPE frequency scale of a model file; 0: the model's own.", "0.1.0", &Settings::model_rope_scale},
     {"model_rope_scaling", KVC_OPTION_CHOICE, "model", "", "", rope_scalings,
@@ -139,8 +141,8 @@ constexpr OptionRow kOptions[] = {
     {"model_yarn_context", KVC_OPTION_INTEGER, "0", "0", "16777216", nullptr,
      "Original context of YaRN scaling; 0: the model's own.", "0.1.0", &Settings::model_yarn_context},
     {"model_state_tokens", KVC_OPTION_INTEGER, "1024", "1", "1048576", nullptr,
-     "Models whose state cannot be cut (recurrent ones): about every so many tokens of a prompt a state is kept.", "0.1.0",
-     &Settings::model_state_tokens},
+     "Models whose state cannot be cut (recurrent ones): about every so many tokens of a prompt a state is kept.",
+     "0.1.0", &Settings::model_state_tokens},
 };
 
 constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performance", "memory_efficient",

@@ -43,10 +43,11 @@ Status load(const std::string& file, void** out, std::string* path) {
     const char* words = dlerror();
     why += (why.empty() ? "" : "; ") + std::string(words != nullptr ? words : place + ": no reason given");
   }
-  return error(KVC_E_UNSUPPORTED,
-               "the module that runs model files cannot be loaded (%s): install %s beside libkvc.so, or name it in option "
-               "model_module or the environment variable KVC_LLAMA_MODULE",
-               why.c_str(), kName);
+  return error(
+      KVC_E_UNSUPPORTED,
+      "the module that runs model files cannot be loaded (%s): install %s beside libkvc.so, or name it in option "
+      "model_module or the environment variable KVC_LLAMA_MODULE",
+      why.c_str(), kName);
 }
 
 template <typename Function>

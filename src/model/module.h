@@ -12,9 +12,10 @@ namespace kvc {
 
 using ModuleOptions = std::vector<std::pair<std::string, std::string>>;  // all options of the engine, by name
 
-// The backend of the module for the model file in `options`. `file` is option model_module: where the module is; empty: what
-// the environment variable KVC_LLAMA_MODULE says, else libkvc_llama.so beside this library, else the loader's path.
-// KVC_E_UNSUPPORTED: no module, or it has no runtime; the message says what was looked for. KVC_E_BACKEND: the model.
+// The backend of the module for the model file in `options`. `file` is option model_module: where the module is; empty:
+// what the environment variable KVC_LLAMA_MODULE says, else libkvc_llama.so beside this library, else the loader's
+// path. KVC_E_UNSUPPORTED: no module, or it has no runtime; the message says what was looked for. KVC_E_BACKEND: the
+// model.
 Status open_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host,
                    kvc_backend_t* out);
 

@@ -92,8 +92,10 @@ class TableBackend final : public Backend {
         outcome("describe", table_.describe(table_.user_data, &info, words.text, sizeof words.text), &words));
     KVC_RETURN_IF_ERROR(description_.take(info));
     if (info.state_tokens > 0 && (paged() || table_.save_state == nullptr || table_.load_state == nullptr)) {
-      return error(KVC_E_BACKEND, "the backend's describe set state_tokens to %u: that is for kind KVC_BACKEND_OWN_KV with "
-                   "save_state and load_state", info.state_tokens);
+      return error(KVC_E_BACKEND,
+                   "the backend's describe set state_tokens to %u: that is for kind KVC_BACKEND_OWN_KV with "
+                   "save_state and load_state",
+                   info.state_tokens);
     }
     return Status::ok();
   }
@@ -300,14 +302,16 @@ Status TableBackend::save_state(uint64_t sequence, uint32_t n, std::vector<std::
   for (int attempt = 0; attempt < 2; ++attempt) {
     Words words;
     const size_t capacity = state->size();
-    KVC_RETURN_IF_ERROR(outcome("save_state", table_.save_state(table_.user_data, sequence, n, state->data(), capacity,
-                                                                &size, words.text, sizeof words.text),
-                                &words));
+    KVC_RETURN_IF_ERROR(outcome(
+        "save_state",
+        table_.save_state(table_.user_data, sequence, n, state->data(), capacity, &size, words.text, sizeof words.text),
+        &words));
     const bool fits = size <= capacity;
     state->resize(size);
     if (fits) return Status::ok();
   }
-  return error(KVC_E_BACKEND, "the backend's save_state asked for room for %zu bytes, got it, and asked for more", size);
+  return error(KVC_E_BACKEND, "the backend's save_state asked for room for %zu bytes, got it, and asked for more",
+               size);
 }
 
 Status TableBackend::load_state(uint64_t sequence, std::span<const int32_t> tokens, std::span<const std::byte> state) {
@@ -325,9 +329,8 @@ Status TableBackend::chat_text(std::span<const kvc_message_t> messages, bool ans
   for (int attempt = 0; attempt < 2; ++attempt) {
     Words words;
     const size_t capacity = text->size();
-    const kvc_status_t status =
-        table_.chat_text(table_.user_data, messages.data(), messages.size(), answer ? 1 : 0, text->data(), capacity,
-                         &size, words.text, sizeof words.text);
+    const kvc_status_t status = table_.chat_text(table_.user_data, messages.data(), messages.size(), answer ? 1 : 0,
+                                                 text->data(), capacity, &size, words.text, sizeof words.text);
     if (status == KVC_E_UNSUPPORTED) return error(KVC_E_UNSUPPORTED, "%s", words.get());
     KVC_RETURN_IF_ERROR(outcome("chat_text", status, &words));
     text->resize(size);

@@ -1,8 +1,9 @@
 // What models that keep their own K/V leave in the cache: pages when they fill and the rest when a request ends; where
 // sequences cannot be rebuilt from K/V, states.
 //
-// A state is kept as a plain tensor of bytes: the identity of the prefix whose state it is, the state, and a digest of both.
-// Its key is that identity, in a domain that no tenant's name can have, so that no caller can put a state of its own there.
+// A state is kept as a plain tensor of bytes: the identity of the prefix whose state it is, the state, and a digest of
+// both. Its key is that identity, in a domain that no tenant's name can have, so that no caller can put a state of its
+// own there.
 #include <algorithm>
 #include <cstring>
 
@@ -35,8 +36,8 @@ Status Scheduler::keep_own(Job* job) {
   if (!run.stores) return Status::ok();
   const uint32_t page = space_->geometry().page_tokens;
   KVC_RETURN_IF_ERROR(store(job, run.committed / page * page));
-  const bool at_state = run.phase == Phase::prefill && backend_->info().state_tokens > 0 &&
-                        run.committed < job->prompt.size();
+  const bool at_state =
+      run.phase == Phase::prefill && backend_->info().state_tokens > 0 && run.committed < job->prompt.size();
   return at_state && run.committed == run.stored ? save_state(job) : Status::ok();
 }
 
@@ -130,8 +131,8 @@ size_t Scheduler::find_state(const Request& request, std::span<const int32_t> to
   return 0;
 }
 
-// Restores the deepest state of a prefix into the request's sequence. A state that is damaged is dropped, as one that the model
-// does not take: the next one down is tried.
+// Restores the deepest state of a prefix into the request's sequence. A state that is damaged is dropped, as one that
+// the model does not take: the next one down is tried.
 Status Scheduler::load_state(Job* job, std::span<const int32_t> tokens, size_t* restored) {
   const std::string domain = state_domain(job->request.tenant);
   *restored = 0;
@@ -149,8 +150,8 @@ Status Scheduler::load_state(Job* job, std::span<const int32_t> tokens, size_t* 
       bytes.assign(stored.data, stored.data + stored.size);
       return Status::ok();
     }));
-    bool sound = found && bytes.size() > 2 * kDigestBytes &&
-                 std::memcmp(bytes.data(), id.bytes.data(), kDigestBytes) == 0;
+    bool sound =
+        found && bytes.size() > 2 * kDigestBytes && std::memcmp(bytes.data(), id.bytes.data(), kDigestBytes) == 0;
     if (sound) {
       const Digest check = digest_of({bytes.data(), bytes.size() - kDigestBytes});
       sound = std::memcmp(check.bytes.data(), bytes.data() + bytes.size() - kDigestBytes, kDigestBytes) == 0;

@@ -23,5 +23,6 @@ target_link_libraries(kvc_llama_tests PRIVATE ${llama_lib}/libllama.so ${llama_l
 target_compile_definitions(kvc_llama_tests PRIVATE
   KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_LLAMA_LIB="${llama_lib}" KVC_TEST_LLAMA_MODELS="${llama_models}"
+  KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_REAL_MODEL="${PROJECT_SOURCE_DIR}/build/llama/model.gguf")
 set_target_properties(kvc_llama_tests PROPERTIES BUILD_RPATH "${llama_lib}")
