@@ -186,7 +186,8 @@ std::unique_ptr<Library> find_library(const std::string& place) {
     return open_file("libllama.so");
   } catch (const Failure& failure) {
     fail(failure.status(),
-         "no llama.cpp: no libllama*.so beside this module (%s) nor in %s, and %s; name its folder in option model_library or "
+         "no llama.cpp: no libllama*.so beside this module (%s) nor in %s, and %s; name its folder in option "
+         "model_library or "
          "in the environment variable KVC_LLAMA_LIB",
          folder.c_str(), fetched.empty() ? "the user's cache" : fetched.c_str(), failure.what());
   }
