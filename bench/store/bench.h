@@ -1,0 +1,61 @@
+// What the measurements of the store share with those of its peers.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvc::bench {
+
+struct Cost {
+  double seconds = 0, cpu = 0;
+};
+
+inline Cost now() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(),
+          seconds(usage.ru_utime) + seconds(usage.ru_stime)};
+}
+
+struct Result {
+  double bytes_per_s = 0, cpu_s_per_gb = 0;
+  void add(const Cost& from, double bytes) {  // the best of the rounds
+    const Cost to = now();
+    bytes_per_s = std::max(bytes_per_s, bytes / (to.seconds - from.seconds));
+    const double cpu = (to.cpu - from.cpu) / (bytes / 1e9);
+    cpu_s_per_gb = cpu_s_per_gb == 0 ? cpu : std::min(cpu_s_per_gb, cpu);
+  }
+};
+
+struct Churn {
+  uint64_t budget = 0, peak_bytes = 0;
+  double write_amplification = 0, put_p99_ms = 0, put_max_ms = 0;
+};
+
+// Room that a directory's files take.
+uint64_t disk_usage(const std::string& directory);
+double percentile(std::vector<double> values, double share);
+
+// Peers. Results are empty where the peer is not installed.
+void fio(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes, Result* put, Result* get);
+void raw(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes,
+         const std::vector<std::byte*>& buffers, Result* put, Result* get);
+void file_per_page(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes,
+                   const std::vector<std::byte*>& buffers, Result* put, Result* get);
+bool rocksdb(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes,
+             const std::vector<std::byte*>& buffers, Result* put, Result* get);
+bool rocksdb_churn(const std::string& directory, uint64_t page_bytes, uint64_t budget, uint64_t total_bytes,
+                   const std::vector<std::byte*>& buffers, Churn* out);
+
+constexpr uint32_t kDepth = 16;
+
+}  // namespace kvc::bench
