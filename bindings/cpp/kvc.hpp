@@ -981,6 +981,14 @@ class SessionView {
                                                v.empty() ? nullptr : v.data(), static_cast<uint32_t>(layers)),
                           source());
   }
+  // Attention of queries [n][heads][k_head_dim] over all that the layer has, into out [n][heads][v_head_dim].
+  Return<void> attend(uint32_t layer, const Tensor& query, const Tensor& out) const {
+    return detail::finish(kvc_session_attend(handle_, layer, nullptr, &query, &out), source());
+  }
+  Return<void> attend(uint32_t layer, const kvc_attend_t& how, const Tensor& query, const Tensor& out) const {
+    return detail::finish(kvc_session_attend(handle_, layer, &how, &query, &out), source());
+  }
+
   Return<void> truncate(size_t n) { return detail::finish(kvc_session_truncate(handle_, n), source()); }
   Return<void> pin(bool pinned = true) { return detail::finish(kvc_session_pin(handle_, pinned ? 1 : 0), source()); }
   Return<void> set_priority(int32_t priority) {

@@ -421,6 +421,8 @@ typedef struct kvc_response_t {
     const char *miss_text;       /* in words, e.g. "miss: rope_base 10000 != 500000"; "" if there was none          */
     const char *error;           /* message of `status`; "" if KVC_OK                                               */
     kvc_ticket_t ticket;         /* of the request                                                                  */
+    uint32_t approximate_tokens; /* of cached_tokens: their K/V went through a lossy codec                          */
+    uint32_t reserved2;          /* 0                                                                               */
 } kvc_response_t;
 
 /* Sets every field to its default and struct_size to `size`. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE.
@@ -652,6 +654,9 @@ typedef struct kvc_session_options_t {
     const char *session_id;      /* a name for messages and statistics; may be NULL                                 */
     int32_t priority;            /* KVC_PRIORITY_*; pages of a higher one are kept longer                           */
     uint32_t no_publish;         /* 1: commit keeps pages private to this session and its forks                     */
+    uint32_t exact;              /* 1: finds no approximate pages and keeps its own in the clear, whatever the codec; where an
+                                    approximate page of the same tokens is stored, its own stay private            */
+    uint32_t reserved;           /* 0                                                                              */
 } kvc_session_options_t;
 
 /* Opens an empty session. options may be NULL. Ownership: kvc_session_close (or with the engine).
@@ -693,7 +698,7 @@ KVC_API kvc_status_t kvc_session_append_all(kvc_session_t *session, const kvc_te
                                             uint32_t n_layers, size_t n) KVC_NOEXCEPT;
 
 /* Names the n tokens that were appended. Every layer must have exactly n tokens more than are committed. Pages that are full
- * are sealed, and published unless the session is private; where an equal page is stored already, that one is taken and
+ * (and, with a lossy codec, behind option codec_window) are sealed, and published unless the session is private; where an equal page is stored already, that one is taken and
  * the session's copy is dropped.
  * Errors: KVC_E_MISSING_LAYERS (the message names the layer and the counts), KVC_E_TOKEN, KVC_E_NO_MEMORY: the session is as before.
  * Thread-safety: any thread. Since: 0.1.0 */
@@ -710,6 +715,37 @@ KVC_API kvc_status_t kvc_session_read(kvc_session_t *session, uint32_t layer, in
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_read_all(kvc_session_t *session, size_t from, size_t n, const kvc_tensor_t *k,
                                           const kvc_tensor_t *v, uint32_t n_layers) KVC_NOEXCEPT;
+
+/* How kvc_session_attend attends. */
+typedef struct kvc_attend_t {
+    size_t struct_size;
+    double scale;                /* of scores; 0 = 1 / sqrt(k_head_dim)                                             */
+    double softcap;              /* c > 0: score := c * tanh(score / c); 0 = none                                   */
+    uint64_t window;             /* a query sees only tokens less than so many positions away; 0 = no limit         */
+    uint64_t sinks;              /* so many first tokens are seen whatever the window                               */
+    uint64_t later;              /* tokens that the layer has after the last query; 0: the queries are its last tokens */
+    uint32_t bidirectional;      /* 0: a query sees no later tokens (causal); 1: it does                            */
+    uint32_t n_threads;          /* threads at work, the caller's included; 0 or 1 = the caller's alone             */
+    const float *alibi_slopes;   /* one per query head, added times (position of key - of query); NULL = none       */
+    const float *sink_scores;    /* one per query head: a score that takes weight and gives no value; NULL = none   */
+} kvc_attend_t;
+
+/* Sets all fields to 0, struct_size to `size`. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_attend_init(kvc_attend_t *how, size_t size) KVC_NOEXCEPT;
+
+/* Attention of n queries over all that one layer has, straight over the pages where they lie, of any codec, and the tail;
+ * what is appended and not committed counts. Softmax in f32; no page is decoded to memory.
+ *   how      NULL = causal, nothing else
+ *   query    [n][heads][k_head_dim], any dtype, last stride 1; heads is a multiple of n_kv_heads, and query head h reads K/V head
+ *            h / (heads / n_kv_heads)
+ *   out      [n][heads][v_head_dim], any dtype; a query that sees no token gets 0. Must not overlap query
+ * Error of the arithmetic itself, against K/V as kvc_session_read gives it: below 1e-3 of the largest value.
+ * Errors: KVC_E_SHAPE, KVC_E_OUT_OF_RANGE (layer, more queries than tokens, a negative number), KVC_E_NO_MEMORY. With
+ * n_threads > 1, threads are started for the call and end with it; split by K/V head, and along the tokens beyond that.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_session_attend(kvc_session_t *session, uint32_t layer, const kvc_attend_t *how,
+                                        const kvc_tensor_t *query, const kvc_tensor_t *out) KVC_NOEXCEPT;
 
 /* Cuts the session to its first n committed tokens and drops what is appended and not committed. Shared pages stay.
  * Errors: KVC_E_OUT_OF_RANGE (n beyond the committed length). Thread-safety: any thread. Since: 0.1.0 */
@@ -738,6 +774,7 @@ typedef struct kvc_session_info_t {
     int32_t priority;
     uint32_t pinned;             /* 1 if the sealed pages are pinned                                               */
     uint64_t domain;             /* equal for sessions of one tenant, else different; means nothing outside this engine */
+    uint64_t approximate;        /* of length: tokens whose K/V went through a lossy codec                         */
 } kvc_session_info_t;
 
 /* Describes a session. Thread-safety: any thread. Since: 0.1.0 */
@@ -796,6 +833,8 @@ typedef struct kvc_page_info_t {
     int32_t priority;
     uint32_t pinned;
     char codec[16];              /* name of its codec, e.g. "identity"                                             */
+    uint32_t approximate;        /* 1: its K/V is not bit for bit what was appended                                */
+    uint32_t reserved;           /* 0                                                                              */
 } kvc_page_info_t;
 
 /* Opens a walk over the pages held now; later changes are not seen. tenant NULL = all tenants (for operators), else one.
@@ -880,6 +919,14 @@ typedef struct kvc_stats_t {
     uint64_t remote_bytes;
     double gpu_utilization;          /* 0..1; -1 when there is none                                                 */
     uint64_t uptime_ns;
+    /* codecs */
+    uint64_t approximate_tokens;     /* of matched_tokens: their K/V went through a lossy codec                     */
+    uint64_t pages_encoded;          /* ever, by a lossy codec                                                      */
+    uint64_t pages_kept_clear;       /* ever: not finite, or no smaller when encoded                                */
+    uint64_t encoded_raw_bytes;      /* of pages_encoded, before ...                                                */
+    uint64_t encoded_bytes;          /* ... and after                                                               */
+    double codec_key_error;          /* measured: root mean square error of encoded keys over that of the keys ...  */
+    double codec_value_error;        /* ... and of values; a layer of every page                                    */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.

@@ -48,6 +48,7 @@ kvc_response_t* make_response(const Answer& answer) {
   response->saved_ns = answer.saved_ns;
   response->miss_reason = answer.miss_reason;
   response->ticket = answer.ticket;
+  response->approximate_tokens = answer.approximate_tokens;
   return response;
 }
 

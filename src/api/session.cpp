@@ -68,6 +68,47 @@ Status read_options(const kvc_session_options_t* in, SessionOptions* out) {
   out->priority = full.priority;
   if (full.no_publish > 1) return error(KVC_E_OUT_OF_RANGE, "options.no_publish is %u; give 0 or 1", full.no_publish);
   out->publish = full.no_publish == 0;
+  if (full.exact > 1) return error(KVC_E_OUT_OF_RANGE, "options.exact is %u; give 0 or 1", full.exact);
+  out->exact = full.exact == 1;
+  return Status::ok();
+}
+
+Status positive(double number, const char* what, float* out) {
+  if (!(number >= 0) || number > 1e30) return error(KVC_E_OUT_OF_RANGE, "how.%s is %g; give 0 or more", what, number);
+  *out = static_cast<float>(number);
+  return Status::ok();
+}
+
+// n_query, n_heads: of the query's tensor; end: tokens that the layer has.
+Status read_attend(const kvc_attend_t* in, const TensorView& query, uint64_t end, AttendCall* out) {
+  kvc_attend_t how{};
+  if (in != nullptr) KVC_RETURN_IF_ERROR(read_struct(in, "how", &how));
+  if (how.bidirectional > 1) {
+    return error(KVC_E_OUT_OF_RANGE, "how.bidirectional is %u; give 0 or 1", how.bidirectional);
+  }
+  constexpr uint32_t kMostThreads = 1024;
+  if (how.n_threads > kMostThreads) {
+    return error(KVC_E_OUT_OF_RANGE, "how.n_threads is %u; give 0 to %u", how.n_threads, kMostThreads);
+  }
+  KVC_RETURN_IF_ERROR(positive(how.scale, "scale", &out->scale));
+  KVC_RETURN_IF_ERROR(positive(how.softcap, "softcap", &out->softcap));
+  if (query.n_dims != 3) return error(KVC_E_SHAPE, "query has %u dims: give 3, [query][head][dim]", query.n_dims);
+  const auto n = static_cast<uint64_t>(query.shape[0]);
+  if (how.later > end || n > end - how.later) {
+    return error(KVC_E_OUT_OF_RANGE, "%llu queries with %llu tokens after them, but the layer has %llu tokens",
+                 static_cast<unsigned long long>(n), static_cast<unsigned long long>(how.later),
+                 static_cast<unsigned long long>(end));
+  }
+  out->position = end - how.later - n;
+  out->causal = how.bidirectional == 0;
+  // Longer than any sequence is no limit; sums with positions must not wrap.
+  constexpr uint64_t kNoLimit = uint64_t{1} << 62;
+  out->window = how.window < kNoLimit ? how.window : 0;
+  out->sinks = std::min(how.sinks, kNoLimit);
+  out->threads = how.n_threads;
+  const auto heads = static_cast<size_t>(query.shape[1]);
+  if (how.alibi_slopes != nullptr) out->slopes = {how.alibi_slopes, heads};
+  if (how.sink_scores != nullptr) out->sink_scores = {how.sink_scores, heads};
   return Status::ok();
 }
 
@@ -192,6 +233,29 @@ kvc_status_t kvc_session_read_all(kvc_session_t* session, size_t from, size_t n,
   });
 }
 
+kvc_status_t kvc_attend_init(kvc_attend_t* how, size_t size) noexcept {
+  return guarded(nullptr, [&]() -> Status {
+    if (how == nullptr) return null_argument("how");
+    KVC_RETURN_IF_ERROR(check_struct_size<kvc_attend_t>(size, "how"));
+    how->struct_size = size;
+    write_struct(kvc_attend_t{}, how);
+    return Status::ok();
+  });
+}
+
+kvc_status_t kvc_session_attend(kvc_session_t* session, uint32_t layer, const kvc_attend_t* how,
+                                const kvc_tensor_t* query, const kvc_tensor_t* out) noexcept {
+  return on_session(session, [&](SessionObject& object) -> Status {
+    TensorView queries;
+    TensorView result;
+    KVC_RETURN_IF_ERROR(tensor_argument(query, "query", &queries));
+    KVC_RETURN_IF_ERROR(tensor_argument(out, "out", &result));
+    AttendCall call;
+    KVC_RETURN_IF_ERROR(read_attend(how, queries, object.session->appended(layer), &call));
+    return object.session->attend(layer, call, queries, result);
+  });
+}
+
 kvc_status_t kvc_session_truncate(kvc_session_t* session, size_t n) noexcept {
   return on_session(session, [&](SessionObject& object) { return object.session->truncate(n); });
 }
@@ -229,6 +293,7 @@ kvc_status_t kvc_session_info(kvc_session_t* session, kvc_session_info_t* info) 
     full.pages = of.pages;
     full.pending = of.pending;
     full.tail_bytes = of.tail_bytes;
+    full.approximate = of.approximate;
     full.priority = of.priority;
     full.pinned = of.pinned ? 1 : 0;
     full.domain = of.domain;

@@ -44,6 +44,7 @@ KVC_FIRST_SIZE(kvc_session_options_t, 32);
 KVC_FIRST_SIZE(kvc_session_info_t, 56);
 KVC_FIRST_SIZE(kvc_page_info_t, 192);
 KVC_FIRST_SIZE(kvc_stats_t, 456);
+KVC_FIRST_SIZE(kvc_attend_t, 72);
 KVC_FIRST_SIZE(kvc_backend_t, 104);
 KVC_FIRST_SIZE(kvc_message_t, 24);
 #undef KVC_FIRST_SIZE

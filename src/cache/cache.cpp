@@ -1,5 +1,6 @@
 #include "cache/cache.h"
 
+#include <cmath>
 #include <new>
 
 #include "cache/counters.h"
@@ -31,6 +32,10 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
   cache->codec_ = find_codec(options.codec);
   if (cache->codec_ == nullptr)
     return error(KVC_E_UNSUPPORTED, "there is no codec '%s' in this build", options.codec.c_str());
+  for (const uint32_t bits : {options.codec_key_bits, options.codec_value_bits}) {
+    if (bits == 8 || bits == 4 || bits == 2) continue;
+    return error(KVC_E_OUT_OF_RANGE, "codes of %u bits: options codec_key_bits and codec_value_bits take 8, 4 or 2", bits);
+  }
   *out = std::move(cache);
   return Status::ok();
 }
@@ -174,7 +179,7 @@ size_t Cache::probe(const Space& space, std::string_view tenant, std::span<const
   std::shared_lock index(index_mutex_);
   const auto it = roots_.find({std::string(tenant), space.digest()});
   if (it == roots_.end()) return 0;
-  const Walk found = walk(*it->second, nullptr, tokens);
+  const Walk found = walk(*it->second, nullptr, tokens, /*exact=*/false);
   const size_t pages = found.last != nullptr ? found.last->depth + size_t{1} : 0;
   return pages * space.geometry().page_tokens + found.common;
 }
@@ -201,6 +206,17 @@ CacheStats Cache::stats() {
   s.memory_used = memory_.used();
   s.memory_peak = memory_.peak();
   s.host_bytes = host_.stats().bytes;
+  s.approximate_tokens = counters_->approximate_tokens.get();
+  s.pages_encoded = counters_->pages_encoded.get();
+  s.pages_kept_clear = counters_->pages_kept_clear.get();
+  s.encoded_raw_bytes = counters_->encoded_raw_bytes.get();
+  s.encoded_bytes = counters_->encoded_bytes.get();
+  const auto relative = [&](int plane) {
+    const double energy = counters_->energy[plane].load(std::memory_order_relaxed);
+    return energy > 0 ? std::sqrt(counters_->error[plane].load(std::memory_order_relaxed) / energy) : 0.0;
+  };
+  s.key_error = relative(KVC_KEY);
+  s.value_error = relative(KVC_VALUE);
   return s;
 }
 

@@ -43,6 +43,9 @@ struct CacheOptions {
   double gc_target = 0.7;     // ... and stops at this one
   std::string policy = "lru";
   std::string codec = "identity";
+  // For lossy codecs: a page is encoded once so many tokens follow it; until then it is part of the session's tail.
+  uint32_t codec_window = 64;
+  uint32_t codec_key_bits = 8, codec_value_bits = 4;  // for codec "mixed"
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
@@ -56,6 +59,9 @@ struct CacheStats {
   uint64_t memory_limit = 0, memory_used = 0, memory_payload = 0, memory_metadata = 0, memory_pooled = 0,
            memory_peak = 0;
   uint64_t host_bytes = 0;
+  uint64_t approximate_tokens = 0;  // of matched_tokens
+  uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
+  double key_error = 0, value_error = 0;  // root mean square, relative; sampled
 };
 
 struct PageInfo {
@@ -65,6 +71,7 @@ struct PageInfo {
   uint32_t tokens = 0, references = 0, children = 0;
   int32_t tier = 0, priority = 0;
   bool pinned = false;
+  bool approximate = false;
   std::string_view codec;
 };
 
@@ -125,10 +132,10 @@ class Cache {
   void release_root(Root* root) noexcept;
 
   // Pages (index.cpp).
-  Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth,
-                 BlobRef blob);  // may throw
+  Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob,
+                 uint8_t codec, bool approximate);  // may throw
   void free_page(Page* page) noexcept;
-  Page* publish(Page* page) noexcept;
+  Page* publish(Page* page, bool exact) noexcept;
   void reference(Page* page) noexcept;
   void unreference(Page* page) noexcept;
   void unreference_locked(Page* page) noexcept;
@@ -137,7 +144,7 @@ class Cache {
     Page* partial = nullptr;  // a page after it that matches to its first `common` tokens
     size_t common = 0;
   };
-  Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens) const noexcept;
+  Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept;
   std::shared_ptr<const Space> find_elsewhere(const Root& root, std::span<const int32_t> tokens);
 
   // What the policy is told (eviction.cpp).
@@ -157,6 +164,9 @@ class Cache {
   uint64_t live_bytes() const noexcept;
   bool new_blob(size_t bytes, BlobRef* out) noexcept;
   void free_tensor(StoredTensor* tensor) noexcept;
+
+  // Encodes a page, whole and in the clear (session_write.cpp). *blob is replaced, *codec set to what it now holds.
+  Status encode(const PageGeometry& geometry, uint32_t depth, BlobRef* blob, uint8_t* codec);
 
   const Page* find_page(const PageId& id) const;  // inspect.cpp
   void describe(const Page& page, uint64_t now, PageInfo* out) const;

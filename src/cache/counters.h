@@ -12,6 +12,9 @@ struct Cache::Counters {
   Counter matches, match_hits, matched_tokens, match_asked_tokens;
   Counter misses[KVC_MISS_COUNT];
   Counter pages_sealed, pages_deduplicated, pages_evicted, tensors_evicted;
+  Counter approximate_tokens, pages_encoded, pages_kept_clear, encoded_raw_bytes, encoded_bytes;
+  // By plane: sums of squares, of differences and of the original numbers.
+  std::atomic<double> error[2] = {}, energy[2] = {};
   std::atomic<int64_t> pages{0}, pages_pinned{0}, sessions{0}, tensors{0};
 };
 

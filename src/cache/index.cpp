@@ -8,7 +8,8 @@
 
 namespace kvc {
 
-Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob) {
+Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob,
+                      uint8_t codec, bool approximate) {
   const Space& space = *root->space;
   void* memory = memory_.allocate(Page::allocation_size(space, tokens.size()), alignof(Page), MemoryUse::metadata);
   if (memory == nullptr) throw std::bad_alloc();
@@ -18,6 +19,8 @@ Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId&
   page->depth = depth;
   page->tokens = page->n_tokens = static_cast<uint32_t>(tokens.size());
   page->id = id;
+  page->codec = codec;
+  page->approximate = approximate;
   page->root = root;
   page->blob = std::move(blob);
   page->sealed_ns = clock_.now_ns();
@@ -35,8 +38,9 @@ void Cache::free_page(Page* page) noexcept {
 
 // Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short,
 // more) is there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy
-// has no memory for one more entry.
-Page* Cache::publish(Page* page) noexcept {
+// has no memory for one more entry; or, for a session that wants
+// exact pages only, the one that is there is approximate.
+Page* Cache::publish(Page* page, bool exact) noexcept {
   const Space& space = *page->root->space;
   const uint32_t width = space.token_width();
   const size_t page_bytes = size_t{space.geometry().page_tokens} * width;
@@ -46,6 +50,7 @@ Page* Cache::publish(Page* page) noexcept {
   const Found found = find_child(*siblings, page->token_bytes(), own_bytes, width, page_bytes);
   if (found.exact != nullptr || (found.best != nullptr && found.common == own_bytes)) {
     Page* twin = found.exact != nullptr ? found.exact : found.best;
+    if (exact && twin->approximate) return nullptr;
     reference(twin);
     if (twin->priority < page->priority) {  // a shared page has the highest that was asked for
       std::lock_guard policy(policy_mutex_);
@@ -97,7 +102,8 @@ void Cache::unreference_locked(Page* page) noexcept {
 }
 
 // The longest stored continuation of `from` (nullptr: the root) by `tokens`. With the index lock held.
-Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> tokens) const noexcept {
+// exact: approximate pages are passed over.
+Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept {
   const uint32_t page_tokens = root.space->geometry().page_tokens;
   const uint32_t width = root.space->token_width();
   const size_t page_bytes = size_t{page_tokens} * width;
@@ -114,6 +120,8 @@ Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> t
     }
     Page* children = result.last != nullptr ? result.last->children : root.children;
     const Found found = find_child(children, key, n * width, width, page_bytes);
+    const Page* there = found.exact != nullptr ? found.exact : found.best;
+    if (exact && there != nullptr && there->approximate) break;
     if (found.exact == nullptr) {
       result.common = found.common / width;
       if (result.common > 0) result.partial = found.best;
@@ -138,7 +146,7 @@ std::shared_ptr<const Space> Cache::find_elsewhere(const Root& root, std::span<c
     if (!other.space->check_tokens(tokens).is_ok()) continue;
     const size_t page = other.space->geometry().page_tokens;
     const auto first = tokens.first(std::min(tokens.size(), page));
-    const Walk found = walk(other, nullptr, first);
+    const Walk found = walk(other, nullptr, first, /*exact=*/false);
     if (found.last != nullptr || found.common == first.size()) return other.space;
   }
   return nullptr;

@@ -41,7 +41,8 @@ void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   out->tier = page.blob.tier_kind();
   out->priority = page.priority;
   out->pinned = page.pinned;
-  out->codec = codec_of(space.geometry()).name();
+  out->approximate = page.approximate;
+  out->codec = page_codec(page).name();
 }
 
 std::vector<PageInfo> Cache::pages(const std::string* tenant) {

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "cache/blob.h"
 #include "cache/space.h"
+#include "codec/codec.h"
 #include "policy/policy.h"
 
 namespace kvc {
@@ -53,6 +54,8 @@ struct alignas(64) Page : PolicyEntry {
   // Immutable once the page is published (or sealed, if private).
   uint32_t n_tokens = 0;  // PolicyEntry::tokens, for walks
   bool published = false;
+  uint8_t codec = 0;         // Codec::id() of what blob holds
+  bool approximate = false;  // its K/V is not bit for bit what was computed: a lossy codec has it, or had it
   PageId id;
   Page* parent = nullptr;  // nullptr: a first page
   Root* root = nullptr;
@@ -72,7 +75,13 @@ struct alignas(64) Page : PolicyEntry {
 struct OpenPage {
   BlobRef blob;            // empty if borrowed
   Page* source = nullptr;  // referenced; nullptr if own
+  bool approximate = false;  // own, but begins with rows of an approximate page
 };
+
+// Tokens that begin a sequence and are exact in every codec: see codec/quantized.cpp.
+inline constexpr uint32_t kSinkTokens = 4;
+
+inline const Codec& page_codec(const Page& page) noexcept { return *find_codec(page.codec); }
 
 // Token ids as a page stores them.
 void pack_tokens(uint32_t width, std::span<const int32_t> tokens, std::byte* out) noexcept;

@@ -143,7 +143,7 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
   Cache::Walk found;
   if (cache_->options_.reuse) {
     std::shared_lock index(cache_->index_mutex_);
-    found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()));
+    found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.exact);
     total = (found.last != nullptr ? found.last->depth + size_t{1} : 0) * geometry().page_tokens + found.common;
     if (total > length) {
       if (found.last != nullptr && found.last != last_) cache_->reference(found.last);
@@ -181,6 +181,7 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
   counters.matches.add();
   if (total > 0) counters.match_hits.add();
   counters.matched_tokens.add(*reused);
+  if (total > length && !cache_->codec_->is_clear()) counters.approximate_tokens.add(approximate_locked());
   counters.match_asked_tokens.add(tokens.size());
   counters.misses[miss_reason_].add();
   return Status::ok();
@@ -220,10 +221,11 @@ Status Session::truncate(size_t n) {
   const size_t sealed = sealed_tokens();
   if (n >= sealed) {
     const size_t tail = n - sealed;
-    for (size_t i = tail > 0 ? 1 : 0; i < open_.size(); ++i) {
+    const size_t kept = std::min(open_.size(), (tail + page_tokens - 1) / page_tokens);
+    for (size_t i = kept; i < open_.size(); ++i) {
       if (open_[i].source != nullptr) cache_->unreference(open_[i].source);
     }
-    open_.resize(tail > 0 ? 1 : 0);
+    open_.resize(kept);
     tail_tokens_.resize(tail);
     std::fill(cursor_.begin(), cursor_.end(), static_cast<uint32_t>(tail));
     return Status::ok();
@@ -250,17 +252,20 @@ Status Session::fork(std::unique_ptr<Session>* out) {
     return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
   std::unique_ptr<Session> twin;
   KVC_RETURN_IF_ERROR(cache_->open_session(space_, options_, &twin));
+  const size_t n_open = (tail_tokens_.size() + geometry().page_tokens - 1) / geometry().page_tokens;
+  twin->open_.reserve(n_open);
+  twin->tail_tokens_.reserve(tail_tokens_.size());
   // Nothing below fails. This session keeps what the twin takes references on.
   twin->priority_ = priority_;
   twin->matched_ = matched_;
   if (last_ != nullptr) cache_->reference(last_);
   twin->last_ = last_;
-  if (!open_.empty() && !tail_tokens_.empty()) {
-    if (open_[0].source != nullptr) cache_->reference(open_[0].source);
-    twin->open_.push_back(open_[0]);
-    twin->tail_tokens_ = tail_tokens_;
-    std::fill(twin->cursor_.begin(), twin->cursor_.end(), static_cast<uint32_t>(tail_tokens_.size()));
+  for (size_t i = 0; i < n_open; ++i) {
+    if (open_[i].source != nullptr) cache_->reference(open_[i].source);
+    twin->open_.push_back(open_[i]);
   }
+  twin->tail_tokens_.assign(tail_tokens_.begin(), tail_tokens_.end());
+  std::fill(twin->cursor_.begin(), twin->cursor_.end(), static_cast<uint32_t>(tail_tokens_.size()));
   *out = std::move(twin);
   return Status::ok();
 }
@@ -296,6 +301,7 @@ SessionInfo Session::info() {
   SessionInfo info;
   info.length = length_locked();
   info.matched = matched_;
+  info.approximate = approximate_locked();
   info.pages = sealed_pages();
   const uint32_t appended = closed_ ? 0 : *std::min_element(cursor_.begin(), cursor_.end());
   info.pending = appended - std::min<uint64_t>(appended, tail_tokens_.size());

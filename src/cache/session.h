@@ -8,8 +8,8 @@
 // Invariants:
 //   - last_ is held by a reference, and by leaf-first eviction so is every page before it.
 //   - open pages are written only while nobody else refers to them: a fork and a match that ends inside a page borrow
-//   them, and
-//     the first append copies (copy on write).
+//     them, and the first append copies the one that it writes to (copy on write).
+//   - with a lossy codec the tail is as long as option codec_window says: pages are exact until then.
 //   - committed_tail_ <= cursor_[layer] for every layer; a failed call changes neither.
 // Every public function takes the session's own lock: any thread may call, calls follow one another.
 #pragma once
@@ -36,10 +36,23 @@ struct SessionOptions {
   std::string session_id;
   int32_t priority = KVC_PRIORITY_NORMAL;
   bool publish = true;
+  bool exact = false;  // finds no approximate pages, and keeps its own in the clear
+};
+
+// What a call of attend computes, besides its tensors.
+struct AttendCall {
+  uint64_t position = 0;  // of the first query
+  float scale = 0;        // of scores; 0: 1 / sqrt(k_dim)
+  float softcap = 0;
+  bool causal = true;
+  uint64_t window = 0, sinks = 0;
+  std::span<const float> slopes;       // ALiBi, per query head; empty: none
+  std::span<const float> sink_scores;  // per query head; empty: none
+  uint32_t threads = 1;
 };
 
 struct SessionInfo {
-  uint64_t length = 0, matched = 0, pages = 0, pending = 0, tail_bytes = 0;
+  uint64_t length = 0, matched = 0, approximate = 0, pages = 0, pending = 0, tail_bytes = 0;
   int32_t priority = 0;
   bool pinned = false;
   uint64_t domain = 0;  // equal for sessions of one tenant
@@ -67,6 +80,9 @@ class Session {
   Status read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out);
   Status read_all(size_t from, size_t n, std::span<const TensorView> k,
                   std::span<const TensorView> v);  // either empty: not wanted
+  // Attention of queries [n][heads][k_dim] over everything that the layer has, pages of any codec and the tail, into
+  // out [n][heads][v_dim]; heads a multiple of the space's.
+  Status attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out);
   Status truncate(size_t n);
   Status fork(std::unique_ptr<Session>* out);
   Status pin(bool pinned);
@@ -82,6 +98,10 @@ class Session {
   // use read().
   Status view(uint32_t layer, int plane, size_t index, PlaneView* view);
   const Space& space() const noexcept { return *space_; }
+  // Whether any page is not in the clear.
+  bool has_encoded();
+  // Committed tokens whose K/V is approximate.
+  uint64_t approximate();
   // Tokens that this layer has, committed or not.
   size_t appended(uint32_t layer);
   size_t length();
@@ -108,12 +128,21 @@ class Session {
   // session_write.cpp
   Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
   Status make_room(size_t tail_tokens);
-  Status own_first_page();
+  size_t sealable(size_t tail) const noexcept;
+  Status own_last_page();
   void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows,
                   bool streaming) noexcept;
   Status prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages);
   void publish_pages(std::span<Page* const> pages) noexcept;
+  void drop_sealed(size_t pages) noexcept;
+  Status seal(size_t pages);
   void keep_tail() noexcept;
+
+  // session_attend.cpp
+  struct AttendTask;
+  Status check_attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out) const;
+  Status attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page, AttendState* state) const;
+  uint64_t approximate_locked() const noexcept;
 
   // session_read.cpp
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;

@@ -48,20 +48,28 @@ Status Session::check_append(uint32_t layer, const TensorView& k, const TensorVi
   return check_rows(v, "v", n, g, KVC_VALUE);
 }
 
-// A tail that others use too is copied before it is written to.
-Status Session::own_first_page() {
-  if (open_.empty()) return Status::ok();
-  OpenPage& first = open_[0];
-  if (first.source == nullptr && first.blob.exclusive()) return Status::ok();
+// Of a tail of so many tokens, the pages that are to be sealed.
+size_t Session::sealable(size_t tail) const noexcept {
+  const size_t exact = cache_->codec_of(geometry()).is_clear() || options_.exact ? 0 : cache_->options_.codec_window;
+  return tail > exact ? (tail - exact) / geometry().page_tokens : 0;
+}
+
+// The page that is written to next: if others use it too, it is copied. Pages before it are full and only read, pages
+// after it hold nothing that is committed, so nobody else has them.
+Status Session::own_last_page() {
   const PageGeometry& g = geometry();
+  const size_t index = tail_tokens_.size() / g.page_tokens;
+  if (index >= open_.size()) return Status::ok();
+  OpenPage& last = open_[index];
+  if (last.source == nullptr && last.blob.exclusive()) return Status::ok();
   BlobRef own;
   if (!cache_->new_blob(g.page_bytes(), &own)) {
     return error(KVC_E_NO_MEMORY, "no room to copy a shared page of %zu bytes: nothing more can be evicted",
                  g.page_bytes());
   }
-  const auto kept = static_cast<uint32_t>(tail_tokens_.size());
-  const Codec& codec = first.source != nullptr ? cache_->codec_of(g) : *find_codec("identity");
-  const BlobRef& shared = first.source != nullptr ? first.source->blob : first.blob;
+  const auto kept = static_cast<uint32_t>(tail_tokens_.size() % g.page_tokens);
+  const Codec& codec = last.source != nullptr ? page_codec(*last.source) : *find_codec("identity");
+  const BlobRef& shared = last.source != nullptr ? last.source->blob : last.blob;
   const std::span<const std::byte> encoded(shared.data(), shared.bytes());
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     for (int plane : {KVC_KEY, KVC_VALUE}) {
@@ -69,9 +77,12 @@ Status Session::own_first_page() {
                                        g.head_bytes(plane), g.row_bytes(plane)));
     }
   }
-  if (first.source != nullptr) cache_->unreference(first.source);
-  first.source = nullptr;
-  first.blob = std::move(own);
+  if (last.source != nullptr) {
+    last.approximate = last.source->approximate;
+    cache_->unreference(last.source);
+  }
+  last.source = nullptr;
+  last.blob = std::move(own);
   return Status::ok();
 }
 
@@ -80,7 +91,7 @@ Status Session::make_room(size_t tail_tokens) {
   const PageGeometry& g = geometry();
   const size_t needed = (tail_tokens + g.page_tokens - 1) / g.page_tokens;
   open_.reserve(needed);
-  KVC_RETURN_IF_ERROR(own_first_page());
+  KVC_RETURN_IF_ERROR(own_last_page());
   const size_t had = open_.size();
   while (open_.size() < needed) {
     OpenPage page;
@@ -162,6 +173,45 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
   return Status::ok();
 }
 
+// A page stays in the clear where encoding would not make it smaller, or where a number is not finite.
+Status Cache::encode(const PageGeometry& g, uint32_t depth, BlobRef* blob, uint8_t* id) {
+  *id = find_codec("identity")->id();
+  const Codec& codec = codec_of(g);
+  if (codec.is_clear()) return Status::ok();
+  EncodeOptions options;
+  options.exact_tokens = depth == 0 ? kSinkTokens : 0;
+  options.key_bits = options_.codec_key_bits;
+  options.value_bits = options_.codec_value_bits;
+  const size_t bytes = codec.encoded_bytes(g, options);
+  if (bytes >= g.page_bytes()) {
+    counters_->pages_kept_clear.add();
+    return Status::ok();
+  }
+  BlobRef encoded;
+  if (!new_blob(bytes, &encoded)) return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
+  const std::span<const std::byte> page(blob->data(), blob->bytes());
+  const Status status = codec.encode(g, options, page, {encoded.data(), bytes});
+  if (status.code() == KVC_E_UNSUPPORTED) {
+    counters_->pages_kept_clear.add();
+    return Status::ok();
+  }
+  KVC_RETURN_IF_ERROR(status);
+  // The error of one layer, another one for every page: as good an estimate as that of all, at a fraction of the cost.
+  for (const int plane : {KVC_KEY, KVC_VALUE}) {
+    PlaneError measured;
+    KVC_RETURN_IF_ERROR(
+        measure_error(codec, g, page, {encoded.data(), bytes}, depth % g.n_layers, plane, &measured));
+    counters_->error[plane].fetch_add(measured.error, std::memory_order_relaxed);
+    counters_->energy[plane].fetch_add(measured.energy, std::memory_order_relaxed);
+  }
+  counters_->pages_encoded.add();
+  counters_->encoded_raw_bytes.add(g.page_bytes());
+  counters_->encoded_bytes.add(bytes);
+  *blob = std::move(encoded);
+  *id = codec.id();
+  return Status::ok();
+}
+
 // Makes, but does not publish, a page for each of the first n open ones, which are full and named.
 Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages) {
   const PageGeometry& g = geometry();
@@ -169,17 +219,14 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
   PageId parent = last_ != nullptr ? last_->id : space_->digest();
   for (size_t i = 0; i < n; ++i) {
     BlobRef blob = open_[i].blob;
-    if (const Codec& codec = cache_->codec_of(g); !codec.is_clear()) {
-      BlobRef encoded;
-      const size_t bytes = codec.encoded_bytes(g);
-      if (!cache_->new_blob(bytes, &encoded))
-        return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
-      KVC_RETURN_IF_ERROR(codec.encode(g, {blob.data(), blob.bytes()}, {encoded.data(), bytes}));
-      blob = std::move(encoded);
-    }
+    const auto depth = static_cast<uint32_t>(sealed_pages() + i);
+    uint8_t codec = find_codec("identity")->id();
+    // What has been through a lossy codec is not quantised a second time.
+    if (!options_.exact && !open_[i].approximate) KVC_RETURN_IF_ERROR(cache_->encode(g, depth, &blob, &codec));
+    const bool approximate = open_[i].approximate || !find_codec(codec)->is_clear();
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
     parent = page_id(root_->tenant_key, parent, tokens);
-    Page* page = cache_->new_page(root_, tokens, parent, static_cast<uint32_t>(sealed_pages() + i), std::move(blob));
+    Page* page = cache_->new_page(root_, tokens, parent, depth, std::move(blob), codec, approximate);
     page->priority = static_cast<int16_t>(priority_);
     pages->push_back(page);
   }
@@ -191,7 +238,7 @@ void Session::publish_pages(std::span<Page* const> pages) noexcept {
   for (Page* page : pages) {
     page->parent = last_;
     const bool may = options_.publish && (last_ == nullptr || last_->published);
-    Page* kept = may ? cache_->publish(page) : nullptr;
+    Page* kept = may ? cache_->publish(page, options_.exact) : nullptr;
     const bool path_complete = path_.size() == sealed_pages();
     if (kept == nullptr) {
       kept = page;  // private: it takes over this session's reference on its parent
@@ -223,16 +270,23 @@ Status Session::commit(std::span<const int32_t> tokens) {
   KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
   if (n == 0) return Status::ok();
 
-  const size_t full = (tail + n) / g.page_tokens;
-  path_.reserve(path_.size() + full);
+  const size_t full = sealable(tail + n);
   tail_tokens_.insert(tail_tokens_.end(), tokens.begin(), tokens.end());
+  const Status sealed = seal(full);
+  if (!sealed.is_ok()) tail_tokens_.resize(tail);
+  return sealed;
+}
+
+// Seals the first open pages, which are full and named. On an error nothing has changed.
+Status Session::seal(size_t full) {
+  if (full == 0) return Status::ok();
   std::vector<Page*, CountedAllocator<Page*>> pages{CountedAllocator<Page*>(&cache_->memory_)};
   const auto undo = [&]() noexcept {
     for (Page* page : pages) cache_->free_page(page);
-    tail_tokens_.resize(tail);
   };
   Status prepared;
   try {
+    path_.reserve(path_.size() + full);
     prepared = prepare_pages(full, &pages);
   } catch (const std::bad_alloc&) {
     undo();  // first: the words may find no memory either
@@ -243,33 +297,45 @@ Status Session::commit(std::span<const int32_t> tokens) {
     return prepared;
   }
   publish_pages(pages);
-  open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(full));
-  tail_tokens_.erase(tail_tokens_.begin(), tail_tokens_.begin() + static_cast<ptrdiff_t>(full * g.page_tokens));
-  for (uint32_t& cursor : cursor_) cursor -= static_cast<uint32_t>(full * g.page_tokens);
-  if (full > 0) {
-    cache_->counters_->pages_sealed.add(full);
-    if (pinned_) cache_->set_pinned(last_, true);
-    cache_->collect();
-  }
+  drop_sealed(full);
+  cache_->counters_->pages_sealed.add(full);
+  if (pinned_) cache_->set_pinned(last_, true);
+  cache_->collect();
   return Status::ok();
 }
 
-// What a session that ends leaves behind after its last whole page: a short page, so that whoever comes back with the
-// same tokens goes on where it stopped. Not kept where it is stored already (borrowed), is private, or would have to be
-// encoded: codecs take whole pages. Without memory for it, it is lost.
+// Takes pages that are sealed now off the tail.
+void Session::drop_sealed(size_t pages) noexcept {
+  const size_t tokens = pages * geometry().page_tokens;
+  open_.erase(open_.begin(), open_.begin() + static_cast<ptrdiff_t>(pages));
+  tail_tokens_.erase(tail_tokens_.begin(), tail_tokens_.begin() + static_cast<ptrdiff_t>(tokens));
+  for (uint32_t& cursor : cursor_) cursor -= static_cast<uint32_t>(tokens);
+}
+
+// What a session that ends leaves behind after its last sealed page: the whole pages of its tail, and a short one, so
+// that whoever comes back with the same tokens goes on where it stopped. The short page stays in the clear: it is the
+// end of the sequence, and what continues it begins exactly. Not kept where it is stored already (borrowed) or is
+// private. Without memory for it, it is lost.
 void Session::keep_tail() noexcept {
-  const bool may = options_.publish && (last_ == nullptr || last_->published) && cache_->codec_of(geometry()).is_clear();
-  if (!may || tail_tokens_.empty() || open_[0].source != nullptr) return;
+  const auto may_publish = [&] { return options_.publish && (last_ == nullptr || last_->published); };
+  if (!may_publish() || tail_tokens_.empty()) return;
+  try {
+    if (!seal(tail_tokens_.size() / geometry().page_tokens).is_ok()) return;
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  if (!may_publish() || tail_tokens_.empty() || open_[0].source != nullptr) return;
   Page* page = nullptr;
   try {
     const PageId id = page_id(root_->tenant_key, last_ != nullptr ? last_->id : space_->digest(), tail_tokens_);
-    page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), open_[0].blob);
+    page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), open_[0].blob,
+                            find_codec("identity")->id(), open_[0].approximate);
   } catch (const std::bad_alloc&) {
     return;
   }
   page->parent = last_;
   page->priority = static_cast<int16_t>(priority_);
-  Page* kept = cache_->publish(page);
+  Page* kept = cache_->publish(page, options_.exact);
   if (kept != page) cache_->free_page(page);
   if (kept == nullptr) return;
   // The session ends in it from here on, for what its hint says.

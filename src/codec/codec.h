@@ -1,10 +1,14 @@
 // The interface of page codecs: how the planes of a sealed page are encoded. No I/O, no locks, no state that changes.
 //
 // A page in the clear is the blob [layer][K|V][head][token][dim] (PageGeometry). A codec turns a whole blob into its
-// own bytes and gives back any range of tokens of any plane.
+// own bytes and gives back any range of tokens of any plane, or tiles for attention straight over its bytes.
+//
+// Encoded bytes may come from a disk or a network: decode and tile check everything that they read besides numbers, and
+// whatever the numbers are, nothing outside of the given bytes is touched.
 //
 // Contract (tests/unit/codec_contract_test.cpp runs it over every registered codec): decode(encode(x)) stays within the
-// codec's stated error for any finite input; decoding a range equals the same range of decoding all.
+// codec's stated error for any finite input; decoding a range equals the same range of decoding all; attention over
+// tiles equals attention over what decode gives.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "attend/attention.h"
 #include "base/status.h"
 #include "base/tensor.h"
 
@@ -37,26 +42,50 @@ struct PageGeometry {
   }
 };
 
+// What encoding depends on besides the geometry.
+struct EncodeOptions {
+  uint32_t exact_tokens = 0;  // the first ones of the page, kept bit for bit; at most kTileTokens
+  uint32_t key_bits = 8;      // where the codec leaves them open: 8, 4 or 2
+  uint32_t value_bits = 4;
+};
+
+// How far the numbers of a plane are from the original ones, by root mean squares.
+struct PlaneError {
+  double error = 0;   // sum of squares of the differences
+  double energy = 0;  // sum of squares of the original numbers
+};
+
 class Codec {
  public:
   virtual ~Codec() = default;
   virtual std::string_view name() const noexcept = 0;  // at most 15 characters
   virtual uint8_t id() const noexcept = 0;             // pinned for ever: it is stored with pages
-  // True if encoded bytes are the blob in the clear: readers may then use it in place.
+  // True if encoded bytes are the blob in the clear: readers may then use it in place. A codec that is not is lossy.
   virtual bool is_clear() const noexcept = 0;
-  // Bytes of an encoded page.
-  virtual size_t encoded_bytes(const PageGeometry& geometry) const noexcept = 0;
+  // Bytes of an encoded page: known before encoding.
+  virtual size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions& options) const noexcept = 0;
   // page: page_bytes() in the clear, all tokens present. out: encoded_bytes().
-  virtual Status encode(const PageGeometry& geometry, std::span<const std::byte> page,
+  // KVC_E_UNSUPPORTED: a number is not finite; the page must stay in the clear.
+  virtual Status encode(const PageGeometry& geometry, const EncodeOptions& options, std::span<const std::byte> page,
                         std::span<std::byte> out) const = 0;
   // Tokens [from, from + n) of one plane, in the clear, to rows: element (head h, token t) starts at
   // out + h * head_stride + t * token_stride (bytes).
   virtual Status decode(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, int plane,
                         uint32_t from, uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const = 0;
+  // Tokens [index * kTileTokens, ...) of one head as kernels see them; tile->position is left alone.
+  virtual Status tile(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, uint32_t head,
+                      uint32_t index, AttendTile* tile) const = 0;
 };
 
 std::span<const Codec* const> codecs() noexcept;          // the registry
 const Codec* find_codec(std::string_view name) noexcept;  // nullptr: no such codec
 const Codec* find_codec(uint8_t id) noexcept;
+
+// Refuses what no page has: layer, plane, tokens. For codecs.
+Status check_range(std::string_view codec, const PageGeometry& geometry, uint32_t layer, int plane, uint32_t from,
+                   uint32_t n);
+// The error of one plane of an encoded page. Throws std::bad_alloc.
+Status measure_error(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> page,
+                     std::span<const std::byte> encoded, uint32_t layer, int plane, PlaneError* out);
 
 }  // namespace kvc

@@ -1,4 +1,5 @@
 // The codec that changes nothing: pages stay in the clear and are used in place. Error: none.
+#include <algorithm>
 #include <cstring>
 
 #include "attend/copy.h"
@@ -13,9 +14,11 @@ class Identity final : public Codec {
   std::string_view name() const noexcept override { return "identity"; }
   uint8_t id() const noexcept override { return 1; }
   bool is_clear() const noexcept override { return true; }
-  size_t encoded_bytes(const PageGeometry& geometry) const noexcept override { return geometry.page_bytes(); }
+  size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions&) const noexcept override {
+    return geometry.page_bytes();
+  }
 
-  Status encode(const PageGeometry& geometry, std::span<const std::byte> page,
+  Status encode(const PageGeometry& geometry, const EncodeOptions&, std::span<const std::byte> page,
                 std::span<std::byte> out) const override {
     const size_t bytes = geometry.page_bytes();
     if (page.size() != bytes || out.size() != bytes) {
@@ -28,21 +31,34 @@ class Identity final : public Codec {
 
   Status decode(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, int plane,
                 uint32_t from, uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const override {
-    if (encoded.size() != geometry.page_bytes()) {
-      return error(KVC_E_CORRUPT, "identity: an encoded page of %zu bytes, but this geometry has %zu", encoded.size(),
-                   geometry.page_bytes());
-    }
-    if (layer >= geometry.n_layers || (plane != KVC_KEY && plane != KVC_VALUE) || from > geometry.page_tokens ||
-        n > geometry.page_tokens - from) {
-      return error(KVC_E_OUT_OF_RANGE,
-                   "identity: tokens %u to %u of plane %d of layer %u, but a page has %u tokens, planes 0 and 1, "
-                   "and %u layers",
-                   from, from + n, plane, layer, geometry.page_tokens, geometry.n_layers);
-    }
+    KVC_RETURN_IF_ERROR(check_bytes(geometry, encoded));
+    KVC_RETURN_IF_ERROR(check_range(name(), geometry, layer, plane, from, n));
     const size_t row = geometry.row_bytes(plane);
     const RowGrid grid = {geometry.n_kv_heads, n, geometry.head_bytes(plane), row, head_stride, token_stride, row};
     copy_grid(out, encoded.data() + geometry.plane_offset(layer, plane) + from * row, grid, /*streaming=*/false);
     return Status::ok();
+  }
+
+  Status tile(const PageGeometry& geometry, std::span<const std::byte> encoded, uint32_t layer, uint32_t head,
+              uint32_t index, AttendTile* tile) const override {
+    KVC_RETURN_IF_ERROR(check_bytes(geometry, encoded));
+    const uint32_t from = index * kTileTokens;
+    KVC_RETURN_IF_ERROR(check_range(name(), geometry, layer, KVC_KEY, from, 1));
+    tile->tokens = tile->exact = std::min(kTileTokens, geometry.page_tokens - from);
+    for (const int plane : {KVC_KEY, KVC_VALUE}) {
+      const size_t row = geometry.row_bytes(plane);
+      (plane == KVC_KEY ? tile->k : tile->v) = {
+          geometry.dtype,
+          encoded.data() + geometry.plane_offset(layer, plane) + head * geometry.head_bytes(plane) + from * row, row};
+    }
+    return Status::ok();
+  }
+
+ private:
+  static Status check_bytes(const PageGeometry& geometry, std::span<const std::byte> encoded) {
+    if (encoded.size() == geometry.page_bytes()) return Status::ok();
+    return error(KVC_E_CORRUPT, "identity: an encoded page of %zu bytes, but this geometry has %zu", encoded.size(),
+                 geometry.page_bytes());
   }
 };
 

@@ -67,6 +67,9 @@ CacheOptions cache_options(const Settings& settings) {
   options.gc_target = settings.gc_target;
   options.policy = settings.policy;
   options.codec = settings.codec;
+  options.codec_window = settings.codec_window;
+  options.codec_key_bits = settings.codec_key_bits;
+  options.codec_value_bits = settings.codec_value_bits;
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);
   options.reuse = settings.reuse;

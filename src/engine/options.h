@@ -20,6 +20,9 @@ struct Settings {
   uint64_t memory = 0;
   std::string policy;
   std::string codec;
+  uint32_t codec_window = 0;
+  uint32_t codec_key_bits = 0;
+  uint32_t codec_value_bits = 0;
   double gc_threshold = 0;
   double gc_target = 0;
   bool reuse = true;

@@ -61,6 +61,13 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->memory_pooled = from.memory_pooled;
   to->memory_peak = from.memory_peak;
   to->host_bytes = from.host_bytes;
+  to->approximate_tokens = from.approximate_tokens;
+  to->pages_encoded = from.pages_encoded;
+  to->pages_kept_clear = from.pages_kept_clear;
+  to->encoded_raw_bytes = from.encoded_raw_bytes;
+  to->encoded_bytes = from.encoded_bytes;
+  to->codec_key_error = from.key_error;
+  to->codec_value_error = from.value_error;
 }
 
 std::string layout_json(const Space& space) {

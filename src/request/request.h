@@ -35,7 +35,7 @@ struct Answer {
   int32_t finish_reason = KVC_FINISH_NONE;
   std::string text;
   std::vector<int32_t> tokens;
-  uint32_t prompt_tokens = 0, cached_tokens = 0, computed_tokens = 0;
+  uint32_t prompt_tokens = 0, cached_tokens = 0, approximate_tokens = 0, computed_tokens = 0;
   uint64_t queue_ns = 0, prefill_ns = 0, decode_ns = 0, total_ns = 0, ttft_ns = 0, saved_ns = 0;
   int32_t miss_reason = KVC_MISS_NONE;
   std::string miss_text;

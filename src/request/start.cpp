@@ -106,6 +106,7 @@ Status Scheduler::try_start(Job* job, bool* complete) {
   run.committed = run.stored = static_cast<uint32_t>(reused);
   run.stores = !request.no_cache;
   answer.cached_tokens = run.committed;
+  answer.approximate_tokens = static_cast<uint32_t>(run.session->approximate());
   if (!computes) {
     *complete = true;
     return Status::ok();

@@ -39,32 +39,36 @@ Attention::Attention(const Config& config, const Kernels* kernels)
       scores_(size_t{columns_} * kBlock),
       k_(kBlock * kHeadDim),
       v_(kBlock * kHeadDim),
-      visible_(columns_),
-      read_{Buffer<uint16_t>(size_t{kBlock} * config.kv_dim()), Buffer<uint16_t>(size_t{kBlock} * config.kv_dim())} {}
+      visible_(columns_) {}
 
 Status Attention::open_page(Session* session, uint32_t layer, int plane, uint32_t page, uint32_t tokens,
                             PlaneView* view) {
-  Status status = session->view(layer, plane, page, view);
-  if (status.code() == KVC_E_UNSUPPORTED) {
-    TensorView out;
-    out.data = reinterpret_cast<std::byte*>(read_[plane].get());
-    out.size = kBlock * kRowBytes * config_.n_kv_heads;
-    out.dtype = DType::f16;
-    out.n_dims = 3;
-    const int64_t shape[] = {tokens, config_.n_kv_heads, kHeadDim}, strides[] = {kHeadDim, kBlock * kHeadDim, 1};
-    std::copy_n(shape, 3, out.shape);
-    std::copy_n(strides, 3, out.strides);
-    KVC_RETURN_IF_ERROR(session->read(layer, plane, size_t{page} * kBlock, tokens, out));
-    *view = {out.data, kBlock * kRowBytes, kRowBytes, tokens};
-    return Status::ok();
-  }
-  KVC_RETURN_IF_ERROR(status);
+  KVC_RETURN_IF_ERROR(session->view(layer, plane, page, view));
   if (view->tokens >= tokens) return Status::ok();
   return error(KVC_E_INTERNAL, "page %u of layer %u has %u tokens where the model expects %u", page, layer,
                view->tokens, tokens);
 }
 
+Status Attention::run_encoded(Session* session, uint32_t layer, uint32_t position, uint32_t n, const float* query,
+                              float* out) {
+  AttendCall call;
+  call.position = position;
+  TensorView from, to;
+  // Attention only reads the queries; a view has no way to say so.
+  from.data = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(query));
+  to.data = reinterpret_cast<std::byte*>(out);
+  for (TensorView* view : {&from, &to}) {
+    view->size = size_t{n} * config_.q_dim() * sizeof(float);
+    view->n_dims = 3;
+    const int64_t shape[] = {n, config_.n_heads, kHeadDim}, strides[] = {config_.q_dim(), kHeadDim, 1};
+    std::copy_n(shape, 3, view->shape);
+    std::copy_n(strides, 3, view->strides);
+  }
+  return session->attend(layer, call, from, to);
+}
+
 Status Attention::run(Session* session, uint32_t layer, uint32_t position, uint32_t n, const float* query, float* out) {
+  if (session->has_encoded()) return run_encoded(session, layer, position, n, query, out);
   const uint32_t columns = padded(n * group_);
   const uint32_t q_dim = config_.q_dim();    // floats of a token: of all heads ...
   const uint32_t run = group_ * kHeadDim;    // ... and of those that share a K/V head

@@ -1,5 +1,6 @@
 // Grouped-query attention of a few consecutive tokens over everything before them and themselves, read from a kvc
-// session page by page and in place. Past and present K/V go through the same rounding to f16, so it makes no
+// session page by page and in place. Pages in the clear go through the model's own kernels, which keep its promises
+// (kernels.h); as soon as a page is encoded, the session attends. Past and present K/V go through the same rounding to f16, so it makes no
 // difference which is which.
 #pragma once
 
@@ -22,6 +23,7 @@ class Attention {
 
  private:
   Status open_page(Session* session, uint32_t layer, int plane, uint32_t page, uint32_t tokens, PlaneView* view);
+  Status run_encoded(Session* session, uint32_t layer, uint32_t position, uint32_t n, const float* query, float* out);
 
   const Config config_;
   const Kernels* const kernels_;
@@ -30,7 +32,6 @@ class Attention {
   Buffer<float> query_, out_, max_, sum_, scores_;  // of all K/V heads, one after the other
   Buffer<float> k_, v_;                             // a block of one head, as floats
   Buffer<uint32_t> visible_;                        // positions of the last page that each column sees
-  Buffer<uint16_t> read_[2];                        // K and V of a page that is not in the clear
 };
 
 }  // namespace kvc::builtin

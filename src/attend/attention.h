@@ -1,0 +1,83 @@
+// Attention of queries over tiles of K/V, encoded or in the clear, with an online softmax (Milakov and Gimelshein 2018)
+// and in parts that can be merged (flash-decoding, Dao et al. 2023). No tile is ever decoded to memory.
+//
+// What is constant along a sum is taken out of it: a channel's scale goes into the query, a token's into its weight,
+// the Hadamard transform of values is undone once, on the sum. Codes are multiplied as 16-bit integers, exactly: the
+// query and the weights are rounded to 16 bits for it, which adds less than 2^-14 of the largest of them.
+// Instruction sets differ in the order of sums only: results agree to 1e-5 of the largest value.
+#pragma once
+
+#include <cstdint>
+
+#include "attend/aligned.h"
+#include "attend/target.h"
+#include "attend/tile.h"
+
+namespace kvc {
+
+// Up to kTileTokens consecutive tokens of one K/V head. The first `exact` are rows in the clear, the rest codes.
+struct AttendTile {
+  uint64_t position = 0;  // of its first token
+  uint32_t tokens = 0;
+  uint32_t exact = 0;
+  ClearRows k, v;            // if exact > 0
+  CodedTile k_codes, v_codes;  // if exact < tokens
+};
+
+// What all queries of a call have in common.
+struct AttendOptions {
+  uint32_t k_dim = 0, v_dim = 0;
+  uint32_t group = 1;      // query heads that share the K/V head
+  float softcap = 0;       // score := softcap * tanh(score / softcap); 0: none
+  bool causal = true;      // a query at position p sees positions <= p
+  uint64_t window = 0;     // ... and > p - window; 0: no limit
+  uint64_t sinks = 0;      // positions < sinks are seen whatever the window
+  uint64_t position = 0;   // of the first query
+};
+
+// The queries of one K/V head on their way over the tiles: column = query * group + head in group.
+// One thread at a time.
+class AttendState {
+ public:
+  // Columns for n queries. Throws std::bad_alloc.
+  AttendState(const AttendOptions& options, uint32_t n_queries);
+  AttendState(const AttendState&) = delete;
+  AttendState& operator=(const AttendState&) = delete;
+
+  // Sets a column's query (k_dim floats, times `scale`) and its ALiBi slope: score += slope * (key - query position).
+  void set_query(uint32_t column, const float* query, float scale, float slope);
+  // Takes all columns over a tile. Tiles may come in any order.
+  void attend(const AttendTile& tile) noexcept;
+  // Adds what another state with the same queries has seen.
+  void merge(const AttendState& other) noexcept;
+  // A score that takes part in a column's softmax and has no value.
+  void add_sink(uint32_t column, float score) noexcept;
+  // A column's result: v_dim floats; 0 if it saw nothing. Changes the state: once, at the end.
+  void finish(uint32_t column, float* out) noexcept;
+
+  // For tests: as the instruction set does it. Before the first attend.
+  void set_target(Target target) noexcept;
+
+  // For kernels.
+  using Kernel = void (*)(AttendState& state, const AttendTile& tile);
+  const AttendOptions options;
+  const uint32_t columns;
+  const uint32_t k_stride, v_stride;  // floats of a column
+  float* query = nullptr;             // [column][k_stride], the rest 0
+  float* out = nullptr;               // [column][v_stride]: sum of weight * v
+  float* rotated = nullptr;           // [column][v_stride]: the same of codes, before the Hadamard transform
+  float* bias = nullptr;              // [column]: to be added to all of `rotated`
+  float* max = nullptr;               // [column]: largest score; -infinity at the start
+  float* sum = nullptr;               // [column]: of weights
+  float* slope = nullptr;             // [column]
+  float* weights = nullptr;           // [4 columns][kTileTokens]: scratch
+  float* scratch = nullptr;           // [kTileTokens][max stride]: rows that cannot be used in place
+  float* grid = nullptr;              // [4][max(k_stride, kTileTokens)]: scales and zeros as floats
+  float* words = nullptr;             // [4 columns][max(k_stride, kTileTokens)] int16_t: query or weights as integers
+
+ private:
+  AlignedFloats memory_;
+  Kernel attend_;
+};
+
+}  // namespace kvc

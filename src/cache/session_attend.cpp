@@ -1,0 +1,209 @@
+// Attention over a session's pages where they lie.
+//
+// Work is split by K/V head and, where there are more threads than heads, along the keys as well (flash-decoding): each
+// task has a state of its own, and states of one head are merged at the end.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "attend/convert.h"
+#include "cache/cache.h"
+
+namespace kvc {
+namespace {
+
+Status check_rows(const TensorView& rows, const char* what, const char* width, int64_t n, int64_t heads, int64_t dim) {
+  if (rows.n_dims != 3 || rows.shape[0] != n || rows.shape[1] != heads || rows.shape[2] != dim) {
+    return error(KVC_E_SHAPE, "%s has %u dims and shape [%lld][%lld][%lld], needed is [%lld queries][%lld heads][%lld %s]",
+                 what, rows.n_dims, static_cast<long long>(rows.shape[0]), static_cast<long long>(rows.shape[1]),
+                 static_cast<long long>(rows.shape[2]), static_cast<long long>(n), static_cast<long long>(heads),
+                 static_cast<long long>(dim), width);
+  }
+  if (rows.strides[2] == 1 || dim == 1) return Status::ok();
+  return error(KVC_E_SHAPE, "%s has stride %lld between the numbers of a head: needed is 1", what,
+               static_cast<long long>(rows.strides[2]));
+}
+
+std::byte* row_of(const TensorView& tensor, int64_t token, int64_t head) {
+  return tensor.data +
+         static_cast<size_t>(token * tensor.strides[0] + head * tensor.strides[1]) * element_bytes(tensor.dtype);
+}
+
+}  // namespace
+
+// One K/V head over a range of pages.
+struct Session::AttendTask {
+  uint32_t head;
+  size_t first_page, end_page;
+  std::unique_ptr<AttendState> state;
+  Status status;
+};
+
+Status Session::check_attend(uint32_t layer, const AttendCall& call, const TensorView& query,
+                             const TensorView& out) const {
+  const PageGeometry& g = geometry();
+  if (layer >= g.n_layers) {
+    return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers,
+                 g.n_layers - 1);
+  }
+  for (const DType dtype : {g.dtype, query.dtype, out.dtype}) {
+    if (dtype == DType::u8) return error(KVC_E_DTYPE, "opaque bytes (u8) are no numbers to attend with");
+  }
+  const int64_t n = query.shape[0], heads = query.n_dims == 3 ? query.shape[1] : 0;
+  if (heads == 0 || heads % g.n_kv_heads != 0 || n > (int64_t{1} << 24) || heads > (int64_t{1} << 20)) {
+    return error(KVC_E_SHAPE,
+                 "query has %u dims and %lld heads: give [queries][heads][k_head_dim] with a multiple of the space's %u "
+                 "K/V heads",
+                 query.n_dims, static_cast<long long>(heads), g.n_kv_heads);
+  }
+  KVC_RETURN_IF_ERROR(check_rows(query, "query", "k_head_dim", n, heads, g.k_dim));
+  KVC_RETURN_IF_ERROR(check_rows(out, "out", "v_head_dim", n, heads, g.v_dim));
+  for (const auto& [numbers, what] : {std::pair{call.slopes, "slopes"}, {call.sink_scores, "sink_scores"}}) {
+    if (numbers.empty() || numbers.size() == static_cast<size_t>(heads)) continue;
+    return error(KVC_E_SHAPE, "%s are for %zu heads, but query has %lld", what, numbers.size(),
+                 static_cast<long long>(heads));
+  }
+  const size_t end = sealed_tokens() + cursor_[layer];
+  if (end == 0) return error(KVC_E_OUT_OF_RANGE, "layer %u has no tokens to attend to: append some first", layer);
+  if (call.position > end || static_cast<uint64_t>(n) > end - call.position) {
+    return error(KVC_E_OUT_OF_RANGE, "queries of tokens %llu to %llu, but layer %u has %zu tokens",
+                 static_cast<unsigned long long>(call.position), static_cast<unsigned long long>(call.position + n),
+                 layer, end);
+  }
+  return Status::ok();
+}
+
+Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page,
+                             AttendState* state) const {
+  const PageGeometry& g = geometry();
+  const size_t sealed = sealed_pages();
+  const size_t end = sealed_tokens() + cursor_[layer];
+  for (size_t index = first_page; index < end_page; ++index) {
+    const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
+    const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
+    const Codec& codec = page != nullptr ? page_codec(*page) : *find_codec("identity");
+    const size_t at = index * g.page_tokens;
+    const auto there = static_cast<uint32_t>(std::min<size_t>(g.page_tokens, end - at));
+    for (uint32_t from = 0; from < there; from += kTileTokens) {
+      AttendTile tile;
+      KVC_RETURN_IF_ERROR(codec.tile(g, {blob.data(), blob.bytes()}, layer, head, from / kTileTokens, &tile));
+      tile.position = at + from;
+      // Of a page that is open, or borrowed up to some token, the rest is not the session's.
+      tile.tokens = std::min(tile.tokens, there - from);
+      tile.exact = std::min(tile.exact, tile.tokens);
+      state->attend(tile);
+    }
+  }
+  return Status::ok();
+}
+
+Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(check_attend(layer, call, query, out));
+  fill_path();
+  const PageGeometry& g = geometry();
+  const auto n = static_cast<uint32_t>(query.shape[0]);
+  const auto heads = static_cast<uint32_t>(query.shape[1]);
+  AttendOptions options;
+  options.k_dim = g.k_dim;
+  options.v_dim = g.v_dim;
+  options.group = heads / g.n_kv_heads;
+  options.softcap = call.softcap;
+  options.causal = call.causal;
+  options.window = call.window;
+  options.sinks = call.sinks;
+  options.position = call.position;
+  const float scale = call.scale != 0 ? call.scale : 1.0f / std::sqrt(static_cast<float>(g.k_dim));
+
+  // Threads beyond one per head share a head's pages.
+  const size_t pages = (sealed_tokens() + cursor_[layer] + g.page_tokens - 1) / g.page_tokens;
+  const size_t threads = std::max<size_t>(1, call.threads);
+  const size_t parts = std::min(pages, (threads + g.n_kv_heads - 1) / g.n_kv_heads);
+  std::vector<AttendTask> tasks;
+  std::vector<float> row(std::max(g.k_dim, g.v_dim));
+  for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
+    for (size_t part = 0; part < parts; ++part) {
+      AttendTask task{head, pages * part / parts, pages * (part + 1) / parts,
+                      std::make_unique<AttendState>(options, n), Status::ok()};
+      for (uint32_t column = 0; column < n * options.group; ++column) {
+        const uint32_t query_head = head * options.group + column % options.group;
+        to_f32(query.dtype, row_of(query, column / options.group, query_head), row.data(), g.k_dim);
+        task.state->set_query(column, row.data(), scale, call.slopes.empty() ? 0 : call.slopes[query_head]);
+      }
+      tasks.push_back(std::move(task));
+    }
+  }
+
+  std::atomic<size_t> next{0};
+  const auto work = [&]() noexcept {
+    for (size_t i = next.fetch_add(1); i < tasks.size(); i = next.fetch_add(1)) {
+      AttendTask& task = tasks[i];
+      try {
+        task.status = attend_pages(layer, task.head, task.first_page, task.end_page, task.state.get());
+      } catch (...) {
+        task.status = Status(KVC_E_NO_MEMORY, {});
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    const size_t wanted = std::min(threads, tasks.size()) - 1;
+    helpers.reserve(wanted);
+    try {
+      while (helpers.size() < wanted) helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system gives no more: those that there are do it.
+    }
+    work();
+  }
+
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    AttendTask& task = tasks[i];
+    KVC_RETURN_IF_ERROR(task.status);
+    AttendTask& first = tasks[i / parts * parts];
+    if (&task != &first) first.state->merge(*task.state);
+    if ((i + 1) % parts != 0) continue;
+    for (uint32_t column = 0; column < n * options.group; ++column) {
+      const uint32_t query_head = task.head * options.group + column % options.group;
+      if (!call.sink_scores.empty()) first.state->add_sink(column, call.sink_scores[query_head]);
+      first.state->finish(column, row.data());
+      from_f32(out.dtype, row.data(), row_of(out, column / options.group, query_head), g.v_dim);
+    }
+  }
+  return Status::ok();
+}
+
+bool Session::has_encoded() {
+  std::lock_guard lock(mutex_);
+  if (cache_->codec_->is_clear()) return false;
+  for (const OpenPage& open : open_) {
+    if (open.source != nullptr && !page_codec(*open.source).is_clear()) return true;
+  }
+  for (const Page* page = last_; page != nullptr; page = page->parent) {
+    if (!page_codec(*page).is_clear()) return true;
+  }
+  return false;
+}
+
+uint64_t Session::approximate_locked() const noexcept {
+  uint64_t tokens = 0;
+  for (const Page* page = last_; page != nullptr; page = page->parent) tokens += page->approximate ? page->n_tokens : 0;
+  const size_t page_tokens = geometry().page_tokens;
+  for (size_t i = 0; i < open_.size() && i * page_tokens < tail_tokens_.size(); ++i) {
+    const bool approximate = open_[i].source != nullptr ? open_[i].source->approximate : open_[i].approximate;
+    if (approximate) tokens += std::min(page_tokens, tail_tokens_.size() - i * page_tokens);
+  }
+  return tokens;
+}
+
+uint64_t Session::approximate() {
+  std::lock_guard lock(mutex_);
+  return approximate_locked();
+}
+
+}  // namespace kvc

@@ -1,0 +1,477 @@
+// Approximate codecs and attention through kvc.h: what is exact, what is not, and that it is said.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "core_support.h"
+
+namespace kvc_test {
+namespace {
+
+constexpr uint32_t kLayers = 2, kHeads = 2, kDim = 32, kPage = 64;
+
+// K/V like that of a model: channels with means and ranges of their own, first tokens unlike the rest.
+float number_of(uint64_t token_hash, uint32_t layer, int plane, uint32_t head, uint32_t d) {
+  std::mt19937_64 random(mix(token_hash, layer * 1000003u + static_cast<uint32_t>(plane) * 5003u + head * 101u + d));
+  const double noise = static_cast<double>(random() >> 11) * 0x1p-53 * 2 - 1;
+  const double mean = plane == KVC_KEY ? static_cast<double>(d % 7) - 3 : 0;
+  return static_cast<float>(mean + noise * (1 + d % 3));
+}
+
+struct Layer {
+  std::vector<float> k, v;  // [token][head][dim]
+};
+
+// A sequence with its K/V as computed.
+struct Model {
+  Tokens tokens;
+  std::vector<Layer> layers{kLayers};
+  uint64_t hash = 1;
+
+  void extend(const Tokens& more) {
+    for (const int32_t token : more) {
+      hash = mix(hash, static_cast<uint64_t>(token));
+      tokens.push_back(token);
+      for (uint32_t layer = 0; layer < kLayers; ++layer) {
+        for (uint32_t head = 0; head < kHeads; ++head) {
+          for (uint32_t d = 0; d < kDim; ++d) {
+            layers[layer].k.push_back(number_of(hash, layer, KVC_KEY, head, d));
+            layers[layer].v.push_back(number_of(hash, layer, KVC_VALUE, head, d));
+          }
+        }
+      }
+    }
+  }
+};
+
+kvc_tensor_t thd(std::vector<float>& numbers, size_t from, size_t n, uint32_t heads = kHeads) {
+  kvc_tensor_t tensor{};
+  EXPECT_EQ(KVC_OK, kvc_tensor_thd(&tensor, numbers.data() + from * heads * kDim, KVC_F32, n, heads, kDim));
+  return tensor;
+}
+
+Tokens some_tokens(size_t n, int32_t seed) {
+  std::mt19937_64 random(static_cast<uint64_t>(seed));
+  return random_tokens(random, n);
+}
+
+class CodecTest : public testing::Test {
+ protected:
+  void open(const Options& options) {
+    engine_ = std::make_unique<Engine>(options);
+    Geometry g;
+    g.layers = kLayers, g.heads = kHeads, g.k_dim = g.v_dim = kDim, g.dtype = KVC_F32, g.page_tokens = kPage;
+    space_ = std::make_unique<Space>(*engine_, g);
+  }
+  kvc_session_t* session(bool exact = false) {
+    kvc_session_options_t options{};
+    options.struct_size = sizeof options;
+    options.exact = exact ? 1 : 0;
+    kvc_session_t* handle = nullptr;
+    EXPECT_STATUS(KVC_OK, kvc_session_open(*space_, &options, &handle), *engine_);
+    return handle;
+  }
+  // Appends and commits what the model has beyond the session, in chunks.
+  static void add(kvc_session_t* session, Model* model, size_t chunk = 50) {
+    for (size_t at = info(session).length; at < model->tokens.size();) {
+      const size_t n = std::min(chunk, model->tokens.size() - at);
+      for (uint32_t layer = 0; layer < kLayers; ++layer) {
+        const kvc_tensor_t k = thd(model->layers[layer].k, at, n), v = thd(model->layers[layer].v, at, n);
+        ASSERT_STATUS(KVC_OK, kvc_session_append(session, layer, &k, &v, n), session);
+      }
+      ASSERT_STATUS(KVC_OK, kvc_session_commit(session, model->tokens.data() + at, n), session);
+      at += n;
+    }
+  }
+  static kvc_session_info_t info(kvc_session_t* session) {
+    kvc_session_info_t info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(KVC_OK, kvc_session_info(session, &info));
+    return info;
+  }
+  static std::vector<float> read(kvc_session_t* session, uint32_t layer, int plane, size_t from, size_t n) {
+    std::vector<float> numbers(n * kHeads * kDim);
+    const kvc_tensor_t out = thd(numbers, 0, n);
+    EXPECT_STATUS(KVC_OK, kvc_session_read(session, layer, plane, from, n, &out), session);
+    return numbers;
+  }
+  // Largest differences of what the session holds from what was computed, in tokens [from, from + n).
+  static double difference(kvc_session_t* session, const Model& model, size_t from, size_t n) {
+    double largest = 0;
+    for (uint32_t layer = 0; layer < kLayers; ++layer) {
+      for (const int plane : {KVC_KEY, KVC_VALUE}) {
+        const std::vector<float> got = read(session, layer, plane, from, n);
+        const std::vector<float>& all = plane == KVC_KEY ? model.layers[layer].k : model.layers[layer].v;
+        for (size_t i = 0; i < got.size(); ++i) {
+          largest = std::max(largest, std::abs(static_cast<double>(got[i] - all[from * kHeads * kDim + i])));
+        }
+      }
+    }
+    return largest;
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Space> space_;
+};
+
+TEST_F(CodecTest, PagesAreSmallerAndWithinTheirError) {
+  struct Expected {
+    Options options;
+    double ratio, error;
+  };
+  // Ranges are at most 6, of rotated values a little more.
+  for (const auto& [options, ratio, error] : {Expected{{{"codec", "int8"}}, 0.30, 0.03},
+                                              Expected{{{"codec", "int4"}}, 0.17, 0.8},
+                                              Expected{{{"codec", "mixed"}}, 0.24, 0.8},
+                                              Expected{{{"codec", "mixed"}, {"codec_key_bits", "4"},
+                                                        {"codec_value_bits", "2"}}, 0.14, 4.0}}) {
+    open(options);
+    Model model;
+    model.extend(some_tokens(640, 1));
+    kvc_session_t* s = session();
+    add(s, &model);
+    const kvc_session_info_t of = info(s);
+    EXPECT_EQ(of.length, 640u);
+    EXPECT_EQ(of.pages, 9u);  // the last 64 tokens are the window
+    EXPECT_EQ(of.approximate, 9u * kPage);
+    EXPECT_EQ(difference(s, model, 0, 4), 0.0) << "sinks";
+    EXPECT_EQ(difference(s, model, 576, 64), 0.0) << "window";
+    const double far = difference(s, model, 4, 572);
+    EXPECT_GT(far, 0.0);
+    EXPECT_LT(far, error);
+    const kvc_stats_t stats = engine_->stats();
+    EXPECT_EQ(stats.pages_encoded, 9u);
+    EXPECT_EQ(stats.encoded_raw_bytes, 9 * space_->info().page_bytes);
+    EXPECT_LT(static_cast<double>(stats.encoded_bytes), ratio * static_cast<double>(stats.encoded_raw_bytes));
+    EXPECT_GT(stats.codec_key_error, 0.0);
+    EXPECT_LT(stats.codec_key_error, error);
+    EXPECT_GT(stats.codec_value_error, 0.0);
+    uint64_t bytes = 0;
+    for (const kvc_page_info_t& page : engine_->pages()) {
+      EXPECT_EQ(options.at("codec"), page.codec);
+      EXPECT_EQ(page.approximate, 1u);
+      bytes += page.bytes;
+    }
+    EXPECT_EQ(bytes, stats.encoded_bytes);
+    kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+  }
+}
+
+TEST_F(CodecTest, ClosingLeavesWholePagesEncodedAndTheEndExact) {
+  open({{"codec", "int4"}});
+  Model model;
+  model.extend(some_tokens(200, 2));
+  kvc_session_t* s = session();
+  add(s, &model);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+  s = session();
+  size_t reused = 0;
+  ASSERT_STATUS(KVC_OK, kvc_session_match(s, model.tokens.data(), 200, &reused), s);
+  EXPECT_EQ(reused, 200u);
+  EXPECT_EQ(info(s).approximate, 192u);
+  EXPECT_EQ(engine_->stats().approximate_tokens, 192u);
+  EXPECT_EQ(difference(s, model, 192, 8), 0.0);
+  // What continues the short page begins with its exact tokens.
+  model.extend(some_tokens(100, 3));
+  add(s, &model);
+  EXPECT_EQ(difference(s, model, 192, 108), 0.0);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+}
+
+TEST_F(CodecTest, NothingIsQuantisedASecondTime) {
+  open({{"codec", "int4"}, {"codec_window", "0"}});
+  Model model;
+  model.extend(some_tokens(128, 4));
+  kvc_session_t* s = session();
+  add(s, &model);
+  std::vector<float> before[2];
+  for (const int plane : {KVC_KEY, KVC_VALUE}) before[plane] = read(s, 1, plane, 0, 100);
+  ASSERT_STATUS(KVC_OK, kvc_session_truncate(s, 100), s);  // in the middle of an encoded page
+  EXPECT_EQ(info(s).approximate, 100u);
+  for (const int plane : {KVC_KEY, KVC_VALUE}) EXPECT_EQ(before[plane], read(s, 1, plane, 0, 100));
+  Model other = model;
+  other.tokens.resize(100);
+  for (Layer& layer : other.layers) layer.k.resize(100 * kHeads * kDim), layer.v.resize(100 * kHeads * kDim);
+  other.extend(some_tokens(92, 5));
+  add(s, &other);
+  const kvc_session_info_t of = info(s);
+  EXPECT_EQ(of.pages, 3u);
+  // The page with the cut is kept as it is, in the clear, and still called approximate.
+  for (const int plane : {KVC_KEY, KVC_VALUE}) EXPECT_EQ(before[plane], read(s, 1, plane, 0, 100));
+  EXPECT_EQ(difference(s, other, 100, 28), 0.0);
+  EXPECT_EQ(of.approximate, 192u);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+}
+
+TEST_F(CodecTest, ForksShareATailOfSeveralPagesAndDiverge) {
+  open({{"codec", "int8"}, {"codec_window", "150"}});
+  Model model;
+  model.extend(some_tokens(300, 6));
+  kvc_session_t* s = session();
+  add(s, &model);
+  EXPECT_EQ(info(s).pages, 2u);
+  kvc_session_t* fork = nullptr;
+  ASSERT_STATUS(KVC_OK, kvc_session_fork(s, &fork), s);
+  Model other = model;
+  model.extend(some_tokens(90, 7));
+  other.extend(some_tokens(90, 8));
+  add(s, &model, 33);
+  add(fork, &other, 41);
+  EXPECT_EQ(difference(s, model, 256, 134), 0.0);
+  EXPECT_EQ(difference(fork, other, 256, 134), 0.0);
+  // Truncated inside of the tail.
+  ASSERT_STATUS(KVC_OK, kvc_session_truncate(fork, 310), fork);
+  EXPECT_EQ(difference(fork, other, 256, 54), 0.0);
+  EXPECT_EQ(info(fork).length, 310u);
+  kvc_session_close(fork, KVC_CLOSE_KEEP, 0);
+  EXPECT_EQ(difference(s, model, 256, 134), 0.0);
+  kvc_session_close(s, KVC_CLOSE_FINISHED, 0);
+}
+
+TEST_F(CodecTest, ExactSessionsSeeAndLeaveNothingApproximate) {
+  open({{"codec", "int4"}, {"codec_window", "0"}});
+  Model model;
+  model.extend(some_tokens(192, 9));
+  kvc_session_t* s = session();
+  add(s, &model);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+
+  kvc_session_t* exact = session(true);
+  size_t reused = 99;
+  ASSERT_STATUS(KVC_OK, kvc_session_match(exact, model.tokens.data(), 192, &reused), exact);
+  EXPECT_EQ(reused, 0u);
+  add(exact, &model);
+  EXPECT_EQ(info(exact).approximate, 0u);
+  EXPECT_EQ(difference(exact, model, 0, 192), 0.0);
+  kvc_session_close(exact, KVC_CLOSE_KEEP, 0);
+
+  // Tokens that nobody has stored approximately: its pages are found by all.
+  Model second;
+  second.extend(some_tokens(192, 10));
+  exact = session(true);
+  add(exact, &second);
+  kvc_session_close(exact, KVC_CLOSE_KEEP, 0);
+  for (const bool wants_exact : {true, false}) {
+    s = session(wants_exact);
+    ASSERT_STATUS(KVC_OK, kvc_session_match(s, second.tokens.data(), 192, &reused), s);
+    EXPECT_EQ(reused, 192u);
+    EXPECT_EQ(info(s).approximate, 0u);
+    EXPECT_EQ(difference(s, second, 0, 192), 0.0);
+    kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+  }
+}
+
+TEST_F(CodecTest, PagesWithNumbersThatAreNotFiniteStayExact) {
+  open({{"codec", "int8"}, {"codec_window", "0"}});
+  Model model;
+  model.extend(some_tokens(192, 11));
+  model.layers[1].v[70 * kHeads * kDim + 5] = std::numeric_limits<float>::infinity();
+  kvc_session_t* s = session();
+  add(s, &model);
+  EXPECT_EQ(info(s).approximate, 128u);
+  EXPECT_EQ(engine_->stats().pages_kept_clear, 1u);
+  EXPECT_TRUE(std::isinf(read(s, 1, KVC_VALUE, 70, 1)[5]));
+  for (const kvc_page_info_t& page : engine_->pages()) {
+    EXPECT_STREQ(page.position == 64 ? "identity" : "int8", page.codec);
+    EXPECT_EQ(page.approximate, page.position == 64 ? 0u : 1u);
+  }
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+}
+
+TEST_F(CodecTest, WidthsThatDoNotExistAreRefused) {
+  kvc_config_t* config = nullptr;
+  ASSERT_EQ(KVC_OK, kvc_config_create(nullptr, &config));
+  EXPECT_EQ(KVC_E_OUT_OF_RANGE, kvc_config_set(config, "codec", "lowrank"));
+  EXPECT_EQ(KVC_E_OUT_OF_RANGE, kvc_config_set(config, "codec_key_bits", "9"));
+  ASSERT_EQ(KVC_OK, kvc_config_set(config, "codec_key_bits", "5"));
+  kvc_engine_t* engine = nullptr;
+  kvc_error_t error{};
+  error.struct_size = sizeof error;
+  EXPECT_EQ(KVC_E_OUT_OF_RANGE, kvc_engine_create_with_error(config, &engine, &error));
+  EXPECT_NE(std::string(error.message).find("8, 4 or 2"), std::string::npos) << error.message;
+  kvc_config_destroy(config);
+}
+
+// ----------------------------------------------------------------------------------------------------------- attention
+
+constexpr uint32_t kQueryHeads = 6;
+
+class AttendTest : public CodecTest {
+ protected:
+  // Softmax attention in doubles over what kvc_session_read gives.
+  static std::vector<double> reference(kvc_session_t* session, uint32_t layer, const std::vector<float>& query, size_t n,
+                                       const kvc_attend_t& how) {
+    const size_t end = info(session).length + info(session).pending;
+    const std::vector<float> k = read(session, layer, KVC_KEY, 0, end), v = read(session, layer, KVC_VALUE, 0, end);
+    const double scale = how.scale != 0 ? how.scale : 1 / std::sqrt(static_cast<double>(kDim));
+    std::vector<double> out;
+    for (size_t i = 0; i < n; ++i) {
+      const auto position = static_cast<int64_t>(end - how.later - n + i);
+      for (uint32_t h = 0; h < kQueryHeads; ++h) {
+        const uint32_t kv = h / (kQueryHeads / kHeads);
+        std::vector<double> scores;
+        std::vector<size_t> seen;
+        for (size_t t = 0; t < end; ++t) {
+          const int64_t distance = static_cast<int64_t>(t) - position;
+          if (how.bidirectional == 0 && distance > 0) continue;
+          if (how.window != 0 && static_cast<uint64_t>(std::abs(distance)) >= how.window && t >= how.sinks) continue;
+          double s = 0;
+          for (uint32_t d = 0; d < kDim; ++d) {
+            s += static_cast<double>(query[(i * kQueryHeads + h) * kDim + d]) *
+                 static_cast<double>(k[(t * kHeads + kv) * kDim + d]);
+          }
+          s *= scale;
+          if (how.softcap > 0) s = how.softcap * std::tanh(s / how.softcap);
+          if (how.alibi_slopes != nullptr) s += static_cast<double>(how.alibi_slopes[h]) * static_cast<double>(distance);
+          scores.push_back(s);
+          seen.push_back(t);
+        }
+        const double top = *std::max_element(scores.begin(), scores.end());
+        double sum = how.sink_scores != nullptr ? std::exp(static_cast<double>(how.sink_scores[h]) - top) : 0;
+        std::vector<double> mixed(kDim);
+        for (size_t j = 0; j < seen.size(); ++j) {
+          const double p = std::exp(scores[j] - top);
+          sum += p;
+          for (uint32_t d = 0; d < kDim; ++d) {
+            mixed[d] += p * static_cast<double>(v[(seen[j] * kHeads + kv) * kDim + d]);
+          }
+        }
+        for (const double x : mixed) out.push_back(x / sum);
+      }
+    }
+    return out;
+  }
+
+  static void expect_reference(kvc_session_t* session, size_t n, const kvc_attend_t& how) {
+    std::vector<float> query(n * kQueryHeads * kDim), out(query.size(), -1.0f);
+    std::mt19937_64 random(n);
+    for (float& x : query) x = static_cast<float>(random() >> 40) * 0x1p-23f - 1;
+    for (uint32_t layer = 0; layer < kLayers; ++layer) {
+      const kvc_tensor_t from = thd(query, 0, n, kQueryHeads), to = thd(out, 0, n, kQueryHeads);
+      ASSERT_STATUS(KVC_OK, kvc_session_attend(session, layer, &how, &from, &to), session);
+      const std::vector<double> want = reference(session, layer, query, n, how);
+      for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(static_cast<double>(out[i]), want[i], 2e-3) << "number " << i;
+    }
+  }
+
+  static kvc_attend_t defaults() {
+    kvc_attend_t how;
+    EXPECT_EQ(KVC_OK, kvc_attend_init(&how, sizeof how));
+    return how;
+  }
+};
+
+TEST_F(AttendTest, EqualsAttentionOverWhatIsReadWhateverTheCodec) {
+  for (const char* codec : {"identity", "int8", "int4", "mixed"}) {
+    open({{"codec", codec}});
+    Model model;
+    model.extend(some_tokens(333, 12));
+    kvc_session_t* s = session();
+    add(s, &model);
+    for (const size_t n : {size_t{1}, size_t{2}, size_t{7}, size_t{100}, size_t{333}}) {
+      expect_reference(s, n, defaults());
+      kvc_attend_t how = defaults();
+      how.n_threads = 3;
+      expect_reference(s, n, how);
+      how.n_threads = 8;
+      how.window = 90;
+      how.sinks = 4;
+      expect_reference(s, n, how);
+    }
+    kvc_attend_t how = defaults();
+    const std::vector<float> slopes(kQueryHeads, 0.02f), sinks(kQueryHeads, 1.5f);
+    how.alibi_slopes = slopes.data();
+    how.sink_scores = sinks.data();
+    how.softcap = 3;
+    how.scale = 0.3;
+    how.later = 20;
+    expect_reference(s, 5, how);
+    how.bidirectional = 1;
+    how.window = 40;
+    expect_reference(s, 5, how);
+    kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+  }
+}
+
+TEST_F(AttendTest, SeesBorrowedAndUncommittedTokens) {
+  open({{"codec", "int4"}, {"codec_window", "0"}});
+  Model model;
+  model.extend(some_tokens(256, 13));
+  kvc_session_t* s = session();
+  add(s, &model);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+  s = session();
+  size_t reused = 0;
+  Tokens prompt = prefix(model.tokens, 150);
+  ASSERT_STATUS(KVC_OK, kvc_session_match(s, prompt.data(), 150, &reused), s);
+  ASSERT_EQ(reused, 150u);  // ends inside of an encoded page
+  expect_reference(s, 3, defaults());
+  for (uint32_t layer = 0; layer < kLayers; ++layer) {
+    const kvc_tensor_t k = thd(model.layers[layer].k, 150, 9), v = thd(model.layers[layer].v, 150, 9);
+    ASSERT_STATUS(KVC_OK, kvc_session_append(s, layer, &k, &v, 9), s);
+  }
+  EXPECT_EQ(info(s).pending, 9u);
+  expect_reference(s, 9, defaults());
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+}
+
+TEST_F(AttendTest, WrongArgumentsAreRefusedInWords) {
+  open({});
+  Model model;
+  model.extend(some_tokens(10, 14));
+  kvc_session_t* s = session();
+  std::vector<float> numbers(12 * kQueryHeads * kDim);
+  const kvc_tensor_t one = thd(numbers, 0, 1, kQueryHeads), many = thd(numbers, 0, 11, kQueryHeads);
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, nullptr, &one, &one), s);  // no tokens
+  add(s, &model);
+  EXPECT_STATUS(KVC_OK, kvc_session_attend(s, 0, nullptr, &one, &one), s);
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, kLayers, nullptr, &one, &one), s);
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, nullptr, &many, &many), s);
+  EXPECT_STATUS(KVC_E_SHAPE, kvc_session_attend(s, 0, nullptr, &one, &many), s);
+  const kvc_tensor_t odd = thd(numbers, 0, 1, 3);  // 3 query heads, 2 K/V heads
+  EXPECT_STATUS(KVC_E_SHAPE, kvc_session_attend(s, 0, nullptr, &odd, &odd), s);
+  EXPECT_STATUS(KVC_E_NULL, kvc_session_attend(s, 0, nullptr, nullptr, &one), s);
+  kvc_attend_t how = defaults();
+  how.scale = -1;
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, &how, &one, &one), s);
+  how = defaults();
+  how.later = 10;
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, &how, &one, &one), s);
+  how = defaults();
+  how.softcap = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, &how, &one, &one), s);
+  how = defaults();
+  how.n_threads = 5000;
+  EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_attend(s, 0, &how, &one, &one), s);
+  how = defaults();
+  how.window = how.sinks = UINT64_MAX;
+  EXPECT_STATUS(KVC_OK, kvc_session_attend(s, 0, &how, &one, &one), s);
+  kvc_session_close(s, KVC_CLOSE_KEEP, 0);
+}
+
+}  // namespace
+
+TEST(CodecRequestTest, AnswersSayHowMuchOfThemIsApproximate) {
+  for (const char* codec : {"identity", "int8", "int4"}) {
+    Engine engine({{"model", "builtin"}, {"codec", codec}, {"threads", "0"}});
+    kvc_request_t request;
+    ASSERT_EQ(KVC_OK, kvc_request_init(&request, sizeof request));
+    std::string prompt;
+    while (prompt.size() < 300) prompt += "In the beginning God created the heaven and the earth. ";
+    request.prompt = prompt.c_str();
+    request.max_tokens = 8;
+    for (const bool warm : {false, true}) {
+      kvc_response_t* answer = nullptr;
+      ASSERT_STATUS(KVC_OK, kvc_process(engine, &request, &answer), engine);
+      EXPECT_EQ(answer->cache_hit, warm ? 1u : 0u);
+      EXPECT_EQ(answer->n_tokens, 8u);
+      const bool lossy = warm && std::string(codec) != "identity";
+      EXPECT_EQ(answer->approximate_tokens, lossy ? answer->cached_tokens / 64 * 64 : 0u) << codec;
+      kvc_response_free(answer);
+    }
+  }
+}
+
+}  // namespace kvc_test
