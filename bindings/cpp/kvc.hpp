@@ -938,6 +938,11 @@ struct Miss {
   std::string text;
 };
 
+// How Session::attend attends: kvc_attend_t with its defaults, causal and nothing else.
+struct Attend : kvc_attend_t {
+  Attend() : kvc_attend_t{} { (void)kvc_attend_init(this, sizeof(kvc_attend_t)); }
+};
+
 // A session that somebody else owns: what a Backend finds in kvc_forward_t.session.
 class SessionView {
  public:
@@ -982,10 +987,7 @@ class SessionView {
                           source());
   }
   // Attention of queries [n][heads][k_head_dim] over all that the layer has, into out [n][heads][v_head_dim].
-  Return<void> attend(uint32_t layer, const Tensor& query, const Tensor& out) const {
-    return detail::finish(kvc_session_attend(handle_, layer, nullptr, &query, &out), source());
-  }
-  Return<void> attend(uint32_t layer, const kvc_attend_t& how, const Tensor& query, const Tensor& out) const {
+  Return<void> attend(uint32_t layer, const Tensor& query, const Tensor& out, const Attend& how = {}) const {
     return detail::finish(kvc_session_attend(handle_, layer, &how, &query, &out), source());
   }
 
@@ -1040,6 +1042,7 @@ struct SessionOptions {
   std::string session_id;  // empty: none
   int32_t priority = KVC_PRIORITY_NORMAL;
   bool publish = true;  // false: pages stay private to the session and its forks
+  bool exact = false;   // true: no approximate pages, whatever the codec
 };
 
 // A session of one's own; its going closes it with KVC_CLOSE_KEEP.
@@ -1168,6 +1171,7 @@ class Space {
     c.session_id = options.session_id.empty() ? nullptr : options.session_id.c_str();
     c.priority = options.priority;
     c.no_publish = options.publish ? 0 : 1;
+    c.exact = options.exact ? 1 : 0;
     kvc_session_t* session = nullptr;
     const kvc_status_t status = kvc_session_open(handle_, &c, &session);
     return detail::finish(status, source(), Session(status == KVC_OK ? session : nullptr));

@@ -114,7 +114,7 @@ class kvc_request_t(_Struct):  # 136 bytes
     ]
 
 
-class kvc_response_t(_Struct):  # 144 bytes
+class kvc_response_t(_Struct):  # 152 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("status", c_int32),
@@ -138,6 +138,8 @@ class kvc_response_t(_Struct):  # 144 bytes
         ("miss_text", c_char_p),
         ("error", c_char_p),
         ("ticket", c_uint64),
+        ("approximate_tokens", c_uint32),
+        ("reserved2", c_uint32),
     ]
 
 
@@ -227,17 +229,34 @@ class kvc_tensor_t(_Struct):  # 160 bytes
     ]
 
 
-class kvc_session_options_t(_Struct):  # 32 bytes
+class kvc_session_options_t(_Struct):  # 40 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("tenant", c_char_p),
         ("session_id", c_char_p),
         ("priority", c_int32),
         ("no_publish", c_uint32),
+        ("exact", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
-class kvc_session_info_t(_Struct):  # 64 bytes
+class kvc_attend_t(_Struct):  # 72 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("scale", c_double),
+        ("softcap", c_double),
+        ("window", c_uint64),
+        ("sinks", c_uint64),
+        ("later", c_uint64),
+        ("bidirectional", c_uint32),
+        ("n_threads", c_uint32),
+        ("alibi_slopes", c_void_p),
+        ("sink_scores", c_void_p),
+    ]
+
+
+class kvc_session_info_t(_Struct):  # 72 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("length", c_uint64),
@@ -248,10 +267,11 @@ class kvc_session_info_t(_Struct):  # 64 bytes
         ("priority", c_int32),
         ("pinned", c_uint32),
         ("domain", c_uint64),
+        ("approximate", c_uint64),
     ]
 
 
-class kvc_page_info_t(_Struct):  # 192 bytes
+class kvc_page_info_t(_Struct):  # 200 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("id", c_uint8 * 32),
@@ -270,10 +290,12 @@ class kvc_page_info_t(_Struct):  # 192 bytes
         ("priority", c_int32),
         ("pinned", c_uint32),
         ("codec", c_char * 16),
+        ("approximate", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
-class kvc_stats_t(_Struct):  # 456 bytes
+class kvc_stats_t(_Struct):  # 512 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -325,6 +347,13 @@ class kvc_stats_t(_Struct):  # 456 bytes
         ("remote_bytes", c_uint64),
         ("gpu_utilization", c_double),
         ("uptime_ns", c_uint64),
+        ("approximate_tokens", c_uint64),
+        ("pages_encoded", c_uint64),
+        ("pages_kept_clear", c_uint64),
+        ("encoded_raw_bytes", c_uint64),
+        ("encoded_bytes", c_uint64),
+        ("codec_key_error", c_double),
+        ("codec_value_error", c_double),
     ]
 
 
@@ -457,6 +486,8 @@ FUNCTIONS = {
     "kvc_session_commit": (c_int32, (c_void_p, c_void_p, c_size_t,)),
     "kvc_session_read": (c_int32, (c_void_p, c_uint32, c_int32, c_size_t, c_size_t, c_void_p,)),
     "kvc_session_read_all": (c_int32, (c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_uint32,)),
+    "kvc_attend_init": (c_int32, (c_void_p, c_size_t,)),
+    "kvc_session_attend": (c_int32, (c_void_p, c_uint32, c_void_p, c_void_p, c_void_p,)),
     "kvc_session_truncate": (c_int32, (c_void_p, c_size_t,)),
     "kvc_session_fork": (c_int32, (c_void_p, c_void_p,)),
     "kvc_session_pin": (c_int32, (c_void_p, c_int32,)),

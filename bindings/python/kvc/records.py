@@ -61,6 +61,8 @@ class Response:
     miss_text: str  # in words, e.g. "miss: rope_base 10000 != 500000"; "" if there was none
     error: str  # message of `status`; "" if KVC_OK
     ticket: int  # of the request
+    approximate_tokens: int  # of cached_tokens: their K/V went through a lossy codec
+    reserved2: int  # 0
 
     @classmethod
     def of(cls, s):
@@ -82,7 +84,9 @@ class Response:
                    s.miss_reason,
                    _text(s.miss_text),
                    _text(s.error),
-                   s.ticket)
+                   s.ticket,
+                   s.approximate_tokens,
+                   s.reserved2)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ class SessionInfo:
     priority: int
     pinned: int  # 1 if the sealed pages are pinned
     domain: int  # equal for sessions of one tenant, else different; means nothing outside this engine
+    approximate: int  # of length: tokens whose K/V went through a lossy codec
 
     @classmethod
     def of(cls, s):
@@ -132,7 +137,8 @@ class SessionInfo:
                    s.tail_bytes,
                    s.priority,
                    s.pinned,
-                   s.domain)
+                   s.domain,
+                   s.approximate)
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ class PageInfo:
     priority: int
     pinned: int
     codec: str  # name of its codec, e.g. "identity"
+    approximate: int  # 1: its K/V is not bit for bit what was appended
 
     @classmethod
     def of(cls, s):
@@ -172,7 +179,8 @@ class PageInfo:
                    s.tier,
                    s.priority,
                    s.pinned,
-                   _text(s.codec))
+                   _text(s.codec),
+                   s.approximate)
 
 
 @dataclass(frozen=True)
@@ -225,7 +233,14 @@ class Stats:
     disk_bytes: int
     remote_bytes: int
     gpu_utilization: float  # 0..1; -1 when there is none
-    uptime_ns: int
+    uptime_ns: int  # codecs
+    approximate_tokens: int  # of matched_tokens: their K/V went through a lossy codec
+    pages_encoded: int  # ever, by a lossy codec
+    pages_kept_clear: int  # ever: not finite, or no smaller when encoded
+    encoded_raw_bytes: int  # of pages_encoded, before ...
+    encoded_bytes: int  # ... and after
+    codec_key_error: float  # measured: root mean square error of encoded keys over that of the keys ...
+    codec_value_error: float  # ... and of values; a layer of every page
 
     @classmethod
     def of(cls, s):
@@ -278,7 +293,14 @@ class Stats:
                    s.disk_bytes,
                    s.remote_bytes,
                    s.gpu_utilization,
-                   s.uptime_ns)
+                   s.uptime_ns,
+                   s.approximate_tokens,
+                   s.pages_encoded,
+                   s.pages_kept_clear,
+                   s.encoded_raw_bytes,
+                   s.encoded_bytes,
+                   s.codec_key_error,
+                   s.codec_value_error)
 
 
 __all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats"]

@@ -71,6 +71,31 @@ class SessionView:
         self._check(lib.kvc_session_read_all(self._raw, start, n, ks, vs, n_k if n_k is not None else n_v))
         return k, v
 
+    def attend(self, layer, query, out=None, scale=0.0, softcap=0.0, window=0, sinks=0, later=0, bidirectional=False,
+               n_threads=1, alibi_slopes=None, sink_scores=None):
+        """Attention of queries [n][heads][k_head_dim] over all that the layer has, into `out` [n][heads][v_head_dim], or
+        into a new array of the query's dtype; returns it. The last two: one float for each query head, or None."""
+        query = tensor_of(query)
+        if out is None:
+            v_dim = self._known_layout()[3]
+            out = empty((query.shape[0], query.shape[1], v_dim), query.c.dtype)
+        tensor = tensor_of(out, writable=True)
+        how = _raw.kvc_attend_t()
+        check(lib.kvc_attend_init(ctypes.byref(how), ctypes.sizeof(how)))
+        how.scale, how.softcap, how.window, how.sinks, how.later = scale, softcap, window, sinks, later
+        how.bidirectional, how.n_threads = 1 if bidirectional else 0, n_threads
+        keep = []
+        for name, numbers in (("alibi_slopes", alibi_slopes), ("sink_scores", sink_scores)):
+            if numbers is None:
+                continue
+            if len(numbers) != query.shape[1]:
+                raise error_of(Status.SHAPE, f"{name} has {len(numbers)} numbers, the query {query.shape[1]} heads")
+            keep.append((ctypes.c_float * len(numbers))(*numbers))
+            setattr(how, name, ctypes.addressof(keep[-1]))
+        self._check(lib.kvc_session_attend(self._raw, layer, ctypes.byref(how), ctypes.byref(query.c),
+                                           ctypes.byref(tensor.c)))
+        return out
+
     def truncate(self, n) -> None:
         self._check(lib.kvc_session_truncate(self._raw, n))
 

@@ -1,4 +1,5 @@
 // kvc.hpp as a C++ program uses it: nothing but the wrapper is called here.
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -104,6 +105,30 @@ TEST(CppTest, AFailingEngineSaysWhy) {
     EXPECT_EQ(KVC_E_BUDGET, error.code());
     EXPECT_NE(std::string::npos, std::string(error.what()).find("memory")) << error.what();
   }
+}
+
+TEST(CppTest, SessionsAttend) {
+  kvc::Engine engine = core();
+  kvc::Space space = engine.open_space(desc());
+  kvc::SessionOptions exact;
+  exact.exact = true;
+  kvc::Session session = space.open_session(exact);
+  add(session, count(10), 0);
+  // Queries of zeros weigh all positions alike: the first query sees 9 of them, the second 10.
+  std::vector<float> query(2 * 4 * 4, 0.0f), out(query.size()), values(10 * 8);
+  session.attend(1, kvc::tensor_thd(query.data(), 2, 4, 4), kvc::tensor_thd(out.data(), 2, 4, 4));
+  session.read(1, KVC_VALUE, 0, 10, kvc::tensor_thd(values.data(), 10, 2, 4));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t n = 9 + i / 16, head = i % 16 / 8;  // two query heads share one of K/V
+    float mean = 0;
+    for (size_t t = 0; t < n; ++t) mean += values[t * 8 + head * 4 + i % 4] / static_cast<float>(n);
+    EXPECT_NEAR(mean, out[i], 1e-3f * std::abs(mean) + 1e-6f) << i;
+  }
+  kvc::Attend how;
+  how.later = 10;
+  EXPECT_EQ(KVC_E_OUT_OF_RANGE, code_of([&] {
+              session.attend(1, kvc::tensor_thd(query.data(), 2, 4, 4), kvc::tensor_thd(out.data(), 2, 4, 4), how);
+            }));
 }
 
 TEST(CppTest, SessionsKeepAndFindTensors) {

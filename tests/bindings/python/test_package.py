@@ -362,6 +362,25 @@ class Arrays(unittest.TestCase):
                 self.engine.put("k", bad)
         self.assertEqual(list(self.engine.get("k")), list(a))
 
+    def test_sessions_attend(self):
+        space = self.engine.open_space(desc())
+        info = space.info()
+        shape = (5, info.n_kv_heads, info.k_head_dim)
+        with space.open_session(exact=True) as session:
+            k = numpy.zeros(shape, numpy.float32)
+            v = numpy.arange(k.size, dtype=numpy.float32).reshape(shape)
+            for layer in range(info.n_layers):
+                session.append(layer, k, v)
+            session.commit(range(5))
+            query = numpy.ones((1, 2 * info.n_kv_heads, info.k_head_dim), numpy.float32)
+            out = session.attend(0, query, sink_scores=[0.0] * query.shape[1])  # the sinks weigh as much as a sixth token
+            wanted = numpy.repeat(v.sum(axis=0) / 6, 2, axis=0)
+            self.assertTrue(numpy.allclose(out[0], wanted, rtol=1e-3), out)
+            with self.assertRaises(kvc.KvcError):
+                session.attend(0, query, alibi_slopes=[1.0])
+            with self.assertRaises(kvc.KvcError):
+                session.attend(0, query, scale=-1.0)
+
     def test_bfloat16_are_the_bits(self):
         bits = (numpy.arange(8, dtype=numpy.float32).view(numpy.uint32) >> 16).astype(numpy.uint16)
         self.engine.put("k", bits)
