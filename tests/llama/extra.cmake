@@ -17,6 +17,8 @@ add_custom_command(OUTPUT ${llama_models}/llama.gguf
 add_custom_target(kvc_llama_models DEPENDS ${llama_models}/llama.gguf)
 
 kvc_gtest(llama model kvc)
+target_sources(kvc_llama_tests PRIVATE ${PROJECT_SOURCE_DIR}/bindings/llama/state_blob.cpp)
+target_include_directories(kvc_llama_tests PRIVATE ${PROJECT_SOURCE_DIR}/bindings/llama)
 add_dependencies(kvc_llama_tests kvc_llama_models kvc_llama)
 target_include_directories(kvc_llama_tests SYSTEM PRIVATE ${llama_include})
 target_link_libraries(kvc_llama_tests PRIVATE ${llama_lib}/libllama.so ${llama_lib}/libggml.so ${llama_lib}/libggml-base.so)

@@ -1,6 +1,8 @@
-// What llama.cpp takes without a word (controls_test.cpp), tried on kvc: each is a miss, or restored to the bit.
+// What llama.cpp takes without a word (controls_test.cpp), tried on kvc: each is a miss, or restored to the bit
+// (restore_test.cpp has the lengths and layouts of what is restored).
 #include <cstdlib>
 
+#include "kvc_support.h"
 #include "rig.h"
 
 namespace kvc::llama_test {
@@ -73,45 +75,6 @@ TEST_F(LlamaHazards, OtherShapesAndTypesAreStrangers) {
   expect_strangers(llama_, {{"model_cache_type_k", "q8_0"}}, llama_, {{"model_cache_type_v", "q8_0"}});
 }
 
-// Prefixes of all lengths about the borders of pages, for every layout that rows have: what is restored computes on as if
-// it had been computed here.
-TEST_F(LlamaHazards, RestoredPrefixesComputeOnToTheBit) {
-  const Options layouts[] = {
-      {},
-      {{"model_flash_attention", "off"}},
-      {{"model_cache_type_k", "q8_0"}, {"model_cache_type_v", "q8_0"}},
-      {{"model_cache_type_k", "q8_0"}, {"model_flash_attention", "off"}},
-      {{"model_cache_type_k", "q4_0"}, {"model_cache_type_v", "q5_1"}},
-      {{"model_cache_type_k", "f32"}, {"model_cache_type_v", "bf16"}},
-  };
-  const Tokens tokens = some_tokens(400);
-  for (const Options& layout : layouts) {
-    const Cache cache;
-    Runner runner(cache, llama_, layout);
-    runner.ask(first(tokens, 330));
-    for (const size_t length : {1, 2, 31, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 329}) {
-      // As much as `length` tokens in common, then others.
-      Tokens prompt = first(tokens, length);
-      const Tokens other = some_tokens(40, static_cast<uint32_t>(1000 + length));
-      prompt.insert(prompt.end(), other.begin() + 1, other.end());
-      Runner::Sequence s = runner.open(prompt);
-      ASSERT_GE(s.reused, length);
-      ASSERT_LE(s.reused, length + 3) << "more than a chance of alike tokens was found";
-      runner.run(&s, after(prompt, s.reused));
-      runner.close(&s);
-      // The reference, in the cells that are free again: the long prompt in one batch, as the stored tokens were made, cut
-      // back, and the rest on top.
-      Runner::Sequence reference = runner.open(first(tokens, 330), false);
-      runner.run(&reference, first(tokens, 330));
-      ASSERT_TRUE(runner.cut(&reference, s.reused));
-      runner.run(&reference, after(prompt, s.reused));
-      EXPECT_EQ(difference(s.logits, reference.logits), 0) 
-          << "length " << length << ", layout " << (layout.empty() ? "f16" : layout.begin()->second);
-      runner.close(&reference);
-    }
-  }
-}
-
 // Two sequences that grow in turn lie in cells between each other; without flash attention their values lie across.
 TEST_F(LlamaHazards, SequencesBetweenEachOthersCellsAreStoredInOrder) {
   for (const char* flash : {"on", "off"}) {
@@ -160,6 +123,19 @@ TEST_F(LlamaHazards, ARestoreWithoutRoomLeavesNothingBehind) {
   const Answer answer = tight.ask(tokens);
   EXPECT_EQ(answer.reused, tokens.size() - 1);
   EXPECT_EQ(difference(answer.logits, roomy.computed(tokens, answer.reused)), 0);
+}
+
+// A shift of positions leaves keys unturned until the next decode; kvc never shifts: what is too long is refused.
+TEST_F(LlamaHazards, AFullContextIsAnErrorNotAShift) {
+  Engine engine(model_options(llama_, {{"model_context", "256"}}));
+  ASSERT_EQ(engine.status(), KVC_OK) << engine.error();
+  const Engine::Answer refused = engine.ask(some_tokens(300), 4);
+  EXPECT_EQ(refused.status, KVC_E_CONTEXT) << refused.error;
+  EXPECT_FALSE(refused.error.empty());
+  const Tokens prompt = some_tokens(250);
+  const Tokens expected = engine.ask(prompt, 6, true).tokens;
+  EXPECT_EQ(engine.ask(prompt, 6).tokens, expected);
+  EXPECT_EQ(engine.ask(prompt, 6).tokens, expected);
 }
 
 }  // namespace

@@ -127,11 +127,6 @@ class Runner {
     call(table_.forward, "forward", &item, 1u);
     s->tokens.insert(s->tokens.end(), tokens.begin(), tokens.end());
   }
-  // Cuts a sequence that is not stored to its first n tokens.
-  bool cut(Sequence* s, size_t n) {
-    s->tokens.resize(n);
-    return call(table_.truncate, nullptr, s->id, static_cast<uint32_t>(n)) == KVC_OK;
-  }
   void store(Sequence* s) {
     const auto n = static_cast<uint32_t>(s->tokens.size() - s->stored);
     if (n == 0) return;
