@@ -144,6 +144,23 @@ Status StoreImpl::read_superblock(bool* found, std::string* cold) {
   return Status::ok();
 }
 
+// Divides the budget. found: the store is there, and its segments have the size that they have.
+Status StoreImpl::plan_budget(bool found) {
+  const uint64_t budget = options_.budget;
+  blob_limit_ = std::clamp<uint64_t>(budget / 64, 8 * kBlock, uint64_t{16} << 20);
+  const uint64_t fixed = kFixedRoom + blob_limit_;
+  max_segments_ = static_cast<uint32_t>(
+      std::min<uint64_t>((std::max(budget, fixed) - fixed) / (segment_bytes_ + kSegmentOverhead), kMaxSegments));
+  if (max_segments_ < kMinSegments && !read_only_) {
+    return error(
+        KVC_E_OUT_OF_RANGE,
+        "a disk budget of %" PRIu64 " bytes holds %u segments of %" PRIu64 ", %u are needed: raise it to %" PRIu64 "%s",
+        budget, max_segments_, segment_bytes_, kMinSegments, fixed + kMinSegments * (segment_bytes_ + kSegmentOverhead),
+        found ? ", or remove the directory" : ", or make segments smaller");
+  }
+  return Status::ok();
+}
+
 // Makes the directory a new, empty store.
 Status StoreImpl::begin_store(const std::string& cold) {
   stats_.cold_reason = cold;
@@ -166,6 +183,7 @@ Status StoreImpl::begin_store(const std::string& cold) {
     return error(KVC_E_OUT_OF_RANGE, "a segment of %" PRIu64 " bytes: give a multiple of %u, 16 KiB to 256 MiB",
                  segment_bytes_, kBlock);
   }
+  KVC_RETURN_IF_ERROR(plan_budget(false));
   Superblock super{};
   std::memcpy(super.magic, kSuperMagic, sizeof super.magic);
   super.version = kFormatVersion;
@@ -224,18 +242,7 @@ Status StoreImpl::open_directory() {
     }
     KVC_RETURN_IF_ERROR(begin_store(cold));
   }
-  const uint64_t budget = options_.budget;
-  blob_limit_ = std::clamp<uint64_t>(budget / 64, 8 * kBlock, uint64_t{16} << 20);
-  const uint64_t fixed = kFixedRoom + blob_limit_;
-  max_segments_ = static_cast<uint32_t>(
-      std::min<uint64_t>((std::max(budget, fixed) - fixed) / (segment_bytes_ + kSegmentOverhead), kMaxSegments));
-  if (max_segments_ < kMinSegments && !read_only_) {
-    return error(
-        KVC_E_OUT_OF_RANGE,
-        "a disk budget of %" PRIu64 " bytes holds %u segments of %" PRIu64 ", %u are needed: raise it to %" PRIu64 "%s",
-        budget, max_segments_, segment_bytes_, kMinSegments, fixed + kMinSegments * (segment_bytes_ + kSegmentOverhead),
-        found ? ", or remove the directory" : ", or make segments smaller");
-  }
+  KVC_RETURN_IF_ERROR(plan_budget(found));
   account(static_cast<int64_t>(kFixedRoom));
   direct_ = options_.direct == StoreOptions::Direct::on ||
             (options_.direct == StoreOptions::Direct::automatic && segment_bytes_ >= (uint64_t{4} << 20));

@@ -115,6 +115,7 @@ class StoreImpl final : public DiskStore {
   // open.cpp
   Status open_directory();
   Status read_superblock(bool* found, std::string* cold);
+  Status plan_budget(bool found);
   Status begin_store(const std::string& cold);
   Status adopt_segments();
   Status adopt(Segment* segment, uint32_t slot, const std::vector<Descriptor>& found);

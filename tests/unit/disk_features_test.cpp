@@ -1,0 +1,645 @@
+// What the disk store offers beside put and get: layers, admission, encryption, named values, packs, sharing, limits.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "disk_fixture.h"
+#include "disk_simulated.h"
+
+namespace kvc {
+namespace {
+
+using disk_test::get;
+using disk_test::open_store;
+using disk_test::SimulatedDisk;
+using disk_test::TemporaryDirectory;
+using disk_test::TestPage;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+class DiskFeaturesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.directory = directory_.path() + "/store";
+    options_.budget = 8 * kMiB;
+    options_.checkpoint_ns = 0;
+  }
+  std::string everything() const {  // all bytes of the directory
+    std::string out;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory_.path())) {
+      if (!file.is_regular_file()) continue;
+      std::ifstream in(file.path(), std::ios::binary);
+      out.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return out;
+  }
+  static std::vector<std::byte> key(int seed) { return std::vector<std::byte>(32, static_cast<std::byte>(seed)); }
+  static uint64_t misses(DiskStore& store, DiskMiss miss) { return store.stats().misses[static_cast<size_t>(miss)]; }
+
+  TemporaryDirectory directory_;
+  StoreOptions options_;
+};
+
+// Keys: real-looking f16 numbers, whose exponents are alike and whose mantissas are noise.
+std::vector<std::byte> smooth_page(const PageGeometry& geometry, uint64_t seed) {
+  Random random(seed);
+  std::vector<std::byte> out(geometry.page_bytes());
+  for (size_t i = 0; i < out.size(); i += 2) {
+    const uint64_t word = random.next();
+    const auto value = static_cast<uint16_t>((word & 0x8000) | (13 + word % 3) << 10 | (word >> 20 & 1023));
+    std::memcpy(out.data() + i, &value, 2);
+  }
+  return out;
+}
+
+TEST_F(DiskFeaturesTest, LayersAreCompressedAndReadOneByOne) {
+  const PageGeometry geometry{
+      .n_layers = 6, .n_kv_heads = 2, .k_dim = 64, .v_dim = 32, .page_tokens = 32, .dtype = DType::f16};
+  for (const bool encrypted : {false, true}) {
+    const auto secret = key(1);
+    StoreOptions options = options_;
+    options.directory += encrypted ? "-e" : "-p";
+    if (encrypted) options.key = secret;
+    auto store = open_store(options);
+    TestPage page(1);
+    page.payload = smooth_page(geometry, 3);
+    PutPage put = page.put();
+    put.geometry = &geometry;
+    ASSERT_TRUE(store->put(put).is_ok());
+    const StoreStats before = store->stats();
+    EXPECT_LT(before.stored_bytes, before.payload_bytes * 95 / 100);
+    EXPECT_EQ(get(*store, page), DiskMiss::none);
+    for (uint32_t first = 0; first < 6; ++first) {
+      for (uint32_t n = 1; first + n <= 6; ++n) {
+        std::vector<std::byte> out(n * geometry.layer_bytes());
+        GetPage layers = page.get(out);
+        layers.first_group = first;
+        layers.n_groups = n;
+        std::vector<uint32_t> ready;
+        layers.progress = [&](uint32_t groups) {
+          ready.push_back(groups);
+          const size_t end = groups * geometry.layer_bytes();
+          EXPECT_EQ(std::memcmp(out.data(), page.payload.data() + first * geometry.layer_bytes(), end), 0);
+        };
+        ASSERT_EQ(store->get(layers), DiskMiss::none);
+        EXPECT_EQ(ready.size(), n);
+      }
+    }
+    // One layer is read with less than half of the record.
+    const uint64_t read = store->stats().bytes_read;
+    std::vector<std::byte> out(geometry.layer_bytes());
+    GetPage last = page.get(out);
+    last.first_group = 5;
+    last.n_groups = 1;
+    ASSERT_EQ(store->get(last), DiskMiss::none);
+    EXPECT_LT(store->stats().bytes_read - read, before.stored_bytes / 2);
+    last.first_group = 6;
+    EXPECT_EQ(store->get(last), DiskMiss::identity);
+  }
+}
+
+TEST_F(DiskFeaturesTest, EveryShapeOfPageComesBack) {
+  auto store = open_store(options_);
+  uint64_t number = 1;
+  for (const DType dtype : {DType::f16, DType::bf16, DType::f32}) {
+    for (const uint32_t v_dim : {0u, 3u, 64u}) {
+      const PageGeometry geometry{
+          .n_layers = 3, .n_kv_heads = 1, .k_dim = 5, .v_dim = v_dim, .page_tokens = 7, .dtype = dtype};
+      for (const bool zeros : {false, true}) {
+        TestPage page(number++, geometry.page_bytes());
+        if (zeros) std::fill(page.payload.begin(), page.payload.end(), std::byte{0});
+        PutPage put = page.put();
+        put.geometry = &geometry;
+        ASSERT_TRUE(store->put(put).is_ok());
+        EXPECT_EQ(get(*store, page), DiskMiss::none);
+      }
+    }
+  }
+  TestPage zeros(number, 4 * kMiB / 16);
+  std::fill(zeros.payload.begin(), zeros.payload.end(), std::byte{0});
+  ASSERT_TRUE(store->put(zeros.put()).is_ok());
+  EXPECT_EQ(get(*store, zeros), DiskMiss::none);
+  EXPECT_EQ(store->put(TestPage(number + 1, 4 * kMiB).put()).code(), KVC_E_OUT_OF_RANGE);
+}
+
+TEST_F(DiskFeaturesTest, OnlyTheVeryPageIsAHit) {
+  auto store = open_store(options_);
+  const TestPage page(1);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  TestPage other = page;
+  other.tokens[2] ^= 1;
+  EXPECT_EQ(get(*store, other), DiskMiss::tokens);
+  other = page;
+  other.tokens.pop_back();
+  EXPECT_EQ(get(*store, other), DiskMiss::tokens);
+  other = page;
+  other.space.bytes[31] ^= 1;
+  EXPECT_EQ(get(*store, other), DiskMiss::identity);
+  other = page;
+  other.parent.bytes[0] ^= 1;
+  EXPECT_EQ(get(*store, other), DiskMiss::identity);
+  other = page;
+  other.payload.push_back(std::byte{0});
+  EXPECT_EQ(get(*store, other), DiskMiss::identity);
+  std::vector<std::byte> out(page.payload.size());
+  GetPage wrong_codec = page.get(out);
+  wrong_codec.codec = 2;
+  EXPECT_EQ(store->get(wrong_codec), DiskMiss::identity);
+  other = page;
+  other.id.bytes[31] ^= 1;  // beyond what the index keeps
+  EXPECT_EQ(get(*store, other), DiskMiss::identity);
+  EXPECT_EQ(misses(*store, DiskMiss::identity), 5u);
+  EXPECT_EQ(misses(*store, DiskMiss::tokens), 2u);
+}
+
+TEST_F(DiskFeaturesTest, SecondSightKeepsOneOffPagesAway) {
+  options_.second_sight = true;
+  auto store = open_store(options_);
+  const TestPage page(1), pinned(2);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  EXPECT_FALSE(store->contains(page.id));
+  EXPECT_EQ(store->stats().puts_refused, 1u);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  EXPECT_TRUE(store->contains(page.id));
+  PutPage put = pinned.put();
+  put.admit = true;
+  ASSERT_TRUE(store->put(put).is_ok());
+  EXPECT_TRUE(store->contains(pinned.id));
+}
+
+TEST_F(DiskFeaturesTest, ASecondWriterIsToldAndReadersAreWelcome) {
+  auto store = open_store(options_);
+  const TestPage page(1);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  std::unique_ptr<DiskStore> second;
+  const Status status = DiskStore::open(options_, &second);
+  EXPECT_EQ(status.code(), KVC_E_BUSY);
+  EXPECT_NE(status.message().find("read-only"), std::string::npos);
+  StoreOptions reading = options_;
+  reading.read_only = true;
+  auto reader = open_store(reading), another = open_store(reading);
+  EXPECT_EQ(get(*reader, page), DiskMiss::none);
+  EXPECT_EQ(get(*another, page), DiskMiss::none);
+  EXPECT_EQ(reader->put(TestPage(2).put()).code(), KVC_E_UNSUPPORTED);
+  EXPECT_EQ(reader->put_blob("a", {}).code(), KVC_E_UNSUPPORTED);
+  EXPECT_EQ(reader->purge("x").code(), KVC_E_UNSUPPORTED);
+  EXPECT_FALSE(reader->erase(page.id));
+  // The writer laps the reader: what was written over is a miss.
+  for (uint64_t n = 10; n < 600; ++n) ASSERT_TRUE(store->put(TestPage(n, 20'000).put()).is_ok());
+  EXPECT_NE(get(*reader, page), DiskMiss::none);
+  store.reset();
+  EXPECT_TRUE(open_store(options_));
+}
+
+TEST_F(DiskFeaturesTest, TenantsAreSealedFromOneAnotherAndPurged) {
+  const auto secret = key(7);
+  options_.key = secret;
+  TestPage a(1), b(2);
+  const std::string words = "the quick brown fox jumps over the lazy dog";
+  for (TestPage* page : {&a, &b}) {
+    for (size_t i = 0; i + words.size() < page->payload.size(); i += words.size()) {
+      std::memcpy(page->payload.data() + i, words.data(), words.size());
+    }
+    page->tokens.assign(64, 0x64636261);
+  }
+  options_.zstd_level = 0;  // so that plaintext would be found
+  {
+    auto store = open_store(options_);
+    PutPage put = a.put();
+    put.tenant = "alice";
+    ASSERT_TRUE(store->put(put).is_ok());
+    put = b.put();
+    put.tenant = "bob";
+    ASSERT_TRUE(store->put(put).is_ok());
+    ASSERT_TRUE(store->put_blob("settings", std::as_bytes(std::span(words))).is_ok());
+  }
+  EXPECT_EQ(everything().find("quick brown"), std::string::npos);
+  EXPECT_EQ(everything().find("abcdabcd"), std::string::npos);
+  {
+    auto store = open_store(options_);
+    EXPECT_EQ(get(*store, a), DiskMiss::none);
+    std::vector<int32_t> tokens;
+    PageDescriptor descriptor;
+    ASSERT_TRUE(store->describe(b.id, &descriptor, &tokens).is_ok());
+    EXPECT_EQ(tokens, b.tokens);
+    EXPECT_TRUE(descriptor.encrypted);
+    ASSERT_TRUE(store->purge("alice").is_ok());
+    EXPECT_EQ(get(*store, a), DiskMiss::absent);
+    EXPECT_EQ(get(*store, b), DiskMiss::none);
+    ASSERT_TRUE(store->purge("nobody").is_ok());
+  }
+  {
+    auto store = open_store(options_);
+    EXPECT_FALSE(store->contains(a.id));
+    EXPECT_EQ(get(*store, b), DiskMiss::none);
+    std::vector<std::byte> value;
+    ASSERT_TRUE(store->get_blob("settings", &value).is_ok());
+    EXPECT_EQ(value.size(), words.size());
+  }
+  std::unique_ptr<DiskStore> store;
+  const auto other = key(8);
+  options_.key = other;
+  EXPECT_EQ(DiskStore::open(options_, &store).code(), KVC_E_IDENTITY);
+  options_.key = {};
+  EXPECT_EQ(DiskStore::open(options_, &store).code(), KVC_E_IDENTITY);
+  options_.key = std::span(other).first(31);
+  EXPECT_EQ(DiskStore::open(options_, &store).code(), KVC_E_INVALID);
+}
+
+TEST_F(DiskFeaturesTest, PurgingAPlaintextStoreOverwritesTheBytes) {
+  options_.zstd_level = 0;
+  TestPage page(1, 20'000);
+  const std::string words = "a secret that nobody should find";
+  std::memcpy(page.payload.data() + 10'000, words.data(), words.size());
+  auto store = open_store(options_);
+  PutPage put = page.put();
+  put.tenant = "alice";
+  ASSERT_TRUE(store->put(put).is_ok());
+  ASSERT_TRUE(store->put(TestPage(2).put()).is_ok());
+  EXPECT_NE(everything().find(words), std::string::npos);
+  ASSERT_TRUE(store->purge("alice").is_ok());
+  EXPECT_EQ(everything().find(words), std::string::npos);
+  EXPECT_EQ(get(*store, TestPage(2)), DiskMiss::none);
+  EXPECT_EQ(get(*store, page), DiskMiss::absent);
+}
+
+TEST_F(DiskFeaturesTest, NamedValuesAreReplacedAsAWhole) {
+  const auto bytes = [](const std::string& text) { return std::as_bytes(std::span(text)); };
+  {
+    auto store = open_store(options_);
+    std::vector<std::byte> value;
+    EXPECT_EQ(store->get_blob("settings", &value).code(), KVC_E_NOT_FOUND);
+    ASSERT_TRUE(store->put_blob("settings", bytes("one")).is_ok());
+    ASSERT_TRUE(store->put_blob("settings", bytes("two!")).is_ok());
+    ASSERT_TRUE(store->put_blob("empty", {}).is_ok());
+    for (const char* name : {"", ".keys", "A", "a/b", "../x"})
+      EXPECT_EQ(store->put_blob(name, {}).code(), KVC_E_INVALID);
+    const std::vector<std::byte> large(store->blob_limit());
+    EXPECT_EQ(store->put_blob("large", large).code(), KVC_E_NO_MEMORY);
+  }
+  auto store = open_store(options_);
+  std::vector<std::byte> value;
+  ASSERT_TRUE(store->get_blob("settings", &value).is_ok());
+  EXPECT_EQ(std::memcmp(value.data(), "two!", 4), 0);
+  EXPECT_EQ(store->blobs(), (std::vector<std::string>{"empty", "settings"}));
+  ASSERT_TRUE(store->erase_blob("settings").is_ok());
+  EXPECT_TRUE(store->erase_blob("settings").is_ok());
+  EXPECT_EQ(store->get_blob("settings", &value).code(), KVC_E_NOT_FOUND);
+}
+
+TEST_F(DiskFeaturesTest, PacksShipPagesAndValues) {
+  const std::string path = directory_.path() + "/prefix.pack";
+  std::vector<TestPage> pages;
+  for (uint64_t n = 0; n < 70; ++n) pages.emplace_back(n, 1000 + n * 100, n % 9, n % 2 == 0);
+  for (const bool encrypted : {false, true}) {
+    const auto secret = key(2);
+    StoreOptions options = options_;
+    options.directory += encrypted ? "-e" : "-p";
+    if (encrypted) options.key = secret;
+    auto store = open_store(options);
+    std::vector<PageId> ids;
+    for (const TestPage& page : pages) {
+      ASSERT_TRUE(store->put(page.put()).is_ok());
+      ids.push_back(page.id);
+    }
+    ASSERT_TRUE(store->put_blob("space", std::as_bytes(std::span("model", 5))).is_ok());
+    const std::string blobs[] = {"space"};
+    ASSERT_TRUE(store->write_pack(path, ids, blobs, nullptr).is_ok());
+    const PageId unknown = TestPage(1000).id;
+    EXPECT_EQ(store->write_pack(path + "2", std::span(&unknown, 1), {}, nullptr).code(), KVC_E_NOT_FOUND);
+    EXPECT_FALSE(std::filesystem::exists(path + "2"));
+    std::unique_ptr<DiskStore> pack;
+    const Status status = DiskStore::open_pack(options_, path, &pack);
+    ASSERT_TRUE(status.is_ok()) << status.message();
+    EXPECT_EQ(pack->stats().pages, pages.size());
+    for (const TestPage& page : pages) EXPECT_EQ(get(*pack, page), DiskMiss::none);
+    std::vector<std::byte> value;
+    ASSERT_TRUE(pack->get_blob("space", &value).is_ok());
+    EXPECT_EQ(std::memcmp(value.data(), "model", 5), 0);
+    size_t visited = 0;
+    ASSERT_TRUE(pack->for_each([&](const PageDescriptor& page) { return ++visited, !page.encrypted; }).is_ok());
+    EXPECT_EQ(visited, pages.size());
+    VerifyReport report;
+    ASSERT_TRUE(pack->verify(nullptr, &report).is_ok());
+    EXPECT_EQ(report.pages, pages.size());
+    EXPECT_EQ(report.damaged, 0u);
+    EXPECT_EQ(pack->put(TestPage(99).put()).code(), KVC_E_UNSUPPORTED);
+  }
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096 + 900);
+    file.put('\x55');
+  }
+  std::unique_ptr<DiskStore> pack;
+  ASSERT_TRUE(DiskStore::open_pack(options_, path, &pack).is_ok());
+  VerifyReport report;
+  ASSERT_TRUE(pack->verify(nullptr, &report).is_ok());
+  EXPECT_EQ(report.damaged, 1u);
+  EXPECT_EQ(DiskStore::open_pack(options_, directory_.path() + "/none", &pack).code(), KVC_E_NOT_FOUND);
+  std::ofstream(directory_.path() + "/text") << std::string(10'000, 'x');
+  EXPECT_EQ(DiskStore::open_pack(options_, directory_.path() + "/text", &pack).code(), KVC_E_CORRUPT);
+}
+
+TEST_F(DiskFeaturesTest, LooksAtEveryPageAndGivesRoomBack) {
+  auto store = open_store(options_);
+  std::set<PageId> all;
+  for (uint64_t n = 0; n < 150; ++n) {
+    const TestPage page(n, 20'000, 5);
+    ASSERT_TRUE(store->put(page.put()).is_ok());
+    all.insert(page.id);
+  }
+  std::set<PageId> seen;
+  ASSERT_TRUE(store
+                  ->for_each([&](const PageDescriptor& page) {
+                    EXPECT_EQ(page.n_tokens, 5u);
+                    EXPECT_EQ(page.payload_bytes, 20'000u);
+                    return seen.insert(page.id).second;
+                  })
+                  .is_ok());
+  EXPECT_EQ(seen, all);
+  for (uint64_t n = 0; n < 150; ++n) {
+    if (n % 5 != 0) {
+      EXPECT_TRUE(store->erase(TestPage(n, 20'000, 5).id));
+    }
+  }
+  const uint64_t before = store->stats().disk_bytes;
+  ASSERT_TRUE(store->compact(nullptr).is_ok());
+  EXPECT_LT(store->stats().disk_bytes, before * 3 / 4);
+  for (uint64_t n = 0; n < 150; ++n) {
+    EXPECT_EQ(get(*store, TestPage(n, 20'000, 5)), n % 5 == 0 ? DiskMiss::none : DiskMiss::absent) << n;
+  }
+  store.reset();
+  store = open_store(options_);
+  EXPECT_EQ(store->stats().pages, 30u);
+}
+
+TEST_F(DiskFeaturesTest, ADamagedPageIsDroppedAndCounted) {
+  options_.zstd_level = 0;
+  auto store = open_store(options_);
+  const TestPage page(1, 9000), other(2, 9000);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  ASSERT_TRUE(store->put(other.put()).is_ok());
+  std::fstream file(options_.directory + "/seg-00000", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096 + 5000);
+  file.put('\x11').put('\x22').put('\x33').flush();
+  VerifyReport report;
+  ASSERT_TRUE(store->verify(nullptr, &report).is_ok());
+  EXPECT_EQ(report.damaged, 1u);
+  ASSERT_EQ(report.damaged_ids.size(), 1u);
+  EXPECT_EQ(report.damaged_ids[0], page.id);
+  EXPECT_EQ(get(*store, page), DiskMiss::absent);
+  EXPECT_EQ(get(*store, other), DiskMiss::none);
+  EXPECT_GE(misses(*store, DiskMiss::damaged), 1u);
+}
+
+// A disk whose reads wait until they are let go.
+class FrozenDisk final : public Vfs {
+ public:
+  int open(const std::string& path, uint32_t flags, std::unique_ptr<VfsFile>* out) override {
+    std::unique_ptr<VfsFile> file;
+    if (const int status = disk_.open(path, flags, &file); status != 0) return status;
+    *out = std::make_unique<File>(this, std::move(file));
+    return 0;
+  }
+  int list(const std::string& directory, std::vector<std::string>* names) override {
+    return disk_.list(directory, names);
+  }
+  int make_directory(const std::string& path) override { return disk_.make_directory(path); }
+  int rename(const std::string& from, const std::string& to) override { return disk_.rename(from, to); }
+  int remove(const std::string& path) override { return disk_.remove(path); }
+  int sync_directory(const std::string& path) override { return disk_.sync_directory(path); }
+  void freeze(bool frozen) {
+    const std::lock_guard lock(mutex_);
+    frozen_ = frozen;
+    changed_.notify_all();
+  }
+
+ private:
+  struct File final : VfsFile {
+    File(FrozenDisk* d, std::unique_ptr<VfsFile> f) : disk(d), file(std::move(f)) {}
+    ssize_t read(const iovec* parts, int n, uint64_t offset) override {
+      std::unique_lock lock(disk->mutex_);
+      disk->changed_.wait(lock, [&] { return !disk->frozen_; });
+      lock.unlock();
+      return file->read(parts, n, offset);
+    }
+    ssize_t write(const iovec* parts, int n, uint64_t offset) override { return file->write(parts, n, offset); }
+    int sync() override { return file->sync(); }
+    int allocate(uint64_t bytes) override { return file->allocate(bytes); }
+    int64_t size() override { return file->size(); }
+    uint64_t allocated() override { return file->allocated(); }
+    int lock_exclusive() override { return file->lock_exclusive(); }
+    FrozenDisk* disk;
+    std::unique_ptr<VfsFile> file;
+  };
+  SimulatedDisk disk_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool frozen_ = false;
+};
+
+TEST_F(DiskFeaturesTest, AFrozenDiskIsAMissAndAGetCanBeCancelled) {
+  FrozenDisk disk;
+  options_.vfs = &disk;
+  options_.io = StoreOptions::Io::threads;
+  auto store = open_store(options_);
+  const TestPage page(1);
+  ASSERT_TRUE(store->put(page.put()).is_ok());
+  disk.freeze(true);
+  {
+    std::vector<std::byte> out(page.payload.size());
+    EXPECT_EQ(store->get(page.get(out), 1'000'000), DiskMiss::slow);
+  }  // `out` is gone: a late read must not touch it
+  std::atomic<int> results{0};
+  std::vector<std::byte> out(page.payload.size());
+  const uint64_t ticket = store->get(page.get(out), [&](DiskMiss miss) {
+    EXPECT_EQ(miss, DiskMiss::cancelled);
+    ++results;
+  });
+  store->cancel(ticket);
+  EXPECT_EQ(results, 1);
+  store->cancel(ticket);
+  store->cancel(12345);
+  EXPECT_EQ(results, 1);
+  disk.freeze(false);
+  EXPECT_EQ(get(*store, page), DiskMiss::none);
+  EXPECT_EQ(misses(*store, DiskMiss::slow), 1u);
+  EXPECT_EQ(misses(*store, DiskMiss::cancelled), 1u);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  store->get(page.get(out), [&](DiskMiss miss) {
+    EXPECT_EQ(miss, DiskMiss::none);
+    const std::lock_guard lock(mutex);
+    done = true;
+    changed.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return done; });
+  EXPECT_EQ(out, page.payload);
+}
+
+TEST_F(DiskFeaturesTest, LimitsAreChecked) {
+  std::unique_ptr<DiskStore> store;
+  StoreOptions options = options_;
+  options.budget = 1000;
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_OUT_OF_RANGE);
+  options = options_;
+  options.segment_bytes = 4 * kMiB;
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_OUT_OF_RANGE);
+  options = options_;
+  options.directory = directory_.path() + "/none";
+  options.create = false;
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_NOT_FOUND);
+  options.read_only = true;
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_NOT_FOUND);
+  options = options_;
+  options.directory = "/proc/none/here";
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_IO);
+  std::ofstream(directory_.path() + "/file") << "x";
+  options.directory = directory_.path() + "/file";
+  EXPECT_EQ(DiskStore::open(options, &store).code(), KVC_E_IO);
+  Memory memory(nullptr, 3000);  // no room for an index
+  options = options_;
+  options.memory = &memory;
+  auto tight = open_store(options);
+  Status status;
+  uint64_t stored = 0;
+  for (uint64_t n = 0; n < 500 && status.is_ok(); ++n) {
+    status = tight->put(TestPage(n, 100).put());
+    stored += status.is_ok();
+  }
+  EXPECT_EQ(status.code(), KVC_E_NO_MEMORY);
+  EXPECT_GT(stored, 10u);
+  EXPECT_EQ(get(*tight, TestPage(1, 100)), DiskMiss::none);
+  EXPECT_LE(memory.used(), 3000u);
+}
+
+TEST_F(DiskFeaturesTest, ALargerBudgetGrowsAndASmallerOneShrinks) {
+  for (const uint64_t budget : {8 * kMiB, 16 * kMiB, 4 * kMiB}) {
+    options_.budget = budget;
+    options_.segment_bytes = 512 << 10;
+    auto store = open_store(options_);
+    for (uint64_t n = 0; n < 1000; ++n) ASSERT_TRUE(store->put(TestPage(n + budget, 20'000).put()).is_ok());
+    EXPECT_LE(store->stats().disk_peak, budget);
+    EXPECT_GT(store->stats().disk_bytes, budget * 8 / 10);
+  }
+}
+
+TEST_F(DiskFeaturesTest, ADirectoryRemovedWhileOpenHarmsNobody) {
+  auto store = open_store(options_);
+  for (uint64_t n = 0; n < 10; ++n) ASSERT_TRUE(store->put(TestPage(n, 20'000).put()).is_ok());
+  std::filesystem::remove_all(options_.directory);
+  EXPECT_EQ(get(*store, TestPage(3, 20'000)), DiskMiss::none);
+  for (uint64_t n = 10; n < 300; ++n) {
+    const Status status = store->put(TestPage(n, 20'000).put());
+    EXPECT_TRUE(status.is_ok() || status.code() == KVC_E_IO) << status.message();
+  }
+  EXPECT_FALSE(store->put_blob("settings", {}).is_ok());
+}
+
+TEST_F(DiskFeaturesTest, ClocksThatJumpChangeNothing) {
+  uint64_t time = 1'000'000'000'000;
+  const kvc_clock_t table = {sizeof table, &time, [](void* user_data) { return *static_cast<uint64_t*>(user_data); }};
+  options_.clock = Clock(table);
+  auto store = open_store(options_);
+  Random random(1);
+  for (uint64_t n = 0; n < 100; ++n) {
+    time = random.next();
+    ASSERT_TRUE(store->put(TestPage(n).put()).is_ok());
+    time = random.next();
+    ASSERT_EQ(get(*store, TestPage(n)), DiskMiss::none);
+  }
+}
+
+TEST_F(DiskFeaturesTest, AnUnknownVersionStartsColdAndSaysSo) {
+  {
+    ASSERT_TRUE(open_store(options_)->put(TestPage(1).put()).is_ok());
+  }
+  const std::string super = options_.directory + "/store";
+  {
+    std::fstream file(super, std::ios::in | std::ios::out | std::ios::binary);
+    for (const int at : {0, 4096}) {
+      file.seekp(at);
+      file.put('X');
+    }
+  }
+  StoreOptions reading = options_;
+  reading.read_only = true;
+  std::unique_ptr<DiskStore> store;
+  EXPECT_EQ(DiskStore::open(reading, &store).code(), KVC_E_CORRUPT);
+  store = open_store(options_);
+  EXPECT_NE(store->stats().cold_reason, "");
+  EXPECT_EQ(get(*store, TestPage(1)), DiskMiss::absent);
+  ASSERT_TRUE(store->put(TestPage(1).put()).is_ok());
+  EXPECT_EQ(get(*store, TestPage(1)), DiskMiss::none);
+}
+
+// The same operations on the store and on a map: the store knows no page that the map does not, and none differently.
+TEST_F(DiskFeaturesTest, DifferentialAgainstAMap) {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    SimulatedDisk disk;
+    options_.vfs = &disk;
+    options_.directory = "/store";
+    options_.budget = 2 * kMiB;
+    options_.io = seed % 2 == 0 ? StoreOptions::Io::sync : StoreOptions::Io::threads;
+    const auto secret = key(static_cast<int>(seed));
+    options_.key = seed % 3 == 0 ? std::span<const std::byte>(secret) : std::span<const std::byte>{};
+    auto store = open_store(options_);
+    std::map<uint64_t, TestPage> map;
+    uint64_t hits = 0, evicted = 0;
+    Random random(seed);
+    for (int step = 0; step < 2000; ++step) {
+      const uint64_t n = random.next() % 300;
+      const TestPage page(n, 200 + n * 37, n % 6, n % 2 == 0);
+      switch (random.next() % 16) {
+        case 0:
+          store->erase(page.id);
+          map.erase(n);
+          break;
+        case 1:
+          if (random.next() % 10 == 0) {
+            store.reset();
+            store = open_store(options_);
+          }
+          break;
+        case 2:
+          EXPECT_TRUE(random.next() % 8 != 0 || store->compact(nullptr).is_ok());
+          break;
+        case 3:
+          EXPECT_TRUE(store->persist().is_ok());
+          break;
+        case 4:
+        case 5:
+        case 6:
+        case 7:
+          ASSERT_TRUE(store->put(page.put()).is_ok());
+          map.emplace(n, page);
+          ASSERT_TRUE(store->contains(page.id));
+          break;
+        default: {
+          const DiskMiss miss = get(*store, page);
+          if (miss == DiskMiss::none) {
+            ASSERT_TRUE(map.contains(n));
+            ++hits;
+          } else {
+            ASSERT_EQ(miss, DiskMiss::absent);
+            evicted += map.erase(n);
+          }
+        }
+      }
+    }
+    EXPECT_GT(hits, 200u);
+    EXPECT_GT(evicted + store->stats().pages_evicted, 0u);
+  }
+}
+
+}  // namespace
+}  // namespace kvc
