@@ -18,3 +18,10 @@ kvc_python(examples python ${bindings_tests}/python/examples_test.py)
 kvc_python(wheel python ${bindings_tests}/python/package_test.py $<TARGET_FILE:kvc> ${CMAKE_CURRENT_BINARY_DIR}/python_wheel)
 kvc_python(fastapi python ${bindings_tests}/python/test_fastapi.py)
 kvc_python(transformers transformers ${bindings_tests}/python/test_transformers.py)
+
+foreach(part tests package)
+  kvc_script(bindings/rust/${part} bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/rust/run.py ${part} $<TARGET_FILE:kvc>
+    ${CMAKE_CURRENT_BINARY_DIR}/rust)
+endforeach()
+# Both write to one target folder.
+set_tests_properties(bindings/rust/tests bindings/rust/package PROPERTIES RESOURCE_LOCK kvc_cargo)

@@ -1,0 +1,413 @@
+//! What kvc tells, as values; units and meaning as in `kvc.h`.
+//!
+//! Written by bindings/generate from include/kvc/kvc.h; do not edit.
+use crate::text;
+use kvc_sys::raw;
+
+/// `kvc_option_info_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OptionInfo {
+    /// KVC_OPTION_*
+    pub r#type: i32,
+    /// name
+    pub name: String,
+    /// of the preset "seamless"
+    pub default_value: String,
+    /// "" where there is none
+    pub minimum: String,
+    /// "" where there is none
+    pub maximum: String,
+    /// "" unless type is KVC_OPTION_CHOICE
+    pub choices: String,
+    /// one or two sentences
+    pub doc: String,
+    /// version that introduced it
+    pub since: String,
+}
+
+impl OptionInfo {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) unsafe fn of(s: &raw::kvc_option_info_t) -> Self {
+        Self {
+            r#type: s.r#type,
+            name: text::terminated(s.name),
+            default_value: text::terminated(s.default_value),
+            minimum: text::terminated(s.minimum),
+            maximum: text::terminated(s.maximum),
+            choices: text::terminated(s.choices),
+            doc: text::terminated(s.doc),
+            since: text::terminated(s.since),
+        }
+    }
+}
+
+/// `kvc_response_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Response {
+    /// KVC_OK, or why it failed; what was generated until then is here all the same
+    pub status: i32,
+    /// KVC_FINISH_*
+    pub finish_reason: i32,
+    /// the answer, zero-terminated UTF-8 (bytes that are no UTF-8 become U+FFFD)
+    pub text: String,
+    /// the answer's tokens
+    pub tokens: Vec<i32>,
+    /// 1 if any token of the prompt, but a bos alone, was found in the cache
+    pub cache_hit: u32,
+    /// length of the prompt
+    pub prompt_tokens: u32,
+    /// tokens of the prompt whose K/V was reused
+    pub cached_tokens: u32,
+    /// tokens of the prompt whose K/V was computed
+    pub computed_tokens: u32,
+    /// submission to first step
+    pub queue_ns: u64,
+    /// first step to first token
+    pub prefill_ns: u64,
+    /// first token to last
+    pub decode_ns: u64,
+    /// submission to end; queue + prefill + decode
+    pub total_ns: u64,
+    /// submission to first token; 0 if there was none
+    pub ttft_ns: u64,
+    /// estimate: cached_tokens at the measured speed of prefill
+    pub saved_ns: u64,
+    /// KVC_MISS_*
+    pub miss_reason: i32,
+    /// in words, e.g. "miss: rope_base 10000 != 500000"; "" if there was none
+    pub miss_text: String,
+    /// message of `status`; "" if KVC_OK
+    pub error: String,
+    /// of the request
+    pub ticket: u64,
+}
+
+impl Response {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) unsafe fn of(s: &raw::kvc_response_t) -> Self {
+        Self {
+            status: s.status,
+            finish_reason: s.finish_reason,
+            text: text::sized(s.text, s.text_size),
+            tokens: text::ints(s.tokens, s.n_tokens as usize),
+            cache_hit: s.cache_hit,
+            prompt_tokens: s.prompt_tokens,
+            cached_tokens: s.cached_tokens,
+            computed_tokens: s.computed_tokens,
+            queue_ns: s.queue_ns,
+            prefill_ns: s.prefill_ns,
+            decode_ns: s.decode_ns,
+            total_ns: s.total_ns,
+            ttft_ns: s.ttft_ns,
+            saved_ns: s.saved_ns,
+            miss_reason: s.miss_reason,
+            miss_text: text::terminated(s.miss_text),
+            error: text::terminated(s.error),
+            ticket: s.ticket,
+        }
+    }
+}
+
+/// `kvc_space_info_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpaceInfo {
+    /// of the identity; the root of every chain
+    pub digest: [u8; 32],
+    /// n layers
+    pub n_layers: u32,
+    /// n kv heads
+    pub n_kv_heads: u32,
+    /// k head dim
+    pub k_head_dim: u32,
+    /// v head dim
+    pub v_head_dim: u32,
+    /// dtype
+    pub dtype: i32,
+    /// page tokens
+    pub page_tokens: u32,
+    /// K/V bytes of one page before any codec
+    pub page_bytes: u64,
+    /// vocab size
+    pub vocab_size: i32,
+}
+
+impl SpaceInfo {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) fn of(s: &raw::kvc_space_info_t) -> Self {
+        Self {
+            digest: s.digest,
+            n_layers: s.n_layers,
+            n_kv_heads: s.n_kv_heads,
+            k_head_dim: s.k_head_dim,
+            v_head_dim: s.v_head_dim,
+            dtype: s.dtype,
+            page_tokens: s.page_tokens,
+            page_bytes: s.page_bytes,
+            vocab_size: s.vocab_size,
+        }
+    }
+}
+
+/// `kvc_session_info_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// committed tokens
+    pub length: u64,
+    /// of these, found by kvc_session_match
+    pub matched: u64,
+    /// sealed pages
+    pub pages: u64,
+    /// tokens appended to every layer and not committed
+    pub pending: u64,
+    /// memory of pages that are not sealed and not shared
+    pub tail_bytes: u64,
+    /// priority
+    pub priority: i32,
+    /// 1 if the sealed pages are pinned
+    pub pinned: u32,
+    /// equal for sessions of one tenant, else different; means nothing outside this engine
+    pub domain: u64,
+}
+
+impl SessionInfo {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) fn of(s: &raw::kvc_session_info_t) -> Self {
+        Self {
+            length: s.length,
+            matched: s.matched,
+            pages: s.pages,
+            pending: s.pending,
+            tail_bytes: s.tail_bytes,
+            priority: s.priority,
+            pinned: s.pinned,
+            domain: s.domain,
+        }
+    }
+}
+
+/// `kvc_page_info_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PageInfo {
+    /// id
+    pub id: [u8; 32],
+    /// the space's root for a first page
+    pub parent: [u8; 32],
+    /// digest of the space
+    pub space: [u8; 32],
+    /// of its first token
+    pub position: u64,
+    /// K/V as stored
+    pub bytes: u64,
+    /// metadata bytes
+    pub metadata_bytes: u64,
+    /// matches that used it
+    pub hits: u64,
+    /// since it was sealed
+    pub age_ns: u64,
+    /// since it was last used
+    pub idle_ns: u64,
+    /// page_tokens; fewer in the last page of a session that was closed
+    pub n_tokens: u32,
+    /// sessions that end in this page
+    pub references: u32,
+    /// pages that continue it
+    pub children: u32,
+    /// KVC_TIER_*
+    pub tier: i32,
+    /// priority
+    pub priority: i32,
+    /// pinned
+    pub pinned: u32,
+    /// name of its codec, e.g. "identity"
+    pub codec: String,
+}
+
+impl PageInfo {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) unsafe fn of(s: &raw::kvc_page_info_t) -> Self {
+        Self {
+            id: s.id,
+            parent: s.parent,
+            space: s.space,
+            position: s.position,
+            bytes: s.bytes,
+            metadata_bytes: s.metadata_bytes,
+            hits: s.hits,
+            age_ns: s.age_ns,
+            idle_ns: s.idle_ns,
+            n_tokens: s.n_tokens,
+            references: s.references,
+            children: s.children,
+            tier: s.tier,
+            priority: s.priority,
+            pinned: s.pinned,
+            codec: text::terminated(s.codec.as_ptr()),
+        }
+    }
+}
+
+/// `kvc_stats_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// submitted and accepted
+    pub requests: u64,
+    /// with KVC_OK
+    pub requests_completed: u64,
+    /// requests failed
+    pub requests_failed: u64,
+    /// by the caller or by a deadline
+    pub requests_cancelled: u64,
+    /// never queued: bad arguments or a full queue
+    pub requests_refused: u64,
+    /// waiting now
+    pub requests_queued: u64,
+    /// in the batch now
+    pub requests_active: u64,
+    /// requests that reused at least one token
+    pub request_hits: u64,
+    /// request misses
+    pub request_misses: u64,
+    /// request_hits / (request_hits + request_misses); 0 before the first
+    pub hit_rate: f64,
+    /// prompt tokens
+    pub prompt_tokens: u64,
+    /// of the prompts, reused
+    pub cached_tokens: u64,
+    /// of the prompts, computed
+    pub computed_tokens: u64,
+    /// generated tokens
+    pub generated_tokens: u64,
+    /// cached / (cached + computed)
+    pub token_hit_rate: f64,
+    /// sum of the responses' saved_ns
+    pub saved_ns: u64,
+    /// latency avg ns
+    pub latency_avg_ns: u64,
+    /// latency p50 ns
+    pub latency_p50_ns: u64,
+    /// latency p95 ns
+    pub latency_p95_ns: u64,
+    /// latency p99 ns
+    pub latency_p99_ns: u64,
+    /// ttft avg ns
+    pub ttft_avg_ns: u64,
+    /// ttft p50 ns
+    pub ttft_p50_ns: u64,
+    /// ttft p95 ns
+    pub ttft_p95_ns: u64,
+    /// the page core, with or without requests
+    pub ttft_p99_ns: u64,
+    /// kvc_session_match calls, the request engine's included
+    pub matches: u64,
+    /// of these, with at least one token
+    pub match_hits: u64,
+    /// matched tokens
+    pub matched_tokens: u64,
+    /// match asked tokens
+    pub match_asked_tokens: u64,
+    /// by KVC_MISS_*; of matches
+    pub misses_by_reason: [u64; 8],
+    /// held now
+    pub pages: u64,
+    /// ever
+    pub pages_sealed: u64,
+    /// sealed twice, kept once
+    pub pages_deduplicated: u64,
+    /// pages evicted
+    pub pages_evicted: u64,
+    /// now
+    pub pages_pinned: u64,
+    /// open now
+    pub sessions: u64,
+    /// plain tensors held now
+    pub tensors: u64,
+    /// memory, bytes
+    pub tensors_evicted: u64,
+    /// memory budget
+    pub memory_budget: u64,
+    /// payload + metadata + pooled; never more than the budget
+    pub memory_used: u64,
+    /// K/V and tensors
+    pub memory_payload: u64,
+    /// memory metadata
+    pub memory_metadata: u64,
+    /// free pages kept for reuse
+    pub memory_pooled: u64,
+    /// memory peak
+    pub memory_peak: u64,
+    /// of pages, per tier
+    pub host_bytes: u64,
+    /// device bytes
+    pub device_bytes: u64,
+    /// disk bytes
+    pub disk_bytes: u64,
+    /// remote bytes
+    pub remote_bytes: u64,
+    /// 0..1; -1 when there is none
+    pub gpu_utilization: f64,
+    /// uptime ns
+    pub uptime_ns: u64,
+}
+
+impl Stats {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) fn of(s: &raw::kvc_stats_t) -> Self {
+        Self {
+            requests: s.requests,
+            requests_completed: s.requests_completed,
+            requests_failed: s.requests_failed,
+            requests_cancelled: s.requests_cancelled,
+            requests_refused: s.requests_refused,
+            requests_queued: s.requests_queued,
+            requests_active: s.requests_active,
+            request_hits: s.request_hits,
+            request_misses: s.request_misses,
+            hit_rate: s.hit_rate,
+            prompt_tokens: s.prompt_tokens,
+            cached_tokens: s.cached_tokens,
+            computed_tokens: s.computed_tokens,
+            generated_tokens: s.generated_tokens,
+            token_hit_rate: s.token_hit_rate,
+            saved_ns: s.saved_ns,
+            latency_avg_ns: s.latency_avg_ns,
+            latency_p50_ns: s.latency_p50_ns,
+            latency_p95_ns: s.latency_p95_ns,
+            latency_p99_ns: s.latency_p99_ns,
+            ttft_avg_ns: s.ttft_avg_ns,
+            ttft_p50_ns: s.ttft_p50_ns,
+            ttft_p95_ns: s.ttft_p95_ns,
+            ttft_p99_ns: s.ttft_p99_ns,
+            matches: s.matches,
+            match_hits: s.match_hits,
+            matched_tokens: s.matched_tokens,
+            match_asked_tokens: s.match_asked_tokens,
+            misses_by_reason: s.misses_by_reason,
+            pages: s.pages,
+            pages_sealed: s.pages_sealed,
+            pages_deduplicated: s.pages_deduplicated,
+            pages_evicted: s.pages_evicted,
+            pages_pinned: s.pages_pinned,
+            sessions: s.sessions,
+            tensors: s.tensors,
+            tensors_evicted: s.tensors_evicted,
+            memory_budget: s.memory_budget,
+            memory_used: s.memory_used,
+            memory_payload: s.memory_payload,
+            memory_metadata: s.memory_metadata,
+            memory_pooled: s.memory_pooled,
+            memory_peak: s.memory_peak,
+            host_bytes: s.host_bytes,
+            device_bytes: s.device_bytes,
+            disk_bytes: s.disk_bytes,
+            remote_bytes: s.remote_bytes,
+            gpu_utilization: s.gpu_utilization,
+            uptime_ns: s.uptime_ns,
+        }
+    }
+}
