@@ -358,6 +358,8 @@ pub struct kvc_response_t {
     pub miss_text: *const c_char,
     pub error: *const c_char,
     pub ticket: kvc_ticket_t,
+    pub approximate_tokens: u32,
+    pub reserved2: u32,
 }
 impl Default for kvc_response_t {
     /// All zero, and its own size.
@@ -369,7 +371,7 @@ impl Default for kvc_response_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_response_t>() == 144);
+    assert!(size_of::<kvc_response_t>() == 152);
     assert!(align_of::<kvc_response_t>() == 8);
     assert!(offset_of!(kvc_response_t, struct_size) == 0);
     assert!(offset_of!(kvc_response_t, status) == 8);
@@ -393,6 +395,8 @@ const _: () = {
     assert!(offset_of!(kvc_response_t, miss_text) == 120);
     assert!(offset_of!(kvc_response_t, error) == 128);
     assert!(offset_of!(kvc_response_t, ticket) == 136);
+    assert!(offset_of!(kvc_response_t, approximate_tokens) == 144);
+    assert!(offset_of!(kvc_response_t, reserved2) == 148);
 };
 
 #[repr(C)]
@@ -623,6 +627,8 @@ pub struct kvc_session_options_t {
     pub session_id: *const c_char,
     pub priority: i32,
     pub no_publish: u32,
+    pub exact: u32,
+    pub reserved: u32,
 }
 impl Default for kvc_session_options_t {
     /// All zero, and its own size.
@@ -634,13 +640,53 @@ impl Default for kvc_session_options_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_session_options_t>() == 32);
+    assert!(size_of::<kvc_session_options_t>() == 40);
     assert!(align_of::<kvc_session_options_t>() == 8);
     assert!(offset_of!(kvc_session_options_t, struct_size) == 0);
     assert!(offset_of!(kvc_session_options_t, tenant) == 8);
     assert!(offset_of!(kvc_session_options_t, session_id) == 16);
     assert!(offset_of!(kvc_session_options_t, priority) == 24);
     assert!(offset_of!(kvc_session_options_t, no_publish) == 28);
+    assert!(offset_of!(kvc_session_options_t, exact) == 32);
+    assert!(offset_of!(kvc_session_options_t, reserved) == 36);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_attend_t {
+    pub struct_size: usize,
+    pub scale: f64,
+    pub softcap: f64,
+    pub window: u64,
+    pub sinks: u64,
+    pub later: u64,
+    pub bidirectional: u32,
+    pub n_threads: u32,
+    pub alibi_slopes: *const f32,
+    pub sink_scores: *const f32,
+}
+impl Default for kvc_attend_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_attend_t>() == 72);
+    assert!(align_of::<kvc_attend_t>() == 8);
+    assert!(offset_of!(kvc_attend_t, struct_size) == 0);
+    assert!(offset_of!(kvc_attend_t, scale) == 8);
+    assert!(offset_of!(kvc_attend_t, softcap) == 16);
+    assert!(offset_of!(kvc_attend_t, window) == 24);
+    assert!(offset_of!(kvc_attend_t, sinks) == 32);
+    assert!(offset_of!(kvc_attend_t, later) == 40);
+    assert!(offset_of!(kvc_attend_t, bidirectional) == 48);
+    assert!(offset_of!(kvc_attend_t, n_threads) == 52);
+    assert!(offset_of!(kvc_attend_t, alibi_slopes) == 56);
+    assert!(offset_of!(kvc_attend_t, sink_scores) == 64);
 };
 
 #[repr(C)]
@@ -655,6 +701,7 @@ pub struct kvc_session_info_t {
     pub priority: i32,
     pub pinned: u32,
     pub domain: u64,
+    pub approximate: u64,
 }
 impl Default for kvc_session_info_t {
     /// All zero, and its own size.
@@ -666,7 +713,7 @@ impl Default for kvc_session_info_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_session_info_t>() == 64);
+    assert!(size_of::<kvc_session_info_t>() == 72);
     assert!(align_of::<kvc_session_info_t>() == 8);
     assert!(offset_of!(kvc_session_info_t, struct_size) == 0);
     assert!(offset_of!(kvc_session_info_t, length) == 8);
@@ -677,6 +724,7 @@ const _: () = {
     assert!(offset_of!(kvc_session_info_t, priority) == 48);
     assert!(offset_of!(kvc_session_info_t, pinned) == 52);
     assert!(offset_of!(kvc_session_info_t, domain) == 56);
+    assert!(offset_of!(kvc_session_info_t, approximate) == 64);
 };
 
 #[repr(C)]
@@ -699,6 +747,8 @@ pub struct kvc_page_info_t {
     pub priority: i32,
     pub pinned: u32,
     pub codec: [c_char; 16],
+    pub approximate: u32,
+    pub reserved: u32,
 }
 impl Default for kvc_page_info_t {
     /// All zero, and its own size.
@@ -710,7 +760,7 @@ impl Default for kvc_page_info_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_page_info_t>() == 192);
+    assert!(size_of::<kvc_page_info_t>() == 200);
     assert!(align_of::<kvc_page_info_t>() == 8);
     assert!(offset_of!(kvc_page_info_t, struct_size) == 0);
     assert!(offset_of!(kvc_page_info_t, id) == 8);
@@ -729,6 +779,8 @@ const _: () = {
     assert!(offset_of!(kvc_page_info_t, priority) == 168);
     assert!(offset_of!(kvc_page_info_t, pinned) == 172);
     assert!(offset_of!(kvc_page_info_t, codec) == 176);
+    assert!(offset_of!(kvc_page_info_t, approximate) == 192);
+    assert!(offset_of!(kvc_page_info_t, reserved) == 196);
 };
 
 #[repr(C)]
@@ -784,6 +836,13 @@ pub struct kvc_stats_t {
     pub remote_bytes: u64,
     pub gpu_utilization: f64,
     pub uptime_ns: u64,
+    pub approximate_tokens: u64,
+    pub pages_encoded: u64,
+    pub pages_kept_clear: u64,
+    pub encoded_raw_bytes: u64,
+    pub encoded_bytes: u64,
+    pub codec_key_error: f64,
+    pub codec_value_error: f64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -795,7 +854,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 456);
+    assert!(size_of::<kvc_stats_t>() == 512);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -847,6 +906,13 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, remote_bytes) == 432);
     assert!(offset_of!(kvc_stats_t, gpu_utilization) == 440);
     assert!(offset_of!(kvc_stats_t, uptime_ns) == 448);
+    assert!(offset_of!(kvc_stats_t, approximate_tokens) == 456);
+    assert!(offset_of!(kvc_stats_t, pages_encoded) == 464);
+    assert!(offset_of!(kvc_stats_t, pages_kept_clear) == 472);
+    assert!(offset_of!(kvc_stats_t, encoded_raw_bytes) == 480);
+    assert!(offset_of!(kvc_stats_t, encoded_bytes) == 488);
+    assert!(offset_of!(kvc_stats_t, codec_key_error) == 496);
+    assert!(offset_of!(kvc_stats_t, codec_value_error) == 504);
 };
 
 #[repr(C)]
@@ -1091,6 +1157,8 @@ pub struct Api {
     pub kvc_session_commit: unsafe extern "C" fn(session: *mut kvc_session_t, tokens: *const i32, n: usize) -> kvc_status_t,
     pub kvc_session_read: unsafe extern "C" fn(session: *mut kvc_session_t, layer: u32, plane: i32, from: usize, n: usize, out: *const kvc_tensor_t) -> kvc_status_t,
     pub kvc_session_read_all: unsafe extern "C" fn(session: *mut kvc_session_t, from: usize, n: usize, k: *const kvc_tensor_t, v: *const kvc_tensor_t, n_layers: u32) -> kvc_status_t,
+    pub kvc_attend_init: unsafe extern "C" fn(how: *mut kvc_attend_t, size: usize) -> kvc_status_t,
+    pub kvc_session_attend: unsafe extern "C" fn(session: *mut kvc_session_t, layer: u32, how: *const kvc_attend_t, query: *const kvc_tensor_t, out: *const kvc_tensor_t) -> kvc_status_t,
     pub kvc_session_truncate: unsafe extern "C" fn(session: *mut kvc_session_t, n: usize) -> kvc_status_t,
     pub kvc_session_fork: unsafe extern "C" fn(session: *mut kvc_session_t, fork: *mut *mut kvc_session_t) -> kvc_status_t,
     pub kvc_session_pin: unsafe extern "C" fn(session: *mut kvc_session_t, pinned: i32) -> kvc_status_t,
@@ -1173,6 +1241,8 @@ impl Api {
             kvc_session_commit: std::mem::transmute(find("kvc_session_commit")?),
             kvc_session_read: std::mem::transmute(find("kvc_session_read")?),
             kvc_session_read_all: std::mem::transmute(find("kvc_session_read_all")?),
+            kvc_attend_init: std::mem::transmute(find("kvc_attend_init")?),
+            kvc_session_attend: std::mem::transmute(find("kvc_session_attend")?),
             kvc_session_truncate: std::mem::transmute(find("kvc_session_truncate")?),
             kvc_session_fork: std::mem::transmute(find("kvc_session_fork")?),
             kvc_session_pin: std::mem::transmute(find("kvc_session_pin")?),

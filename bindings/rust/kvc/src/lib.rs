@@ -31,7 +31,7 @@ pub use engine::{Engine, Pages};
 pub use error::{Error, Result};
 pub use records::*;
 pub use request::{Batch, Request, Stream, Ticket};
-pub use session::{Session, SessionView};
+pub use session::{Attend, Session, SessionView};
 pub use space::{Rope, SessionOptions, Space, SpaceDesc};
 pub use tensor::{Bf16, Element, Tensor, TensorMut, F16};
 

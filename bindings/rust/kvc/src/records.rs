@@ -82,6 +82,10 @@ pub struct Response {
     pub error: String,
     /// of the request
     pub ticket: u64,
+    /// of cached_tokens: their K/V went through a lossy codec
+    pub approximate_tokens: u32,
+    /// 0
+    pub reserved2: u32,
 }
 
 impl Response {
@@ -106,6 +110,8 @@ impl Response {
             miss_text: text::terminated(s.miss_text),
             error: text::terminated(s.error),
             ticket: s.ticket,
+            approximate_tokens: s.approximate_tokens,
+            reserved2: s.reserved2,
         }
     }
 }
@@ -171,6 +177,8 @@ pub struct SessionInfo {
     pub pinned: u32,
     /// equal for sessions of one tenant, else different; means nothing outside this engine
     pub domain: u64,
+    /// of length: tokens whose K/V went through a lossy codec
+    pub approximate: u64,
 }
 
 impl SessionInfo {
@@ -185,6 +193,7 @@ impl SessionInfo {
             priority: s.priority,
             pinned: s.pinned,
             domain: s.domain,
+            approximate: s.approximate,
         }
     }
 }
@@ -225,6 +234,8 @@ pub struct PageInfo {
     pub pinned: u32,
     /// name of its codec, e.g. "identity"
     pub codec: String,
+    /// 1: its K/V is not bit for bit what was appended
+    pub approximate: u32,
 }
 
 impl PageInfo {
@@ -247,6 +258,7 @@ impl PageInfo {
             priority: s.priority,
             pinned: s.pinned,
             codec: text::terminated(s.codec.as_ptr()),
+            approximate: s.approximate,
         }
     }
 }
@@ -351,8 +363,22 @@ pub struct Stats {
     pub remote_bytes: u64,
     /// 0..1; -1 when there is none
     pub gpu_utilization: f64,
-    /// uptime ns
+    /// codecs
     pub uptime_ns: u64,
+    /// of matched_tokens: their K/V went through a lossy codec
+    pub approximate_tokens: u64,
+    /// ever, by a lossy codec
+    pub pages_encoded: u64,
+    /// ever: not finite, or no smaller when encoded
+    pub pages_kept_clear: u64,
+    /// of pages_encoded, before ...
+    pub encoded_raw_bytes: u64,
+    /// ... and after
+    pub encoded_bytes: u64,
+    /// measured: root mean square error of encoded keys over that of the keys ...
+    pub codec_key_error: f64,
+    /// ... and of values; a layer of every page
+    pub codec_value_error: f64,
 }
 
 impl Stats {
@@ -408,6 +434,13 @@ impl Stats {
             remote_bytes: s.remote_bytes,
             gpu_utilization: s.gpu_utilization,
             uptime_ns: s.uptime_ns,
+            approximate_tokens: s.approximate_tokens,
+            pages_encoded: s.pages_encoded,
+            pages_kept_clear: s.pages_kept_clear,
+            encoded_raw_bytes: s.encoded_raw_bytes,
+            encoded_bytes: s.encoded_bytes,
+            codec_key_error: s.codec_key_error,
+            codec_value_error: s.codec_value_error,
         }
     }
 }

@@ -9,6 +9,29 @@ use crate::records::SessionInfo;
 use crate::tensor::{Tensor, TensorMut};
 use crate::{api, text, CloseHint, MissReason, Plane, Status};
 
+/// How to attend (`kvc_attend_t`); the default is causal, nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Attend {
+    /// Of scores; 0 = 1 / sqrt(k_head_dim).
+    pub scale: f64,
+    /// c > 0: score := c * tanh(score / c).
+    pub softcap: f64,
+    /// A query sees only tokens less than so many positions away; 0 = no limit.
+    pub window: u64,
+    /// So many first tokens are seen whatever the window.
+    pub sinks: u64,
+    /// Tokens that the layer has after the last query.
+    pub later: u64,
+    /// A query sees later tokens.
+    pub bidirectional: bool,
+    /// Threads at work, the caller's included.
+    pub n_threads: u32,
+    /// One per query head.
+    pub alibi_slopes: Option<Vec<f32>>,
+    /// One per query head.
+    pub sink_scores: Option<Vec<f32>>,
+}
+
 /// A session that somebody else owns: what a [`Backend`](crate::Backend) finds in [`Forward`](crate::Forward).
 pub struct SessionView {
     pub(crate) raw: *mut raw::kvc_session_t,
@@ -64,6 +87,25 @@ impl SessionView {
         let place = |t: &Vec<raw::kvc_tensor_t>| if t.is_empty() { std::ptr::null() } else { t.as_ptr() };
         // SAFETY: as above.
         self.check(unsafe { (api()?.kvc_session_read_all)(self.raw, from, n, place(&k), place(&v), k.len().max(v.len()) as u32) })
+    }
+    /// Attention of the queries `[n][heads][k_head_dim]` over all that one layer has, into `out` `[n][heads][v_head_dim]`.
+    pub fn attend(&self, layer: u32, how: &Attend, query: &Tensor<'_>, out: &mut TensorMut<'_>) -> Result<()> {
+        let heads = if query.c.n_dims == 3 { query.c.shape[1] as usize } else { 0 };
+        let mut c = raw::kvc_attend_t::default();
+        // SAFETY: the struct has its size.
+        check(unsafe { (api()?.kvc_attend_init)(&mut c, c.struct_size) }, None)?;
+        for (name, from, to) in [("alibi_slopes", &how.alibi_slopes, &mut c.alibi_slopes), ("sink_scores", &how.sink_scores, &mut c.sink_scores)] {
+            if let Some(numbers) = from {
+                if numbers.len() != heads {
+                    return Err(Error::new(Status::SHAPE, format!("{name} has {} numbers, the query {heads} heads", numbers.len())));
+                }
+                *to = numbers.as_ptr();
+            }
+        }
+        (c.scale, c.softcap, c.window, c.sinks, c.later) = (how.scale, how.softcap, how.window, how.sinks, how.later);
+        (c.bidirectional, c.n_threads) = (how.bidirectional as u32, how.n_threads);
+        // SAFETY: kvc checks the tensors against their sizes; `how` lives during the call.
+        self.check(unsafe { (api()?.kvc_session_attend)(self.raw, layer, &c, &query.c, &out.c) })
     }
     /// Cuts it to its first n committed tokens.
     pub fn truncate(&self, n: usize) -> Result<()> {

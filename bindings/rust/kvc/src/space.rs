@@ -210,6 +210,8 @@ pub struct SessionOptions {
     pub priority: i32,
     /// Pages stay private to the session and its forks.
     pub no_publish: bool,
+    /// Finds no approximate pages and keeps its own in the clear, whatever the codec.
+    pub exact: bool,
 }
 
 /// A handle on a space.
@@ -228,6 +230,7 @@ impl Space {
         let (tenant, id) = (tenant_of(options.tenant.as_deref())?, tenant_of(options.session_id.as_deref())?);
         let c = raw::kvc_session_options_t {
             tenant: pointer(&tenant), session_id: pointer(&id), priority: options.priority, no_publish: options.no_publish as u32,
+            exact: options.exact as u32,
             ..Default::default()
         };
         let mut raw = std::ptr::null_mut();

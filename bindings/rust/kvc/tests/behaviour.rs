@@ -131,6 +131,27 @@ fn tensors_of_other_types_and_shapes() {
     assert_eq!(engine.process(&Request::new("x").tenant("a\0b")).unwrap_err().code, Status::INVALID);
 }
 
+#[test]
+fn attention_over_what_is_stored() {
+    let engine = Engine::new().unwrap();
+    let session = engine.open_space(&desc()).unwrap().open_session(&SessionOptions { exact: true, ..Default::default() }).unwrap();
+    let data = rows(&[3, 5, 7]);
+    let t = Tensor::thd(&data, 3, 1, 4).unwrap();
+    session.append_all(&[t, t], &[t, t], 3).unwrap();
+    let (query, mut out) = ([0f32; 8], [0f32; 8]);
+    let ask = |how: &Attend, out: &mut [f32]| {
+        let mut tensor = TensorMut::thd(out, 1, 2, 4).unwrap();
+        session.attend(1, how, &Tensor::thd(&query, 1, 2, 4).unwrap(), &mut tensor)
+    };
+    // A query of zeros weighs all that it sees alike: the mean.
+    ask(&Attend::default(), &mut out).unwrap();
+    assert!(out.iter().all(|x| (x - 5.0).abs() < 1e-3), "{out:?}");
+    ask(&Attend { window: 1, ..Default::default() }, &mut out).unwrap();
+    assert!(out.iter().all(|x| (x - 7.0).abs() < 1e-3), "{out:?}");
+    let uneven = Attend { sink_scores: Some(vec![0.0]), ..Default::default() };
+    assert_eq!(ask(&uneven, &mut out).unwrap_err().code, Status::SHAPE);
+}
+
 fn desc() -> SpaceDesc {
     let desc = SpaceDesc::new("counting").tokenizer(None).rope(None).adapters(&[]).attention(None);
     desc.layers(2).kv_heads(1).head_dim(4, 0).page_tokens(8).vocab_size(256)
