@@ -14,6 +14,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "attend/convert.h"
 #include "attend/quantize.h"
@@ -584,14 +585,39 @@ AttendState::AttendState(const AttendOptions& given, uint32_t n_queries)
   set_target(best_target());
 }
 
-void AttendState::attend(const AttendTile& tile) noexcept {
+bool AttendState::sees(const AttendTile& tile) const noexcept {
   const uint64_t first = options.position, last = first + columns / options.group - 1;
   const uint64_t window = options.window, end = tile.position + tile.tokens;
-  if (options.causal && tile.position > last) return;
-  if (window != 0 && tile.position >= options.sinks) {
-    if (end - 1 + window <= first || (!options.causal && tile.position >= last + window)) return;
+  if (options.causal && tile.position > last) return false;
+  if (window == 0 || tile.position < options.sinks) return true;
+  return end - 1 + window > first && (options.causal || tile.position < last + window);
+}
+
+void AttendState::attend(const AttendTile& tile) noexcept {
+  if (sees(tile)) attend_(*this, tile);
+}
+
+namespace {
+
+void prefetch_bytes(const void* from, size_t bytes) {
+  const auto* at = static_cast<const char*>(from);
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
+}
+
+}  // namespace
+
+void prefetch(const AttendTile& tile) noexcept {
+  if (tile.exact > 0) {
+    prefetch_bytes(tile.k.data, tile.exact * tile.k.stride);
+    prefetch_bytes(tile.v.data, tile.exact * tile.v.stride);
   }
-  attend_(*this, tile);
+  if (tile.exact == tile.tokens) return;
+  const TileBytes k = key_tile_bytes(tile.k_codes.shape), v = value_tile_bytes(tile.v_codes.shape);
+  for (const auto& [codes, bytes] : {std::pair{&tile.k_codes, k}, {&tile.v_codes, v}}) {
+    prefetch_bytes(codes->scale, bytes.scale);
+    prefetch_bytes(codes->zero, bytes.scale);
+    prefetch_bytes(codes->codes, bytes.codes);
+  }
 }
 
 void AttendState::set_target(Target target) noexcept { attend_ = *KVC_SELECT_TABLE(target, kAttend); }

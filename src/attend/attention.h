@@ -24,6 +24,9 @@ struct AttendTile {
   CodedTile k_codes, v_codes;  // if exact < tokens
 };
 
+// Asks the processor for a tile's bytes, ahead of their use: tiles of one head lie far apart.
+void prefetch(const AttendTile& tile) noexcept;
+
 // What all queries of a call have in common.
 struct AttendOptions {
   uint32_t k_dim = 0, v_dim = 0;
@@ -46,6 +49,8 @@ class AttendState {
 
   // Sets a column's query (k_dim floats, times `scale`) and its ALiBi slope: score += slope * (key - query position).
   void set_query(uint32_t column, const float* query, float scale, float slope);
+  // Whether any column sees anything of a tile.
+  bool sees(const AttendTile& tile) const noexcept;
   // Takes all columns over a tile. Tiles may come in any order.
   void attend(const AttendTile& tile) noexcept;
   // Adds what another state with the same queries has seen.

@@ -82,6 +82,9 @@ Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, s
   const PageGeometry& g = geometry();
   const size_t sealed = sealed_pages();
   const size_t end = sealed_tokens() + cursor_[layer];
+  // The tile that is attended to next, while its bytes are on their way.
+  AttendTile waiting;
+  bool has_waiting = false;
   for (size_t index = first_page; index < end_page; ++index) {
     const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
@@ -95,9 +98,14 @@ Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, s
       // Of a page that is open, or borrowed up to some token, the rest is not the session's.
       tile.tokens = std::min(tile.tokens, there - from);
       tile.exact = std::min(tile.exact, tile.tokens);
-      state->attend(tile);
+      if (!state->sees(tile)) continue;
+      prefetch(tile);
+      if (has_waiting) state->attend(waiting);
+      waiting = tile;
+      has_waiting = true;
     }
   }
+  if (has_waiting) state->attend(waiting);
   return Status::ok();
 }
 

@@ -52,6 +52,8 @@ struct Bench {
 
 constexpr Bench kBenches[] = {
     {"core", "the page core", bench_core},
+    {"codec", "page codecs against memcpy and a plain loop", bench_codec},
+    {"attend", "attention over encoded pages, against own f16 pages and ggml", bench_attend},
     {"llama", "a model file that llama.cpp runs, with kvc and without", bench_llama},
 };
 

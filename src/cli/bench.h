@@ -19,6 +19,10 @@ void bench_footprint(Report* report);    // idle memory, size of the library
 // `kvc bench llama`: the program kvc-bench-llama, beside this one, with these arguments.
 int bench_llama(const std::vector<std::string>& argv);
 
+// `kvc bench codec` and `kvc bench attend`: the program kvc-bench-codec, likewise.
+int bench_codec(const std::vector<std::string>& argv);
+int bench_attend(const std::vector<std::string>& argv);
+
 // A space of f16 K/V that no model made, for measurements of the page core.
 kvc_space_t* open_bench_space(const Engine& engine, uint32_t layers, uint32_t heads, uint32_t dim);
 
