@@ -1,0 +1,85 @@
+// Stores that earlier versions wrote. They are never written anew: a format that cannot read them gets a new version,
+// and a test that they start cold with a reason.
+//
+// A new format's: KVC_WRITE_GOLDEN=DIR kvc_unit_tests --gtest_filter=DiskGoldenTest.*
+#include <cstdlib>
+
+#include "disk_fixture.h"
+
+namespace kvc {
+namespace {
+
+using disk_test::get;
+using disk_test::open_store;
+using disk_test::TemporaryDirectory;
+using disk_test::TestPage;
+
+const std::vector<TestPage>& golden_pages() {
+  static const std::vector<TestPage> pages = [] {
+    std::vector<TestPage> out;
+    out.emplace_back(1, 1000, 5, true);    // raw
+    out.emplace_back(2, 9000, 64, false);  // compressed
+    out.emplace_back(3, 4096, 0, true);    // raw, in whole blocks
+    return out;
+  }();
+  return pages;
+}
+
+StoreOptions golden_options(const std::string& directory, std::span<const std::byte> key) {
+  StoreOptions options;
+  options.directory = directory;
+  options.budget = StoreOptions::kMinBudget;
+  options.segment_bytes = 32 << 10;
+  options.io = StoreOptions::Io::sync;
+  options.direct = StoreOptions::Direct::off;
+  options.key = key;
+  return options;
+}
+
+void write_golden(const std::string& directory, std::span<const std::byte> key) {
+  auto store = open_store(golden_options(directory, key));
+  for (const TestPage& page : golden_pages()) {
+    PutPage put = page.put();
+    put.groups = page.payload.size() % 4 == 0 ? 4 : 1;
+    ASSERT_TRUE(store->put(put).is_ok());
+  }
+  ASSERT_TRUE(store->put_blob("settings", std::as_bytes(std::span("golden", 6))).is_ok());
+  if (!key.empty()) return;
+  std::vector<PageId> ids;
+  for (const TestPage& page : golden_pages()) ids.push_back(page.id);
+  const std::string blobs[] = {"settings"};
+  ASSERT_TRUE(store->write_pack(directory + ".pack", ids, blobs, nullptr).is_ok());
+}
+
+TEST(DiskGoldenTest, StoresOfFormat1OpenAndHit) {
+  const std::vector<std::byte> key(32, std::byte{0x21});
+  if (const char* target = std::getenv("KVC_WRITE_GOLDEN")) {
+    write_golden(std::string(target) + "/plain", {});
+    write_golden(std::string(target) + "/sealed", key);
+    GTEST_SKIP() << "written";
+  }
+  const std::string golden = std::string(KVC_TEST_DATA_DIR) + "/disk_golden_1";
+  const TemporaryDirectory directory;
+  std::filesystem::copy(golden, directory.path(), std::filesystem::copy_options::recursive);
+  for (const bool sealed : {false, true}) {
+    for (const bool read_only : {true, false}) {
+      StoreOptions options = golden_options(directory.path() + (sealed ? "/sealed" : "/plain"), {});
+      if (sealed) options.key = key;
+      options.read_only = read_only;
+      auto store = open_store(options);
+      ASSERT_TRUE(store);
+      EXPECT_EQ(store->stats().cold_reason, "");
+      EXPECT_EQ(store->stats().pages, golden_pages().size());
+      for (const TestPage& page : golden_pages()) EXPECT_EQ(get(*store, page), DiskMiss::none);
+      std::vector<std::byte> value;
+      ASSERT_TRUE(store->get_blob("settings", &value).is_ok());
+      EXPECT_EQ(std::memcmp(value.data(), "golden", 6), 0);
+    }
+  }
+  std::unique_ptr<DiskStore> pack;
+  ASSERT_TRUE(DiskStore::open_pack({}, directory.path() + "/plain.pack", &pack).is_ok());
+  for (const TestPage& page : golden_pages()) EXPECT_EQ(get(*pack, page), DiskMiss::none);
+}
+
+}  // namespace
+}  // namespace kvc
