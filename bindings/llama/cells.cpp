@@ -10,8 +10,9 @@ namespace {
 
 // A state larger than this is no state of a few tokens: the library says something this module does not understand.
 constexpr size_t kMostTestBytes = size_t{64} << 20;
-// Half of what a core has of fast cache on common machines: the rows are written, and then read again.
-constexpr size_t kChunkBytes = size_t{768} << 10;
+// The rows are written, and then read again: few enough to stay in a last-level cache, and fewer than what kvc copies
+// past the caches (4 MiB). llama.cpp looks through all its cells for each chunk: many enough that this does not count.
+constexpr size_t kChunkBytes = size_t{3} << 20;
 
 }  // namespace
 

@@ -39,7 +39,9 @@ Model::Model(const Library& library, Options options, const kvc_module_host_t* h
     why_states_ = "the self-test failed: " + why;
   } else {
     PageLayout layout;
-    const int32_t heads = lib_.llama_model_n_head_kv(model_.get());
+    // A codec is to see the model's heads. Without one all heads of a token are one: their rows lie together in the
+    // page as they do in llama.cpp, and are copied at once.
+    const int32_t heads = options_.plain_codec ? 1 : lib_.llama_model_n_head_kv(model_.get());
     if (page_layout(cells_->shape(), heads > 0 ? static_cast<uint32_t>(heads) : 1, &layout)) {
       pages_ = true;
       copier_ = std::make_unique<PageCopier>(host_, cells_->shape(), layout);

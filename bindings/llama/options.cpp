@@ -75,6 +75,7 @@ Options read_options(const kvc_module_request_t& request) {
     if (is("model_rope_scaling")) o.rope_scaling = word(name, value, kScalings);
     if (is("model_yarn_context")) o.yarn_context = number();
     if (is("model_state_tokens")) o.state_tokens = number();
+    if (is("codec")) o.plain_codec = std::strcmp(value, "identity") == 0;
     if (is("page_tokens")) o.page_tokens = number();
     if (is("max_batch")) o.max_batch = number();
     if (is("prefill_chunk")) o.prefill_chunk = number();

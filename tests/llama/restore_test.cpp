@@ -10,13 +10,17 @@ struct Cache {
   const char* k;
   const char* v;
   const char* flash;
+  const char* codec = "identity";
 };
 
 class LlamaRestore : public testing::TestWithParam<Cache> {
  protected:
   OptionList options(const OptionList& more = {}) const {
     const Cache& c = GetParam();
-    OptionList all = {{"model_cache_type_k", c.k}, {"model_cache_type_v", c.v}, {"model_flash_attention", c.flash}};
+    OptionList all = {{"model_cache_type_k", c.k},
+                      {"model_cache_type_v", c.v},
+                      {"model_flash_attention", c.flash},
+                      {"codec", c.codec}};
     all.insert(all.end(), more.begin(), more.end());
     return model_options(model_file(c.model), all);
   }
