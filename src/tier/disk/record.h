@@ -59,7 +59,7 @@ class RecordReader {
   const Frame& frame(uint32_t i) const noexcept { return frames_[i]; }
 
  private:
-  const RecordContext& context_;
+  const RecordContext context_;
   const RecordHeader header_;
   const std::byte* record_;
   std::unique_ptr<RecordCipher> cipher_;
