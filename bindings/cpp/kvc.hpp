@@ -587,6 +587,10 @@ class Config {
         &text, [&](char* b, size_t c, size_t* l) { return kvc_config_get(handle_, key.c_str(), b, c, l); });
     return detail::finish(status, source(), std::move(text));
   }
+  // Sets the options that the engine of a directory had, but secrets. key: its option disk_key.
+  Return<void> load(const std::string& path, const std::string& key = {}) {
+    return detail::finish(kvc_config_load(handle_, path.c_str(), key.c_str()), source());
+  }
 
   // Gives engines a model; nullptr takes it back.
   Return<void> set_backend(std::shared_ptr<Backend> backend) {
@@ -1208,6 +1212,13 @@ class Space {
     static const int32_t kNoToken = 0;
     return page_ids(tokens.empty() ? &kNoToken : tokens.data(), tokens.size(), tenant);
   }
+  // Writes the stored prefix of tokens into a pack; the number of tokens written.
+  Return<size_t> write_pack(const std::vector<int32_t>& tokens, const std::string& path,
+                            const char* tenant = nullptr) const {
+    size_t n = 0;
+    const kvc_status_t status = kvc_pack_write(handle_, tenant, tokens.data(), tokens.size(), path.c_str(), &n);
+    return detail::finish(status, source(), n);
+  }
   kvc_space_t* handle() const noexcept { return handle_; }
 
  private:
@@ -1466,6 +1477,33 @@ class Engine {
     uint64_t freed = 0;
     const kvc_status_t status = kvc_trim(handle(), bytes, &freed);
     return detail::finish(status, source(), freed);
+  }
+
+  // Pages on disk (option disk_path). persist: false if it goes on in the background after timeout_ns.
+  Return<bool> persist(uint64_t timeout_ns = UINT64_MAX) {
+    const kvc_status_t status = kvc_persist(handle(), timeout_ns);
+    return detail::finish(status == KVC_PENDING ? KVC_OK : status, source(), status == KVC_OK);
+  }
+  // The others give the number of records written, found or removed. tenant nullptr: all of them.
+  Return<uint64_t> persist_to(const std::string& path, const char* tenant = nullptr) {
+    uint64_t n = 0;
+    const kvc_status_t status = kvc_persist_to(handle(), tenant, path.c_str(), &n);
+    return detail::finish(status, source(), n);
+  }
+  Return<uint64_t> load(const std::string& path) {
+    uint64_t n = 0;
+    const kvc_status_t status = kvc_load(handle(), path.c_str(), &n);
+    return detail::finish(status, source(), n);
+  }
+  Return<uint64_t> open_pack(const std::string& path) {
+    uint64_t n = 0;
+    const kvc_status_t status = kvc_pack_open(handle(), path.c_str(), &n);
+    return detail::finish(status, source(), n);
+  }
+  Return<uint64_t> purge(const std::string& tenant) {
+    uint64_t n = 0;
+    const kvc_status_t status = kvc_tenant_purge(handle(), tenant.c_str(), &n);
+    return detail::finish(status, source(), n);
   }
 
   kvc_engine_t* handle() const noexcept { return state_ == nullptr ? nullptr : state_->handle; }

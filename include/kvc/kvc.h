@@ -45,7 +45,8 @@
  *   Processes  After fork(), every call in the child on handles of the parent returns KVC_E_FORKED and touches nothing;
  *              destroying or closing them is then a no-op. Make a new engine in the child.
  *   Quiet      kvc never writes to stdout or stderr, never exits or aborts, installs no signal handler, and changes
- *              neither locale nor floating-point mode. It starts no thread before the first request is submitted.
+ *              neither locale nor floating-point mode. It starts no thread before the first request is submitted
+ *              (with option disk_path: before the first page is to be written or read).
  *   ABI        KVC_ABI_VERSION is the number in the soname. Within it, functions and fields are only added.
  *
  * WORDS
@@ -220,7 +221,10 @@ typedef uint64_t kvc_ticket_t;
 #define KVC_MISS_IDENTITY   3    /* the tokens are stored, but in a space that differs (the text says in what)     */
 #define KVC_MISS_DISABLED   4    /* reuse was switched off                                                         */
 #define KVC_MISS_SHORT      5    /* the prompt has no token that could be reused                                   */
-#define KVC_MISS_COUNT      6    /* number of reasons above                                                        */
+#define KVC_MISS_TIMEOUT    6    /* stored on disk, but it did not come within option disk_timeout                 */
+#define KVC_MISS_RECOMPUTE  7    /* stored on disk, but to compute it is expected to be faster than to read it     */
+#define KVC_MISS_DAMAGED    8    /* stored on disk, but the bytes failed their check: they are not used            */
+#define KVC_MISS_COUNT      9    /* number of reasons above                                                        */
 
 /* places that hold pages */
 #define KVC_TIER_HOST    1
@@ -860,6 +864,115 @@ KVC_API kvc_status_t kvc_page_tokens(kvc_engine_t *engine, const uint8_t *id, in
 KVC_API kvc_status_t kvc_trim(kvc_engine_t *engine, uint64_t bytes, uint64_t *freed) KVC_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------
+ * Persistence: pages on disk (option disk_path)
+ *
+ * Pages are written in the background as soon as they are sealed, and found again by identity: by this engine when they have
+ * left memory, and by the next one that is given the same directory, the same secret and the same space, after a restart as
+ * after a crash. What is read is compared token by token, like a hit in memory, and checksummed (authenticated, with option
+ * disk_key); damage is a miss (KVC_MISS_DAMAGED). A program that is killed loses the pages that were still waiting to be
+ * written (kvc_stats_t.disk_waiting); a power cut also what was written after the last moment that is durable.
+ * Plain tensors (kvc_put) and private sessions are not kept.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Makes everything that is sealed now durable: writes what still waits and the unfinished last pages of open sessions, so that they
+ * are found up to their last committed token, and returns when all of it would survive a power cut.
+ *   timeout_ns  longest wait (0: begin and return; UINT64_MAX: for ever)
+ * Returns KVC_OK; KVC_PENDING if it goes on in the background: call again to learn when it is done.
+ * Errors: KVC_E_UNSUPPORTED (no option disk_path, or read_only), KVC_E_IO (the disk is full or failed; the message says what is
+ * lost). Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_persist(kvc_engine_t *engine, uint64_t timeout_ns) KVC_NOEXCEPT;
+
+/* Writes a copy of the pages in memory, and of the unfinished last pages of open sessions, into a directory of its own, durable on
+ * return. The engine needs no option disk_path. The copy is encrypted if the engine has option disk_key. What only option
+ * disk_path's directory holds is not copied: that directory can be copied as it is.
+ *   tenant  NULL = all tenants, else one
+ *   path    a directory that no engine has open; made if it is missing, added to if it holds pages
+ *   n       gets the number of records in it: pages and their clues (may be NULL)
+ * Errors: KVC_E_BUSY (an engine has it open), KVC_E_IO, KVC_E_NO_MEMORY. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_persist_to(kvc_engine_t *engine, const char *tenant, const char *path, uint64_t *n) KVC_NOEXCEPT;
+
+/* Lets an engine find the pages of a directory that kvc_persist_to or another engine with the same secret (option secret, and
+ * disk_key if it has one) wrote. They stay where they are, are read when a prompt needs them, and must not be changed or removed
+ * while the engine lives. At most 64 directories and packs.
+ *   n       gets the number of records in it: pages and their clues (may be NULL)
+ * Errors: KVC_E_NOT_FOUND (no such directory), KVC_E_CORRUPT (it is none of ours, or its head is damaged), KVC_E_UNSUPPORTED (a
+ * version of the format that this library does not know), KVC_E_OUT_OF_RANGE (too many).
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_load(kvc_engine_t *engine, const char *path, uint64_t *n) KVC_NOEXCEPT;
+
+/* Removes what is kept of a tenant: its pages and plain tensors in memory and its pages on disk, which with option disk_key become
+ * unreadable for ever by the destruction of the tenant's key. Copies and packs that were written from them stay.
+ *   tenant  NULL = the default one
+ *   n       gets the number of pages, tensors and records removed (may be NULL)
+ * Errors: KVC_E_BUSY (all is removed but pages that open sessions use: close them and call again), KVC_E_UNSUPPORTED (read_only),
+ * KVC_E_IO. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_tenant_purge(kvc_engine_t *engine, const char *tenant, uint64_t *n) KVC_NOEXCEPT;
+
+/* Writes the stored prefix of `tokens` into a prefix pack: one file to ship with an application, checksummed, that needs neither
+ * the engine's secret nor its tenant. Whoever has the pack can read it: put nothing into it that is not public.
+ *   tenant  whose pages; NULL = the default one
+ *   path    the file, which appears whole or not at all; what was there is replaced
+ *   n       gets the number of tokens written: the stored prefix of `tokens` (may be NULL)
+ * Errors: KVC_E_NOT_FOUND (nothing of it is stored), KVC_E_TOKEN, KVC_E_NO_MEMORY, KVC_E_IO. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_pack_write(kvc_space_t *space, const char *tenant, const int32_t *tokens, size_t n_tokens,
+                                    const char *path, size_t *n) KVC_NOEXCEPT;
+
+/* Lets an engine find the pages of a prefix pack, for every tenant and every space that it was written for. Otherwise as kvc_load.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_pack_open(kvc_engine_t *engine, const char *path, uint64_t *n) KVC_NOEXCEPT;
+
+/* What a directory or pack holds: filled in by the functions below. */
+typedef struct kvc_store_report_t {
+    size_t struct_size;
+    uint64_t pages;              /* that can be found                                                              */
+    uint64_t clues;              /* small records beside them, by which prompts that end inside a page find it     */
+    uint64_t payload_bytes;      /* of both, before compression                                                    */
+    uint64_t stored_bytes;       /* of both, as they lie on disk                                                   */
+    uint64_t file_bytes;         /* room that all files take                                                       */
+    uint64_t segments;           /* files of pages                                                                 */
+    uint64_t checked_bytes;      /* that verify read and checked                                                   */
+    uint64_t damaged;            /* records that failed their check                                                */
+    uint64_t locked;             /* records that could not be looked into without the key                          */
+    uint32_t encrypted;          /* 1 if pages are encrypted                                                       */
+    uint32_t pack;               /* 1 if it is a prefix pack                                                       */
+} kvc_store_report_t;
+
+/* Called now and then with the work done and the whole of it, in bytes, on the thread of the call. Return 0 to go on; anything
+ * else ends the call with KVC_E_CANCELLED. */
+typedef int32_t (*kvc_progress_fn)(void *user_data, uint64_t done, uint64_t total);
+
+/* Describes a directory or pack from its tables, without reading pages; engines may have it open.
+ *   key     option disk_key of whoever wrote it, NULL or "" if none
+ *   error   gets the words of a failure (may be NULL)
+ * Errors: as kvc_load. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_store_inspect(const char *path, const char *key, kvc_store_report_t *report,
+                                       kvc_error_t *error) KVC_NOEXCEPT;
+
+/* Reads every byte of a directory or pack and checks it. Changes nothing. Returns KVC_E_CORRUPT with *report filled in if
+ * anything is damaged: an engine will not use that, and everything else stays usable.
+ *   progress  may be NULL
+ * Errors: as kvc_load, KVC_E_CANCELLED. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_store_verify(const char *path, const char *key, kvc_progress_fn progress, void *user_data,
+                                      kvc_store_report_t *report, kvc_error_t *error) KVC_NOEXCEPT;
+
+/* Writes the pages of sparse files of a directory together and gives the room of the emptied files back. No engine may have it open.
+ * Errors: as kvc_load, KVC_E_BUSY, KVC_E_IO, KVC_E_CANCELLED, KVC_E_UNSUPPORTED (a pack: it holds nothing else).
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_store_compact(const char *path, const char *key, kvc_progress_fn progress, void *user_data,
+                                       kvc_store_report_t *report, kvc_error_t *error) KVC_NOEXCEPT;
+
+/* Reads a text that an engine keeps in its directory, as of its last kvc_persist or its end. Written as kvc_config_get writes.
+ *   name  "settings": its options but secrets, one "name=value" a line; "statistics.json": what it had counted, one JSON object
+ * Errors: as kvc_load; KVC_E_NOT_FOUND (no such text). Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_store_text(const char *path, const char *key, const char *name, char *buffer, size_t capacity,
+                                    size_t *length, kvc_error_t *error) KVC_NOEXCEPT;
+
+/* Sets the options that the engine of a directory had (kvc_store_text, "settings"), but those that this library does not know, so
+ * that an engine with the same settings can be made: "checkpoint" and "restore" of everything but secrets.
+ * Errors: as kvc_store_text. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_config_load(kvc_config_t *config, const char *path, const char *key) KVC_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------
  * Statistics
  * ------------------------------------------------------------------------------------------------------------------ */
 
@@ -897,7 +1010,7 @@ typedef struct kvc_stats_t {
     uint64_t match_hits;             /* of these, with at least one token                                           */
     uint64_t matched_tokens;
     uint64_t match_asked_tokens;
-    uint64_t misses_by_reason[8];    /* by KVC_MISS_*; of matches                                                   */
+    uint64_t misses_by_reason[8];    /* by KVC_MISS_* below 8; of matches. KVC_MISS_DAMAGED: misses_damaged         */
     uint64_t pages;                  /* held now                                                                    */
     uint64_t pages_sealed;           /* ever                                                                        */
     uint64_t pages_deduplicated;     /* sealed twice, kept once                                                     */
@@ -927,6 +1040,26 @@ typedef struct kvc_stats_t {
     uint64_t encoded_bytes;          /* ... and after                                                               */
     double codec_key_error;          /* measured: root mean square error of encoded keys over that of the keys ...  */
     double codec_value_error;        /* ... and of values; a layer of every page                                    */
+    /* the disk (option disk_path) and packs; all 0 without                                                         */
+    uint64_t misses_damaged;         /* matches that ended with KVC_MISS_DAMAGED                                    */
+    uint64_t disk_limit;             /* option disk_limit                                                           */
+    uint64_t disk_pages;             /* records on disk now: pages, and for each a small one, its clue, by which prompts
+                                        that end inside the page find it                                            */
+    uint64_t disk_hits;              /* pages that matches found on disk and read into memory                       */
+    uint64_t disk_hit_tokens;        /* tokens that those pages added to matches                                    */
+    uint64_t disk_misses;            /* matches that looked for more on disk and found none                         */
+    uint64_t disk_written;           /* pages written, most of them ahead of eviction                               */
+    uint64_t disk_demoted;           /* of these, when they were evicted from memory                                */
+    uint64_t disk_dropped;           /* pages that were not written: the disk was slower than what came, or full    */
+    uint64_t disk_damaged;           /* pages whose bytes failed their check; each was a miss                       */
+    uint64_t disk_timeouts;          /* matches that gave up waiting                                                */
+    uint64_t disk_recomputed;        /* pages on disk that were left there because to compute is faster             */
+    uint64_t disk_errors;            /* writes, reads and syncs that the operating system refused                   */
+    uint64_t disk_written_bytes;     /* to the files, records and metadata                                          */
+    uint64_t disk_read_bytes;
+    uint64_t disk_waiting;           /* pages that wait to be written                                               */
+    uint64_t disk_durable_ns;        /* age of the state that would survive a power cut now; 0: nothing was made
+                                        durable yet                                                                 */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.

@@ -33,14 +33,6 @@ Status create_engine(const Config& config, Handle* out) {
 
 Status default_config(Config* config) { return Config::make("seamless", config); }
 
-void write_error(kvc_status_t status, ErrorText* text, kvc_error_t* out) noexcept {
-  if (out == nullptr) return;
-  kvc_error_t full{};
-  full.status = status;
-  if (status != KVC_OK) text->copy(full.message, sizeof full.message);
-  write_struct(full, out);
-}
-
 }  // namespace
 }  // namespace kvc
 

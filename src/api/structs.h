@@ -14,6 +14,7 @@
 #include <cstring>
 #include <vector>
 
+#include "api/guard.h"
 #include "base/status.h"
 #include "kvc/kvc.h"
 
@@ -47,6 +48,7 @@ KVC_FIRST_SIZE(kvc_stats_t, 456);
 KVC_FIRST_SIZE(kvc_attend_t, 72);
 KVC_FIRST_SIZE(kvc_backend_t, 104);
 KVC_FIRST_SIZE(kvc_message_t, 24);
+KVC_FIRST_SIZE(kvc_store_report_t, 88);
 #undef KVC_FIRST_SIZE
 
 // No public struct will be larger: a struct_size beyond is an uninitialised one.
@@ -128,6 +130,15 @@ void write_struct(const T& full, T* out) noexcept {
   const auto* from = reinterpret_cast<const unsigned char*>(&full);
   std::memcpy(to + sizeof size, from + sizeof size, known - sizeof size);
   if (size > known) std::memset(to + known, 0, size - known);
+}
+
+// The words of a failure for a caller without a handle; out may be NULL.
+inline void write_error(kvc_status_t status, ErrorText* text, kvc_error_t* out) noexcept {
+  if (out == nullptr) return;
+  kvc_error_t full{};
+  full.status = status;
+  if (status != KVC_OK) text->copy(full.message, sizeof full.message);
+  write_struct(full, out);
 }
 
 // A kvc_space_desc_t of full size, with the structs that it points to.

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "cache/counters.h"
+#include "cache/disk_fetch.h"
 
 namespace kvc {
 
@@ -15,7 +16,8 @@ Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, cons
       pool_(&memory_),
       host_(&memory_, &pool_),
       counters_(std::make_unique<Counters>()),
-      tensors_(CountedAllocator<std::pair<const TensorKey, StoredTensor*>>(&memory_)) {
+      tensors_(CountedAllocator<std::pair<const TensorKey, StoredTensor*>>(&memory_)),
+      sessions_(CountedAllocator<std::pair<const uint64_t, Session*>>(&memory_)) {
   memory_.set_reclaim(&Cache::reclaim, this);
 }
 
@@ -36,11 +38,13 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
     if (bits == 8 || bits == 4 || bits == 2) continue;
     return error(KVC_E_OUT_OF_RANGE, "codes of %u bits: options codec_key_bits and codec_value_bits take 8, 4 or 2", bits);
   }
+  KVC_RETURN_IF_ERROR(Disk::open(options.disk, cache.get(), log, &cache->disk_));
   *out = std::move(cache);
   return Status::ok();
 }
 
 Cache::~Cache() {
+  if (disk_ != nullptr) disk_->close();
   memory_.set_reclaim(nullptr, nullptr);
   // Unpinned and unused is all that is left to be: everything is a candidate once pins are lifted, leaves first.
   if (policy_ != nullptr) {
@@ -56,6 +60,7 @@ Cache::~Cache() {
     }
     for (auto& [key, tensor] : tensors_) policy_->removed(*tensor);
   }
+  disk_.reset();
   while (!tensors_.empty()) {
     auto node = tensors_.extract(tensors_.begin());
     free_tensor(node.mapped());
@@ -176,12 +181,18 @@ std::vector<PageId> Cache::prefix_ids(const Space& space, std::string_view tenan
 
 size_t Cache::probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens) {
   if (!options_.reuse || !space.check_tokens(tokens).is_ok()) return 0;
-  std::shared_lock index(index_mutex_);
-  const auto it = roots_.find({std::string(tenant), space.digest()});
-  if (it == roots_.end()) return 0;
-  const Walk found = walk(*it->second, nullptr, tokens, /*exact=*/false);
-  const size_t pages = found.last != nullptr ? found.last->depth + size_t{1} : 0;
-  return pages * space.geometry().page_tokens + found.common;
+  size_t in_memory = 0;
+  {
+    std::shared_lock index(index_mutex_);
+    if (const auto it = roots_.find({std::string(tenant), space.digest()}); it != roots_.end()) {
+      const Walk found = walk(*it->second, nullptr, tokens, /*exact=*/false);
+      const size_t pages = found.last != nullptr ? found.last->depth + size_t{1} : 0;
+      in_memory = pages * space.geometry().page_tokens + found.common;
+    }
+  }
+  if (in_memory == tokens.size()) return in_memory;
+  const std::unique_ptr<Fetch> fetch = begin_fetch(space.shared_from_this(), tenant, tokens);
+  return fetch != nullptr ? std::max(in_memory, fetch->stored_tokens()) : in_memory;
 }
 
 CacheStats Cache::stats() {
@@ -217,6 +228,7 @@ CacheStats Cache::stats() {
   };
   s.key_error = relative(KVC_KEY);
   s.value_error = relative(KVC_VALUE);
+  s.disk = disk_->stats();
   return s;
 }
 

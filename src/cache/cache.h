@@ -4,7 +4,7 @@
 // comparing tokens, never by hash alone. Eviction takes leaves only, so a page's whole chain is there as long as the
 // page is.
 //
-// Locks, in this order: a session's own; index_mutex_ (shared to walk and to take references, exclusive to link and
+// Locks, in this order: sessions_mutex_; a session's own; index_mutex_ (shared to walk and to take references, exclusive to link and
 // unlink); the policy's. Nothing slow happens under the last two: no hashing, copying, allocation or callback. Uses
 // that matches report go to small striped buffers and reach the policy later, so that matches on several threads do not
 // wait for one another.
@@ -26,6 +26,7 @@
 #include "base/spinning_mutex.h"
 #include "base/striped_mutex.h"
 #include "cache/access_buffer.h"
+#include "cache/disk.h"
 #include "cache/page.h"
 #include "cache/session.h"
 #include "cache/space.h"
@@ -36,6 +37,8 @@
 #include "tier/host_tier.h"
 
 namespace kvc {
+
+class Fetch;
 
 struct CacheOptions {
   uint64_t memory_limit = 0;  // bytes, hard
@@ -49,6 +52,7 @@ struct CacheOptions {
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
+  DiskOptions disk;
 };
 
 struct CacheStats {
@@ -62,6 +66,7 @@ struct CacheStats {
   uint64_t approximate_tokens = 0;  // of matched_tokens
   uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
   double key_error = 0, value_error = 0;  // root mean square, relative; sampled
+  DiskStats disk;
 };
 
 struct PageInfo {
@@ -97,6 +102,18 @@ class Cache {
   // Tokens of the longest stored prefix, without attaching it and without counting as a use.
   size_t probe(const Space& space, std::string_view tenant, std::span<const int32_t> tokens);
 
+  // Begins to bring what is stored of a prompt from disk into memory (disk_fetch.h). nullptr: there is nothing to read
+  // from, or reuse is off.
+  std::unique_ptr<Fetch> begin_fetch(const std::shared_ptr<const Space>& space, std::string_view tenant,
+                                     std::span<const int32_t> tokens, bool exact = false);
+  // Pages on disk beyond option disk_path; persistence.cpp.
+  Disk& disk() noexcept { return *disk_; }
+  Status persist_to(const std::string* tenant, const std::string& path, uint64_t* pages);
+  Status write_pack(std::shared_ptr<const Space> space, std::string_view tenant, std::span<const int32_t> tokens,
+                    const std::string& path, size_t* written);
+  // Removes what is kept of a tenant, in memory and on disk. KVC_E_BUSY: but for pages that open sessions use.
+  Status purge(const std::string& tenant, uint64_t* pages);
+
   // Plain tensors.
   Status put(std::string_view tenant, std::string_view key, const TensorView& tensor);
   // The stored tensor's shape and dtype in *shape (its data is not set), and its bytes to `copy` while they cannot go
@@ -123,6 +140,8 @@ class Cache {
 
  private:
   friend class Session;
+  friend class Disk;
+  friend class Fetch;
   struct Counters;
 
   Cache(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log);
@@ -146,6 +165,18 @@ class Cache {
   };
   Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept;
   std::shared_ptr<const Space> find_elsewhere(const Root& root, std::span<const int32_t> tokens);
+
+  // For the disk (persistence.cpp). take_unwritten: up to `most` published pages that are not on disk, each referenced.
+  // visit_tails: copies of the unfinished ends of open sessions, as pages that the visitor owns.
+  void take_unwritten(size_t most, std::vector<Page*>* pages);
+  void visit_tails(const std::function<void(Page* page, const PageId& parent)>& visit);
+  PageForm form_of(const Page& page) const noexcept;
+  PageId disk_id(const Page& page) const noexcept {
+    return form_id(page.root->tenant_key, page.id, form_of(page));
+  }
+  bool payload_for_disk(const Page& page, BlobRef* payload) noexcept;
+  Status copy_page(DiskStore& store, const Page& page, const Digest& key, const PageId& parent, PageId* id);
+  void purge_memory(const std::string& tenant, uint64_t* removed, uint64_t* in_use);
 
   // What the policy is told (eviction.cpp).
   void record_use(Page* page) noexcept;
@@ -188,6 +219,11 @@ class Cache {
   std::map<Digest, std::weak_ptr<const Space>> spaces_;
   RootMap roots_;      // guarded by index_mutex_
   TensorMap tensors_;  // guarded by index_mutex_
+  std::mutex sessions_mutex_;
+  using SessionMap = std::map<uint64_t, Session*, std::less<>, CountedAllocator<std::pair<const uint64_t, Session*>>>;
+  SessionMap sessions_;  // all that are open, in the order of their opening; guarded by sessions_mutex_
+  uint64_t last_session_ = 0;
+  std::unique_ptr<Disk> disk_;  // last: it reads from and writes to all of the above
 };
 
 }  // namespace kvc

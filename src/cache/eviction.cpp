@@ -102,6 +102,7 @@ bool Cache::evict_one() noexcept {
   StoredTensor* tensor = nullptr;
   TensorMap::node_type node;
   Root* root = nullptr;
+  PageId parent;
   {
     std::unique_lock index(index_mutex_);
     std::lock_guard policy(policy_mutex_);
@@ -130,6 +131,7 @@ bool Cache::evict_one() noexcept {
         settle_locked(page->parent);
       }
       root = page->root;
+      parent = page->parent != nullptr ? page->parent->id : root->space->digest();
       root->references.fetch_add(1, std::memory_order_relaxed);  // it outlives the page that is freed below
       counters_->pages.fetch_sub(1, std::memory_order_relaxed);
       counters_->pages_evicted.add();
@@ -137,7 +139,7 @@ bool Cache::evict_one() noexcept {
     }
   }
   if (tensor != nullptr) free_tensor(tensor);
-  if (page != nullptr) {
+  if (page != nullptr && !disk_->evicted(page, parent)) {
     free_page(page);
     release_root(root);
   }

@@ -1,29 +1,9 @@
 // Looking at pages.
 #include "cache/cache.h"
 #include "cache/counters.h"
+#include "cache/visit.h"
 
 namespace kvc {
-namespace {
-
-// Visits the pages of a treap and of all that continues them, parents before children. False: visit stopped it.
-template <typename Visit>
-bool visit_pages(const Page* treap, Visit& visit) {
-  // Treaps are as deep as a logarithm and recursed into; chains may be long and are gone along in a list.
-  std::vector<const Page*> waiting;
-  if (treap != nullptr) waiting.push_back(treap);
-  while (!waiting.empty()) {
-    const Page* page = waiting.back();
-    waiting.pop_back();
-    if (!visit(*page)) return false;
-    if (page->right != nullptr) waiting.push_back(page->right);
-    if (page->left != nullptr) waiting.push_back(page->left);
-    if (page->children != nullptr) waiting.push_back(page->children);
-  }
-  return true;
-}
-
-}  // namespace
-
 void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   const Space& space = *page.root->space;
   out->id = page.id;

@@ -65,6 +65,18 @@ void merge(Page* before, Page* after, Page** out) noexcept {
 
 }  // namespace
 
+void copy_beginning(const PageGeometry& geometry, const std::byte* from, uint32_t n, std::byte* to) noexcept {
+  std::memset(to, 0, geometry.page_bytes());
+  for (uint32_t layer = 0; layer < geometry.n_layers; ++layer) {
+    for (int plane : {KVC_KEY, KVC_VALUE}) {
+      for (uint32_t head = 0; head < geometry.n_kv_heads; ++head) {
+        const size_t at = geometry.plane_offset(layer, plane) + head * geometry.head_bytes(plane);
+        std::memcpy(to + at, from + at, n * geometry.row_bytes(plane));
+      }
+    }
+  }
+}
+
 void pack_tokens(uint32_t width, std::span<const int32_t> tokens, std::byte* out) noexcept {
   if (width == 4) {
     std::memcpy(out, tokens.data(), tokens.size_bytes());

@@ -44,6 +44,8 @@ struct alignas(64) Page : PolicyEntry {
   std::atomic<uint64_t> used_ns{0};     // last use
   std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
 
+  std::atomic<bool> on_disk{false};     // written there or about to be; a hint: the store knows
+
   // Guarded by the index lock: exclusive to write.
   bool pinned = false;
   alignas(64) Page* left = nullptr;  // in the treap of the parent's children
@@ -82,6 +84,9 @@ struct OpenPage {
 inline constexpr uint32_t kSinkTokens = 4;
 
 inline const Codec& page_codec(const Page& page) noexcept { return *find_codec(page.codec); }
+
+// The first n tokens' rows of a page in the clear; the others become 0.
+void copy_beginning(const PageGeometry& geometry, const std::byte* from, uint32_t n, std::byte* to) noexcept;
 
 // Token ids as a page stores them.
 void pack_tokens(uint32_t width, std::span<const int32_t> tokens, std::byte* out) noexcept;

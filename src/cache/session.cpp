@@ -6,6 +6,7 @@
 
 #include "cache/cache.h"
 #include "cache/counters.h"
+#include "cache/disk_fetch.h"
 
 namespace kvc {
 
@@ -22,10 +23,19 @@ Session::Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, S
   // What match and truncate need is there from the beginning: an open session can always do both.
   tail_tokens_.reserve(geometry().page_tokens);
   open_.reserve(1);
+  const std::lock_guard lock(cache_->sessions_mutex_);
+  number_ = ++cache_->last_session_;
+  cache_->sessions_.emplace_hint(cache_->sessions_.end(), number_, this);
   cache_->counters_->sessions.fetch_add(1, std::memory_order_relaxed);
 }
 
-Session::~Session() { close(KVC_CLOSE_KEEP, 0); }
+Session::~Session() {
+  {
+    const std::lock_guard lock(cache_->sessions_mutex_);
+    cache_->sessions_.erase(number_);
+  }
+  close(KVC_CLOSE_KEEP, 0);
+}
 
 void Session::close(int32_t hint, uint64_t /*until_ns*/) {
   // How long an idle session stays away does not matter to policies that only order pages by preference.
@@ -121,7 +131,25 @@ Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
   return Status::ok();
 }
 
-Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
+// Brings what continues the prompt from disk into memory. The lock is not held while it waits.
+Status Session::fetch(std::span<const int32_t> tokens, std::unique_ptr<Fetch>* fetch) {
+  {
+    std::lock_guard lock(mutex_);
+    KVC_RETURN_IF_ERROR(check_open());
+    KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
+    if (cache_->disk_->reads() && cache_->options_.reuse) *fetch = std::make_unique<Fetch>(cache_, root_, tokens, options_.exact);
+  }
+  if (*fetch != nullptr) (*fetch)->advance(UINT64_MAX);
+  return Status::ok();
+}
+
+Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fetch* fetched) {
+  std::unique_ptr<Fetch> own;  // keeps what it found until it is attached below
+  if (fetched == nullptr && cache_->disk_->reads()) {
+    KVC_RETURN_IF_ERROR(fetch(tokens, &own));
+    fetched = own.get();
+  }
+  const int32_t disk_miss = fetched != nullptr ? fetched->miss() : KVC_MISS_NONE;
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
@@ -171,6 +199,8 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused) {
     miss_reason_ = KVC_MISS_DISABLED;
   } else if (*reused == tokens.size()) {
     miss_reason_ = KVC_MISS_NONE;
+  } else if (disk_miss != KVC_MISS_NONE) {
+    miss_reason_ = disk_miss;
   } else if (*reused > 0) {
     miss_reason_ = KVC_MISS_PARTIAL;
   } else {
@@ -201,6 +231,15 @@ int32_t Session::miss(std::string* text) {
       break;
     case KVC_MISS_DISABLED:
       *text = "miss: reuse is switched off (option mode)";
+      break;
+    case KVC_MISS_TIMEOUT:
+      *text = "on disk from token " + std::to_string(miss_at_) + " on, but it did not come within option disk_timeout";
+      break;
+    case KVC_MISS_RECOMPUTE:
+      *text = "on disk from token " + std::to_string(miss_at_) + " on, but to compute it is faster than to read it";
+      break;
+    case KVC_MISS_DAMAGED:
+      *text = "on disk from token " + std::to_string(miss_at_) + " on, but what was read failed its check";
       break;
     case KVC_MISS_SHORT:
       *text = "miss: there is no token to reuse";

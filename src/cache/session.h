@@ -29,6 +29,7 @@
 namespace kvc {
 
 class Cache;
+class Fetch;
 struct Root;
 
 struct SessionOptions {
@@ -73,7 +74,9 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  Status match(std::span<const int32_t> tokens, size_t* reused);
+  // Waits for pages on disk, at most option disk_timeout, unless a fetch for these tokens has ended already (its miss
+  // then tells why there is no more).
+  Status match(std::span<const int32_t> tokens, size_t* reused, const Fetch* fetched = nullptr);
   Status append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n);
   Status append_all(std::span<const TensorView> k, std::span<const TensorView> v, size_t n);
   Status commit(std::span<const int32_t> tokens);
@@ -136,7 +139,12 @@ class Session {
   void publish_pages(std::span<Page* const> pages) noexcept;
   void drop_sealed(size_t pages) noexcept;
   Status seal(size_t pages);
+  bool leaves_tail() const noexcept;
   void keep_tail() noexcept;
+  Page* make_tail(BlobRef blob);
+  // Takes the lock. The unfinished end as an unpublished page with a reference on its root; nullptr: there is none that
+  // others may find, or no memory.
+  Page* copy_tail(PageId* parent) noexcept;
 
   // session_attend.cpp
   struct AttendTask;
@@ -148,7 +156,10 @@ class Session {
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
   Status gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out, bool streaming);
 
+  Status fetch(std::span<const int32_t> tokens, std::unique_ptr<Fetch>* fetch);
+
   Cache* const cache_;
+  uint64_t number_ = 0;  // in Cache::sessions_
   const std::shared_ptr<const Space> space_;
   Root* const root_;
   const SessionOptions options_;

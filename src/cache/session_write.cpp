@@ -246,6 +246,8 @@ void Session::publish_pages(std::span<Page* const> pages) noexcept {
       if (kept != page) {
         cache_->free_page(page);
         cache_->counters_->pages_deduplicated.add();
+      } else {
+        cache_->disk_->sealed(page);
       }
       cache_->unreference(last_);
     }
@@ -312,36 +314,66 @@ void Session::drop_sealed(size_t pages) noexcept {
   for (uint32_t& cursor : cursor_) cursor -= static_cast<uint32_t>(tokens);
 }
 
+// Whether what the session holds after its last sealed page is of use to others.
+bool Session::leaves_tail() const noexcept {
+  const bool may_publish = options_.publish && (last_ == nullptr || last_->published);
+  return may_publish && !tail_tokens_.empty();
+}
+
 // What a session that ends leaves behind after its last sealed page: the whole pages of its tail, and a short one, so
 // that whoever comes back with the same tokens goes on where it stopped. The short page stays in the clear: it is the
 // end of the sequence, and what continues it begins exactly. Not kept where it is stored already (borrowed) or is
 // private. Without memory for it, it is lost.
 void Session::keep_tail() noexcept {
-  const auto may_publish = [&] { return options_.publish && (last_ == nullptr || last_->published); };
-  if (!may_publish() || tail_tokens_.empty()) return;
+  if (!leaves_tail()) return;
   try {
     if (!seal(tail_tokens_.size() / geometry().page_tokens).is_ok()) return;
   } catch (const std::bad_alloc&) {
     return;
   }
-  if (!may_publish() || tail_tokens_.empty() || open_[0].source != nullptr) return;
+  if (!leaves_tail() || open_[0].source != nullptr) return;
   Page* page = nullptr;
   try {
-    const PageId id = page_id(root_->tenant_key, last_ != nullptr ? last_->id : space_->digest(), tail_tokens_);
-    page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), open_[0].blob,
-                            find_codec("identity")->id(), open_[0].approximate);
+    page = make_tail(open_[0].blob);
   } catch (const std::bad_alloc&) {
     return;
   }
   page->parent = last_;
-  page->priority = static_cast<int16_t>(priority_);
   Page* kept = cache_->publish(page, options_.exact);
   if (kept != page) cache_->free_page(page);
   if (kept == nullptr) return;
   // The session ends in it from here on, for what its hint says.
   cache_->unreference(last_);
   last_ = kept;
-  if (kept == page) cache_->counters_->pages_sealed.add();
+  if (kept != page) return;
+  cache_->counters_->pages_sealed.add();
+  cache_->disk_->sealed(page);
+}
+
+Page* Session::make_tail(BlobRef blob) {
+  const PageId id = page_id(root_->tenant_key, last_ != nullptr ? last_->id : space_->digest(), tail_tokens_);
+  Page* page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), std::move(blob),
+                                find_codec("identity")->id(), open_[0].approximate);
+  page->priority = static_cast<int16_t>(priority_);
+  return page;
+}
+
+Page* Session::copy_tail(PageId* parent) noexcept {
+  std::lock_guard lock(mutex_);
+  const PageGeometry& g = geometry();
+  // With a lossy codec a tail may be longer than a page; its whole pages are written when they are sealed.
+  if (closed_ || !leaves_tail() || open_[0].source != nullptr || tail_tokens_.size() >= g.page_tokens) return nullptr;
+  BlobRef copy;
+  if (!cache_->new_blob(g.page_bytes(), &copy)) return nullptr;
+  copy_beginning(g, open_[0].blob.data(), static_cast<uint32_t>(tail_tokens_.size()), copy.data());
+  try {
+    Page* page = make_tail(std::move(copy));
+    root_->references.fetch_add(1, std::memory_order_relaxed);
+    *parent = last_ != nullptr ? last_->id : space_->digest();
+    return page;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 }  // namespace kvc

@@ -5,6 +5,7 @@
 // explained.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 
 namespace kvc {
 
-class Space {
+class Space : public std::enable_shared_from_this<Space> {
  public:
   // Defaults for what a description leaves to the engine (options num_heads, head_dim, page_tokens).
   struct Defaults {
@@ -36,6 +37,9 @@ class Space {
   uint32_t token_width() const noexcept { return token_width_; }
   // KVC_E_TOKEN if a token is negative or beyond the vocabulary; the message says which and where.
   Status check_tokens(std::span<const int32_t> tokens) const;
+  // Measured cost of computing the K/V of a token, ns; 0: unknown. Told by who runs the model, read by who chooses
+  // between computing a page and reading it.
+  std::atomic<double>& prefill_ns() const noexcept { return prefill_ns_; }
   // "rope_base 10000 != 500000; dtype f16 != bf16": `*this` on the left. "" if equal.
   std::string diff(const Space& other) const;
 
@@ -53,6 +57,7 @@ class Space {
   PageGeometry geometry_;
   int32_t vocab_size_ = 0;
   uint32_t token_width_ = 4;
+  mutable std::atomic<double> prefill_ns_{0};
 };
 
 }  // namespace kvc

@@ -7,11 +7,15 @@
 
 namespace kvc::cli {
 
-Args::Args(const std::vector<Option>& options, const std::vector<std::string>& argv) {
+Args::Args(const std::vector<Option>& options, const std::vector<std::string>& argv, size_t words) {
   for (size_t i = 0; i < argv.size(); ++i) {
     const std::string& word = argv[i];
     if (word == "-h") {
       given_.emplace_back("help", "");
+      continue;
+    }
+    if (words_.size() < words && !word.empty() && word[0] != '-') {
+      words_.push_back(word);
       continue;
     }
     if (word.size() < 3 || word.compare(0, 2, "--") != 0) {
@@ -30,6 +34,9 @@ Args::Args(const std::vector<Option>& options, const std::vector<std::string>& a
       if (++i == argv.size()) throw UsageError("option '--" + name + "' needs a value: " + known->value);
       given_.emplace_back(name, argv[i]);
     }
+  }
+  if (words_.size() < words && !has("help")) {
+    throw UsageError(words == 1 ? "name a directory" : "too few words: " + std::to_string(words) + " are needed");
   }
 }
 

@@ -1,7 +1,7 @@
 // Command-line options of one command: a table says what exists, parse() checks and collects.
 //
-// Accepted forms: `--name value`, `--name=value`, `--flag`, `-h`. There are no positional arguments. What does not fit
-// is a UsageError, which main() turns into exit status 2.
+// Accepted forms: `--name value`, `--name=value`, `--flag`, `-h`, and as many words without dashes as a command says.
+// What does not fit is a UsageError, which main() turns into exit status 2.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,11 @@ struct Option {
 
 class Args {
  public:
-  // argv: what follows the command's name.
-  Args(const std::vector<Option>& options, const std::vector<std::string>& argv);
+  // argv: what follows the command's name. words: how many words without dashes are needed, unless help is asked for.
+  Args(const std::vector<Option>& options, const std::vector<std::string>& argv, size_t words = 0);
 
   bool has(const std::string& name) const;
+  const std::string& word(size_t i) const { return words_[i]; }
   // The last value given, or `fallback`.
   std::string text(const std::string& name, const std::string& fallback = "") const;
   std::vector<std::string> all(const std::string& name) const;
@@ -40,6 +41,7 @@ class Args {
 
  private:
   std::vector<std::pair<std::string, std::string>> given_;
+  std::vector<std::string> words_;
 };
 
 // The lines of a help text for these options.

@@ -16,7 +16,9 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"run", command_run}, {"info", command_info}, {"bench", command_bench}, {"__probe", command_probe}};
+    {"run", command_run},         {"info", command_info},       {"bench", command_bench},
+    {"inspect", command_inspect}, {"verify", command_verify},   {"compact", command_compact},
+    {"export", command_export},   {"__probe", command_probe}};
 
 constexpr const char* kHelp =
     "kvc: a K/V cache for language models, with a small model built in.\n"
@@ -26,6 +28,10 @@ constexpr const char* kHelp =
     "  run         answer a prompt; again, or in a conversation, with what was computed before reused\n"
     "  info        version, build, engine, options and presets\n"
     "  bench       measure on this machine: the page core, a real model\n"
+    "  inspect     what a directory of pages (option disk_path) or a pack holds\n"
+    "  verify      read and check every byte of one\n"
+    "  compact     give back the room in a directory that no page uses\n"
+    "  export      write the stored prefix of a text into a pack, to ship with a program\n"
     "\n"
     "  kvc COMMAND --help   options of a command\n"
     "  kvc --version        version of the library\n"

@@ -31,7 +31,8 @@ int hex_digit(char c) {
   return -1;
 }
 
-// Option "secret" as 32 bytes.
+}  // namespace
+
 Digest secret_of(std::string_view text) {
   Digest digest;
   if (text.empty()) return digest;
@@ -44,21 +45,35 @@ Digest secret_of(std::string_view text) {
   return digest;
 }
 
-}  // namespace
-
 std::vector<std::pair<std::string, std::string>> canonical_options(const Config& config) {
   std::vector<std::pair<std::string, std::string>> options;
   for (const OptionRow& row : option_rows()) {
     std::string value;
     const Status status = config.get(row.name, &value);
-    // What is printed must not give the secret away.
-    if (std::string_view(row.name) == "secret" && !value.empty()) value = "(set)";
+    // What is printed must not give secrets away.
+    const std::string_view name(row.name);
+    if ((name == "secret" || name == "disk_key") && !value.empty()) value = "(set)";
     if (status.is_ok()) options.emplace_back(row.name, std::move(value));
   }
   return options;
 }
 
 namespace {
+
+DiskOptions disk_options(const Settings& settings) {
+  DiskOptions options;
+  options.path = settings.disk_path;
+  options.read_only = settings.disk_mode == "read_only";
+  options.limit = settings.disk_limit;
+  options.interval_ns = settings.disk_interval_ns;
+  options.timeout_ns = settings.disk_timeout_ns;
+  options.second_sight = settings.disk_admission == "second_sight";
+  options.zstd_level = static_cast<int>(settings.disk_compression);
+  if (!settings.disk_key.empty()) options.key = secret_of(settings.disk_key);
+  options.prefetch = settings.prefetch_size;
+  options.prefill_speed = settings.prefill_speed;
+  return options;
+}
 
 CacheOptions cache_options(const Settings& settings) {
   CacheOptions options;
@@ -73,6 +88,7 @@ CacheOptions cache_options(const Settings& settings) {
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);
   options.reuse = settings.reuse;
+  options.disk = disk_options(settings);
   return options;
 }
 
@@ -110,6 +126,8 @@ Engine::Engine(const Config& config, Settings settings)
 
 Engine::~Engine() {
   if (requests_ != nullptr) requests_->stop();
+  // Last statistics, while all that is counted is there.
+  if (cache_ != nullptr) cache_->disk().close();
   log_.write(KVC_LOG_INFO, "engine destroyed");
 }
 
@@ -138,6 +156,7 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
     engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(),
                                                         engine->clock_, engine->log_, options);
   }
+  engine->cache_->disk().set_checkpoint([made = engine.get()](DiskStore& store) { made->write_checkpoint(store); });
   engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
                      engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",
                      static_cast<unsigned long long>(set.memory), set.policy.c_str(), set.codec.c_str());
@@ -145,6 +164,9 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
   return Status::ok();
 }
 
-bool Engine::stop() { return requests_ == nullptr || requests_->stop(); }
+bool Engine::stop() {
+  cache_->disk().stop_waiting();
+  return requests_ == nullptr || requests_->stop();
+}
 
 }  // namespace kvc

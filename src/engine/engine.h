@@ -19,6 +19,14 @@
 
 namespace kvc {
 
+// A secret as options give it ("secret", "disk_key"): 64 hex digits are the 32 bytes, other text is hashed, "" is 0.
+Digest secret_of(std::string_view text);
+
+// Names of what an engine keeps in its directory besides pages: the options that were set, one "name=value" a line, and
+// the statistics, one JSON object.
+inline constexpr std::string_view kSettingsBlob = "settings";
+inline constexpr std::string_view kStatisticsBlob = "statistics.json";
+
 class Engine {
  public:
   // handles: how a caller's model sees sessions. A caller's backend table is destroyed (its `destroy`) exactly once,
@@ -47,6 +55,7 @@ class Engine {
 
  private:
   Engine(const Config& config, Settings settings);
+  void write_checkpoint(DiskStore& store) noexcept;
 
   const Settings settings_;
   const std::string preset_;

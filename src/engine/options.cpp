@@ -35,6 +35,8 @@ const char* codec_choices() {
   return keep(kept, std::move(text));
 }
 
+const char* disk_mode_choices() { return "read_write|read_only"; }
+const char* disk_admission_choices() { return "always|second_sight"; }
 const char* mode_choices() { return "training|inference|bulk|streaming|interactive"; }
 
 const char* cache_types() { return "f16|bf16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl"; }
@@ -103,6 +105,43 @@ constexpr OptionRow kOptions[] = {
      "Requests that may wait; one more is refused with KVC_E_QUEUE_FULL.", "0.1.0", &Settings::max_queue},
     {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr,
      "Time allowed to requests that name no deadline of their own; 0 is none.", "0.1.0", &Settings::deadline_ns},
+    {"disk_path", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "Directory in which pages are kept, so that prompts hit again after a restart or a crash; made if it is missing. "
+     "Empty: nothing is written anywhere. One engine at a time writes to a directory.",
+     "0.1.0", &Settings::disk_path},
+    {"disk_mode", KVC_OPTION_CHOICE, "read_write", "", "", disk_mode_choices,
+     "read_write, or read_only: pages are found in the directory (which another engine may be writing), nothing is "
+     "written.",
+     "0.1.0", &Settings::disk_mode},
+    {"disk_limit", KVC_OPTION_SIZE, "8GiB", "16MiB", "1024TiB", nullptr,
+     "Hard budget for the files in disk_path; the oldest pages that nobody used leave first.", "0.1.0",
+     &Settings::disk_limit},
+    {"disk_interval", KVC_OPTION_TIME, "5s", "0ns", "", nullptr,
+     "How often what was written since is made durable, for the case of a power cut; 0: by kvc_persist alone. A program "
+     "that is killed loses nothing that was written.",
+     "0.1.0", &Settings::disk_interval_ns},
+    {"disk_timeout", KVC_OPTION_TIME, "1s", "0ns", "", nullptr,
+     "Longest time that a match or a request waits for the disk; what has not come by then is computed. A disk that "
+     "hangs is not waited for again until it answers.",
+     "0.1.0", &Settings::disk_timeout_ns},
+    {"disk_admission", KVC_OPTION_CHOICE, "always", "", "", disk_admission_choices,
+     "Which pages are written: always all of them, or those that are seen a second time (second_sight), which spares "
+     "the disk one-off prompts.",
+     "0.1.0", &Settings::disk_admission},
+    {"disk_compression", KVC_OPTION_INTEGER, "1", "0", "19", nullptr,
+     "Level of zstd for pages on disk, lossless; 0 is off. Data that does not shrink is kept as it is.", "0.1.0",
+     &Settings::disk_compression},
+    {"disk_key", KVC_OPTION_TEXT, "", "", "", nullptr,
+     "Encrypts pages on disk, with a key per tenant derived from this one: 64 hex digits are the 32 bytes themselves, "
+     "any other text is hashed. Empty: not encrypted.",
+     "0.1.0", &Settings::disk_key},
+    {"prefetch_size", KVC_OPTION_INTEGER, "4", "0", "256", nullptr,
+     "Pages of a prompt that are read from disk ahead of the one that is waited for.", "0.1.0",
+     &Settings::prefetch_size},
+    {"prefill_speed", KVC_OPTION_REAL, "0", "0", "1e9", nullptr,
+     "Prompt tokens per second that the program computes, for the choice between reading a page from disk and computing "
+     "it; 0: as measured by the request engine, and stored pages are always read where it has measured nothing.",
+     "0.1.0", &Settings::prefill_speed},
     {"secret", KVC_OPTION_TEXT, "", "", "", nullptr,
      "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the "
      "zero key. Machines "

@@ -53,6 +53,16 @@ struct Settings {
   std::string model_rope_scaling;
   uint32_t model_yarn_context = 0;
   uint32_t model_state_tokens = 0;
+  std::string disk_path;
+  std::string disk_mode;
+  uint64_t disk_limit = 0;
+  uint64_t disk_interval_ns = 0;
+  uint64_t disk_timeout_ns = 0;
+  std::string disk_admission;
+  uint32_t disk_compression = 0;
+  std::string disk_key;
+  uint32_t prefetch_size = 0;
+  double prefill_speed = 0;
 };
 
 using SettingsField = std::variant<std::string Settings::*, uint64_t Settings::*, uint32_t Settings::*,

@@ -1,5 +1,7 @@
 // What an engine says of itself: statistics and info.
 #include <algorithm>
+#include <new>
+#include <span>
 
 #include "base/hash.h"
 #include "engine/engine.h"
@@ -45,7 +47,7 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->match_hits = from.match_hits;
   to->matched_tokens = from.matched_tokens;
   to->match_asked_tokens = from.match_asked_tokens;
-  std::copy(std::begin(from.misses_by_reason), std::end(from.misses_by_reason), to->misses_by_reason);
+  std::copy_n(from.misses_by_reason, std::size(to->misses_by_reason), to->misses_by_reason);
   to->pages = from.pages;
   to->pages_sealed = from.pages_sealed;
   to->pages_deduplicated = from.pages_deduplicated;
@@ -68,6 +70,25 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->encoded_bytes = from.encoded_bytes;
   to->codec_key_error = from.key_error;
   to->codec_value_error = from.value_error;
+  const DiskStats& disk = from.disk;
+  to->misses_damaged = from.misses_by_reason[KVC_MISS_DAMAGED];
+  to->disk_bytes = disk.bytes;
+  to->disk_limit = disk.limit;
+  to->disk_pages = disk.pages;
+  to->disk_hits = disk.hits;
+  to->disk_hit_tokens = disk.hit_tokens;
+  to->disk_misses = disk.misses;
+  to->disk_written = disk.written;
+  to->disk_demoted = disk.demoted;
+  to->disk_dropped = disk.dropped;
+  to->disk_damaged = disk.damaged;
+  to->disk_timeouts = disk.timeouts;
+  to->disk_recomputed = disk.recomputed;
+  to->disk_errors = disk.errors;
+  to->disk_written_bytes = disk.written_bytes;
+  to->disk_read_bytes = disk.read_bytes;
+  to->disk_waiting = disk.waiting;
+  to->disk_durable_ns = disk.durable_ns;
 }
 
 std::string layout_json(const Space& space) {
@@ -97,6 +118,47 @@ kvc_stats_t Engine::stats() {
   return stats;
 }
 
+// Settings, statistics: what a later engine, or an operator, wants to know of this one.
+void Engine::write_checkpoint(DiskStore& store) noexcept {
+  try {
+    std::string settings;
+    for (const auto& [name, value] : options_) {
+      if (name != "secret" && name != "disk_key") settings += name + "=" + value + "\n";
+    }
+    const kvc_stats_t now = stats();
+    JsonObject json;
+    json.string("version", kvc_version_string())
+        .number("uptime_ns", now.uptime_ns)
+        .number("requests", now.requests)
+        .number("requests_completed", now.requests_completed)
+        .number("request_hits", now.request_hits)
+        .number("request_misses", now.request_misses)
+        .number("prompt_tokens", now.prompt_tokens)
+        .number("cached_tokens", now.cached_tokens)
+        .number("computed_tokens", now.computed_tokens)
+        .number("generated_tokens", now.generated_tokens)
+        .number("saved_ns", now.saved_ns)
+        .number("matches", now.matches)
+        .number("match_hits", now.match_hits)
+        .number("matched_tokens", now.matched_tokens)
+        .number("pages_sealed", now.pages_sealed)
+        .number("pages_evicted", now.pages_evicted)
+        .number("sessions", now.sessions)
+        .number("disk_hits", now.disk_hits)
+        .number("disk_misses", now.disk_misses)
+        .number("disk_written", now.disk_written)
+        .number("disk_damaged", now.disk_damaged);
+    const auto keep = [&](std::string_view name, const std::string& text) {
+      const Status status = store.put_blob(name, std::as_bytes(std::span(text)));
+      if (!status.is_ok()) log_.write(KVC_LOG_WARN, "%s was not kept: %s", name.data(), status.message().c_str());
+    };
+    keep(kSettingsBlob, settings);
+    keep(kStatisticsBlob, json.text());
+  } catch (const std::bad_alloc&) {
+    log_.write(KVC_LOG_WARN, "no memory to write settings and statistics to disk");
+  }
+}
+
 std::string Engine::info() {
   JsonObject json;
   json.string("version", kvc_version_string()).string("preset", preset_);
@@ -119,7 +181,7 @@ std::string Engine::info() {
       .string("allocator", has_allocator_ ? "caller" : "mimalloc")
       .string("policy", cache_->policy_name())
       .string("codec", cache_->codec_name())
-      .raw("tiers", "[\"host\"]");
+      .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");
   JsonObject options;
   for (const auto& [name, value] : options_) options.string(name, value);
   return json.raw("options", options.text()).text();

@@ -70,6 +70,7 @@ void Scheduler::finish(Job* job, Status status, int32_t reason) noexcept {
   }
   run.phase = Phase::ended;
   if (run.sequence_open && !backend_->paged() && status.code() != KVC_E_BACKEND) store_rest(job);
+  run.fetch.reset();
   if (run.sequence_open) backend_->sequence_close(job->ticket);
   run.sequence_open = false;
   if (run.session != nullptr) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/disk_fetch.h"
 #include "cache/session.h"
 #include "request/request.h"
 #include "request/sampler.h"
@@ -36,6 +37,7 @@ enum class Phase {
 // The state of a computation; touched by steps alone.
 struct Run {
   Phase phase = Phase::starting;
+  std::unique_ptr<Fetch> fetch;  // starting: brings the prompt's pages from disk
   std::unique_ptr<Session> session;
   bool sequence_open = false;     // the backend knows the sequence; its number is the ticket
   uint32_t committed = 0;         // tokens that the model has, and, if it is paged, the session

@@ -67,6 +67,7 @@ class Scheduler {
   Status try_start(Job* job, bool* complete);
   bool waits_for_other(Job* job);
   bool waits_for_room(Job* job);
+  bool waits_for_disk(Job* job);
   Job* find(kvc_ticket_t ticket) const noexcept;
 
   // A step's batch.

@@ -60,6 +60,7 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     return Status::ok();
   }
   if (computes && reuse && waits_for_other(job)) return Status::ok();
+  if (reuse && waits_for_disk(job)) return Status::ok();
   if (computes && waits_for_room(job)) return Status::ok();
 
   SessionOptions options;
@@ -76,7 +77,8 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     answer.miss_reason = KVC_MISS_SHORT;
     answer.miss_text = "miss: the prompt is one token, and the last token is always computed";
   } else {
-    KVC_RETURN_IF_ERROR(run.session->match(prefix, &reused));
+    KVC_RETURN_IF_ERROR(run.session->match(prefix, &reused, run.fetch.get()));
+    run.fetch.reset();
     answer.miss_reason = run.session->miss(&answer.miss_text);
     if (reused > 0 && without_bos_alone(*job, backend_->info(), reused) == 0) {
       KVC_RETURN_IF_ERROR(run.session->truncate(0));
@@ -154,6 +156,21 @@ Job* Scheduler::find(kvc_ticket_t ticket) const noexcept {
     if (job->ticket == ticket) return job.get();
   }
   return nullptr;
+}
+
+// Pages on disk come while others are computed; where there is nothing to compute, a step waits for them.
+bool Scheduler::waits_for_disk(Job* job) {
+  constexpr uint64_t kStep = 2'000'000;
+  Run& run = job->run;
+  const auto prefix = reusable(*job);
+  if (run.fetch == nullptr) {
+    if (!prefix.empty()) run.fetch = cache_->begin_fetch(space_, job->request.tenant, prefix);
+    if (run.fetch == nullptr) return false;
+  }
+  const bool others = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& other) {
+    return other->run.phase == Phase::prefill || other->run.phase == Phase::decode;
+  });
+  return !run.fetch->advance(others ? 0 : kStep);
 }
 
 bool Scheduler::waits_for_other(Job* job) {

@@ -15,6 +15,7 @@ class _Struct(Structure):
 
 
 kvc_stream_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
+kvc_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 kvc_module_open_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
 kvc_module_describe_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
 kvc_allocator_allocate_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_size_t)
@@ -295,7 +296,24 @@ class kvc_page_info_t(_Struct):  # 200 bytes
     ]
 
 
-class kvc_stats_t(_Struct):  # 512 bytes
+class kvc_store_report_t(_Struct):  # 88 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("pages", c_uint64),
+        ("clues", c_uint64),
+        ("payload_bytes", c_uint64),
+        ("stored_bytes", c_uint64),
+        ("file_bytes", c_uint64),
+        ("segments", c_uint64),
+        ("checked_bytes", c_uint64),
+        ("damaged", c_uint64),
+        ("locked", c_uint64),
+        ("encrypted", c_uint32),
+        ("pack", c_uint32),
+    ]
+
+
+class kvc_stats_t(_Struct):  # 648 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -354,6 +372,23 @@ class kvc_stats_t(_Struct):  # 512 bytes
         ("encoded_bytes", c_uint64),
         ("codec_key_error", c_double),
         ("codec_value_error", c_double),
+        ("misses_damaged", c_uint64),
+        ("disk_limit", c_uint64),
+        ("disk_pages", c_uint64),
+        ("disk_hits", c_uint64),
+        ("disk_hit_tokens", c_uint64),
+        ("disk_misses", c_uint64),
+        ("disk_written", c_uint64),
+        ("disk_demoted", c_uint64),
+        ("disk_dropped", c_uint64),
+        ("disk_damaged", c_uint64),
+        ("disk_timeouts", c_uint64),
+        ("disk_recomputed", c_uint64),
+        ("disk_errors", c_uint64),
+        ("disk_written_bytes", c_uint64),
+        ("disk_read_bytes", c_uint64),
+        ("disk_waiting", c_uint64),
+        ("disk_durable_ns", c_uint64),
     ]
 
 
@@ -505,6 +540,17 @@ FUNCTIONS = {
     "kvc_page_info": (c_int32, (c_void_p, c_void_p, c_void_p,)),
     "kvc_page_tokens": (c_int32, (c_void_p, c_void_p, c_void_p, c_size_t, c_void_p,)),
     "kvc_trim": (c_int32, (c_void_p, c_uint64, c_void_p,)),
+    "kvc_persist": (c_int32, (c_void_p, c_uint64,)),
+    "kvc_persist_to": (c_int32, (c_void_p, c_char_p, c_char_p, c_void_p,)),
+    "kvc_load": (c_int32, (c_void_p, c_char_p, c_void_p,)),
+    "kvc_tenant_purge": (c_int32, (c_void_p, c_char_p, c_void_p,)),
+    "kvc_pack_write": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_char_p, c_void_p,)),
+    "kvc_pack_open": (c_int32, (c_void_p, c_char_p, c_void_p,)),
+    "kvc_store_inspect": (c_int32, (c_char_p, c_char_p, c_void_p, c_void_p,)),
+    "kvc_store_verify": (c_int32, (c_char_p, c_char_p, kvc_progress_fn, c_void_p, c_void_p, c_void_p,)),
+    "kvc_store_compact": (c_int32, (c_char_p, c_char_p, kvc_progress_fn, c_void_p, c_void_p, c_void_p,)),
+    "kvc_store_text": (c_int32, (c_char_p, c_char_p, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p,)),
+    "kvc_config_load": (c_int32, (c_void_p, c_char_p, c_char_p,)),
     "kvc_stats": (c_int32, (c_void_p, c_void_p,)),
     "kvc_module_info": (c_int32, (c_void_p, c_void_p, c_size_t, c_void_p,)),
 }

@@ -1,6 +1,7 @@
 """Options by name, and what an engine can be given: a model, an allocator, a logger, a clock."""
 import ctypes
 import json
+import os
 import weakref
 
 from . import _callbacks, _raw
@@ -56,6 +57,11 @@ class Config(Handle):
         table, keep = table_of(backend) if backend is not None else (None, None)
         self._check(lib.kvc_config_set_backend(self._raw, None if table is None else ctypes.byref(table)))
         self._keep["backend"] = keep
+
+    def load(self, path, key=None):
+        """Sets the options that the engine of a directory had, but secrets. key: its option disk_key."""
+        self._check(lib.kvc_config_load(self._raw, os.fsencode(path), key.encode() if key is not None else None))
+        return self
 
     def set_logger(self, level, log):
         """log(level, message) for lines up to `level` (kvc.LogLevel); None takes it back. Called from any thread."""

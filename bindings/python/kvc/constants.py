@@ -90,7 +90,10 @@ class MissReason(IntEnum):
     IDENTITY = 3  # the tokens are stored, but in a space that differs (the text says in what)
     DISABLED = 4  # reuse was switched off
     SHORT = 5  # the prompt has no token that could be reused
-    COUNT = 6  # number of reasons above
+    TIMEOUT = 6  # stored on disk, but it did not come within option disk_timeout
+    RECOMPUTE = 7  # stored on disk, but to compute it is expected to be faster than to read it
+    DAMAGED = 8  # stored on disk, but the bytes failed their check: they are not used
+    COUNT = 9  # number of reasons above
 
 
 class Tier(IntEnum):

@@ -1,6 +1,7 @@
 """The engine: a cache, its memory, and requests around a model."""
 import ctypes
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import AsyncIterator, Iterator, List, Optional
@@ -199,6 +200,37 @@ class Engine(Handle):
         freed = ctypes.c_uint64()
         self._check(lib.kvc_trim(self._raw, size, ctypes.byref(freed)))
         return freed.value
+
+    # --- pages on disk (option disk_path) ----------------------------------------------------------------------------
+
+    def persist(self, timeout=None) -> bool:
+        """Makes everything sealed durable; False if that goes on in the background after `timeout` seconds."""
+        ns = 2**64 - 1 if timeout is None else int(timeout * 1e9)
+        return self._check(lib.kvc_persist(self._raw, ns)) != Status.PENDING
+
+    def persist_to(self, path, tenant=None) -> int:
+        """Copies the pages in memory into a directory of their own; the number of records in it."""
+        n = ctypes.c_uint64()
+        self._check(lib.kvc_persist_to(self._raw, _bytes(tenant), os.fsencode(path), ctypes.byref(n)))
+        return n.value
+
+    def load(self, path) -> int:
+        """Lets the pages of a directory be found; their number."""
+        n = ctypes.c_uint64()
+        self._check(lib.kvc_load(self._raw, os.fsencode(path), ctypes.byref(n)))
+        return n.value
+
+    def open_pack(self, path) -> int:
+        """Lets the pages of a prefix pack be found; their number."""
+        n = ctypes.c_uint64()
+        self._check(lib.kvc_pack_open(self._raw, os.fsencode(path), ctypes.byref(n)))
+        return n.value
+
+    def purge(self, tenant=None) -> int:
+        """Removes what is kept of a tenant, in memory and on disk; the number of records."""
+        n = ctypes.c_uint64()
+        self._check(lib.kvc_tenant_purge(self._raw, _bytes(tenant), ctypes.byref(n)))
+        return n.value
 
     def stats(self) -> Stats:
         s = _raw.kvc_stats_t()

@@ -213,7 +213,7 @@ class Stats:
     match_hits: int  # of these, with at least one token
     matched_tokens: int
     match_asked_tokens: int
-    misses_by_reason: List[int]  # by KVC_MISS_*; of matches
+    misses_by_reason: List[int]  # by KVC_MISS_* below 8; of matches. KVC_MISS_DAMAGED: misses_damaged
     pages: int  # held now
     pages_sealed: int  # ever
     pages_deduplicated: int  # sealed twice, kept once
@@ -241,6 +241,23 @@ class Stats:
     encoded_bytes: int  # ... and after
     codec_key_error: float  # measured: root mean square error of encoded keys over that of the keys ...
     codec_value_error: float  # ... and of values; a layer of every page
+    misses_damaged: int  # matches that ended with KVC_MISS_DAMAGED
+    disk_limit: int  # option disk_limit
+    disk_pages: int  # records on disk now: pages, and for each a small one, its clue, by which prompts that end inside the page find it
+    disk_hits: int  # pages that matches found on disk and read into memory
+    disk_hit_tokens: int  # tokens that those pages added to matches
+    disk_misses: int  # matches that looked for more on disk and found none
+    disk_written: int  # pages written, most of them ahead of eviction
+    disk_demoted: int  # of these, when they were evicted from memory
+    disk_dropped: int  # pages that were not written: the disk was slower than what came, or full
+    disk_damaged: int  # pages whose bytes failed their check; each was a miss
+    disk_timeouts: int  # matches that gave up waiting
+    disk_recomputed: int  # pages on disk that were left there because to compute is faster
+    disk_errors: int  # writes, reads and syncs that the operating system refused
+    disk_written_bytes: int  # to the files, records and metadata
+    disk_read_bytes: int
+    disk_waiting: int  # pages that wait to be written
+    disk_durable_ns: int  # age of the state that would survive a power cut now; 0: nothing was made durable yet
 
     @classmethod
     def of(cls, s):
@@ -300,7 +317,24 @@ class Stats:
                    s.encoded_raw_bytes,
                    s.encoded_bytes,
                    s.codec_key_error,
-                   s.codec_value_error)
+                   s.codec_value_error,
+                   s.misses_damaged,
+                   s.disk_limit,
+                   s.disk_pages,
+                   s.disk_hits,
+                   s.disk_hit_tokens,
+                   s.disk_misses,
+                   s.disk_written,
+                   s.disk_demoted,
+                   s.disk_dropped,
+                   s.disk_damaged,
+                   s.disk_timeouts,
+                   s.disk_recomputed,
+                   s.disk_errors,
+                   s.disk_written_bytes,
+                   s.disk_read_bytes,
+                   s.disk_waiting,
+                   s.disk_durable_ns)
 
 
 __all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats"]

@@ -1,5 +1,6 @@
 """Spaces: the identity of a model's K/V."""
 import ctypes
+import os
 from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence, Tuple
 
@@ -130,6 +131,14 @@ class Space(Handle):
             return [ids.raw[32 * i:32 * i + 32] for i in range(n.value)]
         self._check(status)
         return []
+
+    def write_pack(self, tokens, path, tenant=None) -> int:
+        """Writes the stored prefix of tokens into a prefix pack; the number of tokens written."""
+        address, count, _keep = tokens_of(tokens)
+        n = ctypes.c_size_t()
+        tenant = tenant.encode() if tenant is not None else None
+        self._check(lib.kvc_pack_write(self._raw, tenant, address, count, os.fsencode(path), ctypes.byref(n)))
+        return n.value
 
     def _check(self, status):
         return check(status, lib.kvc_engine_last_error, self._engine._raw)

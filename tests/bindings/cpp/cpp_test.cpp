@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <kvc/kvc.hpp>
 #include <numeric>
 #include <thread>
@@ -207,6 +209,44 @@ TEST(CppTest, PagesAreAWalk) {
   session.close();
   EXPECT_GT(engine.trim(0), 0u);
   EXPECT_EQ(0u, engine.stats().pages);
+}
+
+TEST(CppTest, PagesOnDisk) {
+  char directory[] = "/tmp/kvc-cpp-XXXXXX";
+  ASSERT_NE(nullptr, mkdtemp(directory));
+  const std::string store = std::string(directory) + "/store", pack = std::string(directory) + "/pack";
+  kvc::Config config;
+  config.set("model", "none");
+  config.set("disk_path", store);
+  config.set("policy", "fifo");
+  const std::vector<int32_t> tokens{1, 2, 3, 4, 5, 6};
+  {
+    kvc::Engine engine(config);
+    kvc::Space space = engine.open_space(desc());
+    kvc::Session session = space.open_session();
+    add(session, tokens, 0);
+    EXPECT_TRUE(engine.persist());
+    EXPECT_EQ(6u, space.write_pack(tokens, pack));
+    EXPECT_GT(engine.persist_to(std::string(directory) + "/copy"), 0u);
+  }
+  kvc::Config again;
+  again.load(store);
+  EXPECT_EQ("fifo", again.get("policy"));
+  {
+    kvc::Engine engine(again);
+    kvc::Space space = engine.open_space(desc());
+    EXPECT_EQ(6u, space.open_session().match(tokens));
+    EXPECT_GT(engine.purge(""), 0u);
+    EXPECT_EQ(0u, space.open_session().match(tokens));
+    EXPECT_GT(engine.load(std::string(directory) + "/copy"), 0u);
+    EXPECT_EQ(6u, space.open_session().match(tokens));
+  }
+  again.set("disk_path", "");
+  kvc::Engine engine(again);
+  kvc::Space space = engine.open_space(desc());
+  EXPECT_GT(engine.open_pack(pack), 0u);
+  EXPECT_EQ(6u, space.open_session().match(tokens));
+  std::filesystem::remove_all(directory);
 }
 
 TEST(CppTest, PlainTensors) {

@@ -73,7 +73,10 @@ pub const KVC_MISS_PARTIAL: i32 = 2;
 pub const KVC_MISS_IDENTITY: i32 = 3;
 pub const KVC_MISS_DISABLED: i32 = 4;
 pub const KVC_MISS_SHORT: i32 = 5;
-pub const KVC_MISS_COUNT: i32 = 6;
+pub const KVC_MISS_TIMEOUT: i32 = 6;
+pub const KVC_MISS_RECOMPUTE: i32 = 7;
+pub const KVC_MISS_DAMAGED: i32 = 8;
+pub const KVC_MISS_COUNT: i32 = 9;
 pub const KVC_TIER_HOST: i32 = 1;
 pub const KVC_TIER_DEVICE: i32 = 2;
 pub const KVC_TIER_DISK: i32 = 3;
@@ -134,6 +137,7 @@ pub struct kvc_page_iter_t {
 }
 
 pub type kvc_stream_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, ticket: kvc_ticket_t, text: *const c_char, text_size: usize) -> kvc_status_t>;
+pub type kvc_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, done: u64, total: u64) -> i32>;
 pub type kvc_module_open_fn = Option<unsafe extern "C" fn(request: *const kvc_module_request_t, backend: *mut kvc_backend_t, error: *mut c_char, error_size: usize) -> kvc_status_t>;
 pub type kvc_module_describe_fn = Option<unsafe extern "C" fn(request: *const kvc_module_request_t, text: *mut c_char, capacity: usize, length: *mut usize) -> kvc_status_t>;
 
@@ -785,6 +789,48 @@ const _: () = {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct kvc_store_report_t {
+    pub struct_size: usize,
+    pub pages: u64,
+    pub clues: u64,
+    pub payload_bytes: u64,
+    pub stored_bytes: u64,
+    pub file_bytes: u64,
+    pub segments: u64,
+    pub checked_bytes: u64,
+    pub damaged: u64,
+    pub locked: u64,
+    pub encrypted: u32,
+    pub pack: u32,
+}
+impl Default for kvc_store_report_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_store_report_t>() == 88);
+    assert!(align_of::<kvc_store_report_t>() == 8);
+    assert!(offset_of!(kvc_store_report_t, struct_size) == 0);
+    assert!(offset_of!(kvc_store_report_t, pages) == 8);
+    assert!(offset_of!(kvc_store_report_t, clues) == 16);
+    assert!(offset_of!(kvc_store_report_t, payload_bytes) == 24);
+    assert!(offset_of!(kvc_store_report_t, stored_bytes) == 32);
+    assert!(offset_of!(kvc_store_report_t, file_bytes) == 40);
+    assert!(offset_of!(kvc_store_report_t, segments) == 48);
+    assert!(offset_of!(kvc_store_report_t, checked_bytes) == 56);
+    assert!(offset_of!(kvc_store_report_t, damaged) == 64);
+    assert!(offset_of!(kvc_store_report_t, locked) == 72);
+    assert!(offset_of!(kvc_store_report_t, encrypted) == 80);
+    assert!(offset_of!(kvc_store_report_t, pack) == 84);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct kvc_stats_t {
     pub struct_size: usize,
     pub requests: u64,
@@ -843,6 +889,23 @@ pub struct kvc_stats_t {
     pub encoded_bytes: u64,
     pub codec_key_error: f64,
     pub codec_value_error: f64,
+    pub misses_damaged: u64,
+    pub disk_limit: u64,
+    pub disk_pages: u64,
+    pub disk_hits: u64,
+    pub disk_hit_tokens: u64,
+    pub disk_misses: u64,
+    pub disk_written: u64,
+    pub disk_demoted: u64,
+    pub disk_dropped: u64,
+    pub disk_damaged: u64,
+    pub disk_timeouts: u64,
+    pub disk_recomputed: u64,
+    pub disk_errors: u64,
+    pub disk_written_bytes: u64,
+    pub disk_read_bytes: u64,
+    pub disk_waiting: u64,
+    pub disk_durable_ns: u64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -854,7 +917,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 512);
+    assert!(size_of::<kvc_stats_t>() == 648);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -913,6 +976,23 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, encoded_bytes) == 488);
     assert!(offset_of!(kvc_stats_t, codec_key_error) == 496);
     assert!(offset_of!(kvc_stats_t, codec_value_error) == 504);
+    assert!(offset_of!(kvc_stats_t, misses_damaged) == 512);
+    assert!(offset_of!(kvc_stats_t, disk_limit) == 520);
+    assert!(offset_of!(kvc_stats_t, disk_pages) == 528);
+    assert!(offset_of!(kvc_stats_t, disk_hits) == 536);
+    assert!(offset_of!(kvc_stats_t, disk_hit_tokens) == 544);
+    assert!(offset_of!(kvc_stats_t, disk_misses) == 552);
+    assert!(offset_of!(kvc_stats_t, disk_written) == 560);
+    assert!(offset_of!(kvc_stats_t, disk_demoted) == 568);
+    assert!(offset_of!(kvc_stats_t, disk_dropped) == 576);
+    assert!(offset_of!(kvc_stats_t, disk_damaged) == 584);
+    assert!(offset_of!(kvc_stats_t, disk_timeouts) == 592);
+    assert!(offset_of!(kvc_stats_t, disk_recomputed) == 600);
+    assert!(offset_of!(kvc_stats_t, disk_errors) == 608);
+    assert!(offset_of!(kvc_stats_t, disk_written_bytes) == 616);
+    assert!(offset_of!(kvc_stats_t, disk_read_bytes) == 624);
+    assert!(offset_of!(kvc_stats_t, disk_waiting) == 632);
+    assert!(offset_of!(kvc_stats_t, disk_durable_ns) == 640);
 };
 
 #[repr(C)]
@@ -1176,6 +1256,17 @@ pub struct Api {
     pub kvc_page_info: unsafe extern "C" fn(engine: *mut kvc_engine_t, id: *const u8, info: *mut kvc_page_info_t) -> kvc_status_t,
     pub kvc_page_tokens: unsafe extern "C" fn(engine: *mut kvc_engine_t, id: *const u8, tokens: *mut i32, capacity: usize, n: *mut usize) -> kvc_status_t,
     pub kvc_trim: unsafe extern "C" fn(engine: *mut kvc_engine_t, bytes: u64, freed: *mut u64) -> kvc_status_t,
+    pub kvc_persist: unsafe extern "C" fn(engine: *mut kvc_engine_t, timeout_ns: u64) -> kvc_status_t,
+    pub kvc_persist_to: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, path: *const c_char, n: *mut u64) -> kvc_status_t,
+    pub kvc_load: unsafe extern "C" fn(engine: *mut kvc_engine_t, path: *const c_char, n: *mut u64) -> kvc_status_t,
+    pub kvc_tenant_purge: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, n: *mut u64) -> kvc_status_t,
+    pub kvc_pack_write: unsafe extern "C" fn(space: *mut kvc_space_t, tenant: *const c_char, tokens: *const i32, n_tokens: usize, path: *const c_char, n: *mut usize) -> kvc_status_t,
+    pub kvc_pack_open: unsafe extern "C" fn(engine: *mut kvc_engine_t, path: *const c_char, n: *mut u64) -> kvc_status_t,
+    pub kvc_store_inspect: unsafe extern "C" fn(path: *const c_char, key: *const c_char, report: *mut kvc_store_report_t, error: *mut kvc_error_t) -> kvc_status_t,
+    pub kvc_store_verify: unsafe extern "C" fn(path: *const c_char, key: *const c_char, progress: kvc_progress_fn, user_data: *mut c_void, report: *mut kvc_store_report_t, error: *mut kvc_error_t) -> kvc_status_t,
+    pub kvc_store_compact: unsafe extern "C" fn(path: *const c_char, key: *const c_char, progress: kvc_progress_fn, user_data: *mut c_void, report: *mut kvc_store_report_t, error: *mut kvc_error_t) -> kvc_status_t,
+    pub kvc_store_text: unsafe extern "C" fn(path: *const c_char, key: *const c_char, name: *const c_char, buffer: *mut c_char, capacity: usize, length: *mut usize, error: *mut kvc_error_t) -> kvc_status_t,
+    pub kvc_config_load: unsafe extern "C" fn(config: *mut kvc_config_t, path: *const c_char, key: *const c_char) -> kvc_status_t,
     pub kvc_stats: unsafe extern "C" fn(engine: *mut kvc_engine_t, stats: *mut kvc_stats_t) -> kvc_status_t,
     pub kvc_module_info: unsafe extern "C" fn(config: *mut kvc_config_t, buffer: *mut c_char, capacity: usize, length: *mut usize) -> kvc_status_t,
 }
@@ -1260,6 +1351,17 @@ impl Api {
             kvc_page_info: std::mem::transmute(find("kvc_page_info")?),
             kvc_page_tokens: std::mem::transmute(find("kvc_page_tokens")?),
             kvc_trim: std::mem::transmute(find("kvc_trim")?),
+            kvc_persist: std::mem::transmute(find("kvc_persist")?),
+            kvc_persist_to: std::mem::transmute(find("kvc_persist_to")?),
+            kvc_load: std::mem::transmute(find("kvc_load")?),
+            kvc_tenant_purge: std::mem::transmute(find("kvc_tenant_purge")?),
+            kvc_pack_write: std::mem::transmute(find("kvc_pack_write")?),
+            kvc_pack_open: std::mem::transmute(find("kvc_pack_open")?),
+            kvc_store_inspect: std::mem::transmute(find("kvc_store_inspect")?),
+            kvc_store_verify: std::mem::transmute(find("kvc_store_verify")?),
+            kvc_store_compact: std::mem::transmute(find("kvc_store_compact")?),
+            kvc_store_text: std::mem::transmute(find("kvc_store_text")?),
+            kvc_config_load: std::mem::transmute(find("kvc_config_load")?),
             kvc_stats: std::mem::transmute(find("kvc_stats")?),
             kvc_module_info: std::mem::transmute(find("kvc_module_info")?),
         })

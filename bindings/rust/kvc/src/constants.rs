@@ -186,8 +186,14 @@ group! {
         DISABLED = 4,
         /// the prompt has no token that could be reused
         SHORT = 5,
+        /// stored on disk, but it did not come within option disk_timeout
+        TIMEOUT = 6,
+        /// stored on disk, but to compute it is expected to be faster than to read it
+        RECOMPUTE = 7,
+        /// stored on disk, but the bytes failed their check: they are not used
+        DAMAGED = 8,
         /// number of reasons above
-        COUNT = 6,
+        COUNT = 9,
     }
 }
 

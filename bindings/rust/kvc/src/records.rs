@@ -323,7 +323,7 @@ pub struct Stats {
     pub matched_tokens: u64,
     /// match asked tokens
     pub match_asked_tokens: u64,
-    /// by KVC_MISS_*; of matches
+    /// by KVC_MISS_* below 8; of matches. KVC_MISS_DAMAGED: misses_damaged
     pub misses_by_reason: [u64; 8],
     /// held now
     pub pages: u64,
@@ -379,6 +379,40 @@ pub struct Stats {
     pub codec_key_error: f64,
     /// ... and of values; a layer of every page
     pub codec_value_error: f64,
+    /// matches that ended with KVC_MISS_DAMAGED
+    pub misses_damaged: u64,
+    /// option disk_limit
+    pub disk_limit: u64,
+    /// records on disk now: pages, and for each a small one, its clue, by which prompts that end inside the page find it
+    pub disk_pages: u64,
+    /// pages that matches found on disk and read into memory
+    pub disk_hits: u64,
+    /// tokens that those pages added to matches
+    pub disk_hit_tokens: u64,
+    /// matches that looked for more on disk and found none
+    pub disk_misses: u64,
+    /// pages written, most of them ahead of eviction
+    pub disk_written: u64,
+    /// of these, when they were evicted from memory
+    pub disk_demoted: u64,
+    /// pages that were not written: the disk was slower than what came, or full
+    pub disk_dropped: u64,
+    /// pages whose bytes failed their check; each was a miss
+    pub disk_damaged: u64,
+    /// matches that gave up waiting
+    pub disk_timeouts: u64,
+    /// pages on disk that were left there because to compute is faster
+    pub disk_recomputed: u64,
+    /// writes, reads and syncs that the operating system refused
+    pub disk_errors: u64,
+    /// to the files, records and metadata
+    pub disk_written_bytes: u64,
+    /// disk read bytes
+    pub disk_read_bytes: u64,
+    /// pages that wait to be written
+    pub disk_waiting: u64,
+    /// age of the state that would survive a power cut now; 0: nothing was made durable yet
+    pub disk_durable_ns: u64,
 }
 
 impl Stats {
@@ -441,6 +475,23 @@ impl Stats {
             encoded_bytes: s.encoded_bytes,
             codec_key_error: s.codec_key_error,
             codec_value_error: s.codec_value_error,
+            misses_damaged: s.misses_damaged,
+            disk_limit: s.disk_limit,
+            disk_pages: s.disk_pages,
+            disk_hits: s.disk_hits,
+            disk_hit_tokens: s.disk_hit_tokens,
+            disk_misses: s.disk_misses,
+            disk_written: s.disk_written,
+            disk_demoted: s.disk_demoted,
+            disk_dropped: s.disk_dropped,
+            disk_damaged: s.disk_damaged,
+            disk_timeouts: s.disk_timeouts,
+            disk_recomputed: s.disk_recomputed,
+            disk_errors: s.disk_errors,
+            disk_written_bytes: s.disk_written_bytes,
+            disk_read_bytes: s.disk_read_bytes,
+            disk_waiting: s.disk_waiting,
+            disk_durable_ns: s.disk_durable_ns,
         }
     }
 }

@@ -1,0 +1,198 @@
+// What a cache keeps on disk: pages are written behind, found again by identity, and brought back on a match.
+//
+// Writing. A page is queued when it is published, and written by one background thread; so eviction finds most pages
+// written already, and a program that is killed loses the queue alone. A queued page is referenced: it cannot be evicted
+// before it is written, which is why the queue is bounded (`queue_bytes`). A page that finds it full waits for the next
+// sweep, or goes to disk when it is evicted, if there is room then; else it is lost to the disk and counted.
+//
+// Finding. A whole page is found by its identity, which follows from its parent and its tokens. A prompt that ends or
+// differs inside a page does not know that identity: a small record beside each page, its clue, is found by the parent
+// and the page's first token, and holds the page's tokens. Clues are compared like everything else.
+//
+// Reading is asynchronous (disk_fetch.h); nobody waits longer than `timeout_ns`, and nobody waits at all while a read
+// that was given up has not come back: a disk that hangs stops one match, not all.
+//
+// Locks: queue_mutex_ is a leaf beside the policy's; nothing is called with it held. No lock is held during I/O.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "cache/page.h"
+#include "memory/memory.h"
+#include "observe/metrics.h"
+#include "tier/disk/store.h"
+
+namespace kvc {
+
+class Cache;
+struct Root;
+
+struct DiskOptions {
+  std::string path;  // of the directory that is written to; empty: none, attached ones may be read all the same
+  bool read_only = false;
+  uint64_t limit = 0;
+  uint64_t interval_ns = 0;
+  uint64_t timeout_ns = 1'000'000'000;
+  bool second_sight = false;
+  int zstd_level = 1;
+  std::optional<Digest> key;
+  uint32_t prefetch = 4;
+  double prefill_speed = 0;  // tokens per second; 0: as measured, Space::prefill_ns()
+  Vfs* vfs = nullptr;        // tests put their own files here
+};
+
+struct DiskStats {
+  uint64_t limit = 0, pages = 0, bytes = 0, hits = 0, hit_tokens = 0, misses = 0, written = 0, demoted = 0, dropped = 0;
+  uint64_t damaged = 0, timeouts = 0, recomputed = 0, errors = 0, written_bytes = 0, read_bytes = 0, waiting = 0;
+  uint64_t durable_ns = 0;  // age of what is durable; 0: nothing yet
+};
+
+// A place where pages are looked for. Lives as long as the cache.
+struct DiskSource {
+  std::unique_ptr<DiskStore> store;
+  std::optional<Digest> key;  // a pack's own, in place of the tenant's
+};
+
+// A clue's record: codec kClueCodec, tokens {first, -1} (no page has a negative token), payload: number of tokens and
+// the tokens, padded to a whole page's.
+inline constexpr uint8_t kClueCodec = 255;
+// What a page whose K/V went through a lossy codec is stored as: another encoding is another record, and an exact page
+// is never mistaken for it. A page in the clear with the numbers that were computed is stored as itself.
+struct PageForm {
+  uint8_t codec = 0;
+  bool approximate = false;
+  uint32_t key_bits = 0, value_bits = 0;  // of the codec
+};
+PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept;
+PageId clue_id(const Digest& key, const PageId& parent, int32_t first_token) noexcept;
+size_t clue_bytes(const PageGeometry& geometry) noexcept;
+std::vector<std::byte> make_clue(const PageGeometry& geometry, std::span<const int32_t> tokens);
+
+// What a store is told of a page and of its clue (`tokens` of the clue: {first, -1}). They point to the arguments.
+PutPage page_record(const Root& root, const Codec& codec, const PageId& id, const PageId& parent,
+                    std::span<const int32_t> tokens, std::span<const std::byte> payload) noexcept;
+PutPage clue_record(const Root& root, const Digest& key, const PageId& parent, std::span<const int32_t> tokens,
+                    std::span<const std::byte> clue) noexcept;
+
+// Tenant and secret of packs are public: whoever has the file may read it.
+Digest pack_key() noexcept;
+
+class Disk {
+ public:
+  // Opens options.path, if there is one, and starts no thread yet.
+  static Status open(const DiskOptions& options, Cache* cache, const Log& log, std::unique_ptr<Disk>* out);
+  ~Disk();  // writes what still waits, makes it durable
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  // --- writing (disk_write.cpp)
+  // A page was published; the caller holds a reference.
+  void sealed(Page* page) noexcept;
+  // A page was evicted: unlinked, unused. True: it is the disk's from now on, and with it the reference on its root.
+  bool evicted(Page* page, const PageId& parent) noexcept;
+  // Everything that is published now, and the tails of open sessions, durable. KVC_PENDING: not within timeout_ns.
+  Status persist(uint64_t timeout_ns);
+  // Nothing more is waited for: matches that wait for reads go on without them.
+  void stop_waiting() noexcept { stopping_.store(true, std::memory_order_relaxed); }
+  // Called by kvc_persist and at the end, on the writer's thread: what else is to be kept in the store.
+  void set_checkpoint(std::function<void(DiskStore&)> write) { checkpoint_ = std::move(write); }
+  // Writes what waits and ends the writer. Nothing is queued any more.
+  void close() noexcept;
+
+  // --- other stores
+  Status attach_directory(const std::string& path, uint64_t* pages);
+  Status attach_pack(const std::string& path, uint64_t* pages);
+
+  DiskStats stats() const;
+  bool reads() const noexcept { return n_sources_.load(std::memory_order_acquire) > 0; }
+  bool writes() const noexcept { return own_ != nullptr && !options_.read_only; }
+  const DiskOptions& options() const noexcept { return options_; }
+  DiskStore* store() noexcept { return own_; }
+  static StoreOptions store_options(const DiskOptions& options, const Log& log);
+
+ private:
+  friend class Fetch;
+  struct Job {
+    Page* page;     // referenced; or, `owned`, unlinked and with a reference on its root
+    PageId parent;  // identity
+    bool owned;
+    bool demoted;   // it was evicted from memory
+  };
+  struct Put;
+  struct Counters {
+    Counter hits, hit_tokens, misses, written, demoted, dropped, damaged, timeouts, recomputed, errors;
+  };
+
+  Disk(const DiskOptions& options, Cache* cache, const Log& log);
+
+  // writer thread
+  void run() noexcept;
+  bool start_writer() noexcept;
+  bool enqueue(const Job& job) noexcept;
+  void write(const Job& job) noexcept;
+  void write_now(const Job& job) noexcept;
+  PutPage described(const Put& put) const noexcept;
+  void begin(std::shared_ptr<Put> put) noexcept;
+  void finished(Put& put, bool ok) noexcept;
+  void release(const Job& job) noexcept;
+  void settle_puts(size_t most_in_flight) noexcept;
+  void sweep() noexcept;
+  Status do_persist() noexcept;
+
+  // Sources that may hold pages, own first. Grows only; entries never move.
+  size_t sources(DiskSource** out, size_t most) noexcept;
+  Status attach(std::unique_ptr<DiskStore> store, std::optional<Digest> key, uint64_t* pages);
+  bool worth_reading(const Space& space, size_t tokens, size_t bytes) noexcept;
+  void measured_read(size_t bytes, uint64_t ns) noexcept;
+
+  const DiskOptions options_;
+  Cache* const cache_;
+  const Log log_;
+  Counters counters_;
+
+  static constexpr size_t kMostQueued = 8192;
+  static constexpr size_t kMostSources = 64;
+  std::atomic<size_t> n_sources_{0};
+  std::mutex attach_mutex_;
+  DiskSource sources_[kMostSources];
+  DiskStore* own_ = nullptr;
+
+  // Reads that were given up and have not come back.
+  std::atomic<uint32_t> overdue_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<double> read_ns_per_byte_{0};
+  std::atomic<uint32_t> left_alone_{0};
+
+  std::mutex queue_mutex_;
+  std::condition_variable work_, news_;
+  // Guarded, like all below. Not from the cache's memory, which may evict and come back here; bounded by kMostQueued.
+  std::deque<Job> queue_;
+  std::deque<std::pair<std::shared_ptr<Put>, bool>> done_;  // puts that came back, and whether they went well
+  size_t queued_bytes_ = 0;
+  size_t in_flight_ = 0;
+  bool skipped_ = false;  // a page found the queue full and waits for a sweep
+  bool started_ = false, stop_ = false;
+  uint64_t persists_asked_ = 0, persists_done_ = 0, persists_told_ = 0;
+  Status persist_result_;
+  std::thread thread_;
+  std::atomic<uint64_t> durable_at_{0};   // clock of the cache
+  std::atomic<uint64_t> waiting_{0};
+  std::function<void(DiskStore&)> checkpoint_;
+};
+
+}  // namespace kvc

@@ -1,0 +1,364 @@
+#include "cache/disk_fetch.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cache/cache.h"
+
+namespace kvc {
+namespace {
+
+constexpr uint64_t kForever = uint64_t{1} << 60;
+
+std::chrono::steady_clock::time_point after(std::chrono::steady_clock::time_point from, uint64_t ns) {
+  return from + std::chrono::nanoseconds(std::min(ns, kForever));
+}
+
+}  // namespace
+
+Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact)
+    : cache_(cache),
+      disk_(cache->disk_.get()),
+      root_(root),
+      exact_(exact),
+      page_tokens_(root->space->geometry().page_tokens),
+      tokens_(tokens.begin(), tokens.end()),
+      shared_(std::make_shared<Shared>()) {
+  root_->references.fetch_add(1, std::memory_order_relaxed);
+  try {
+    look_up();
+  } catch (...) {
+    cache_->unreference(last_);
+    cache_->release_root(root_);
+    throw;
+  }
+}
+
+Fetch::~Fetch() {
+  for (const auto& read : reads_) {
+    bool done;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      done = read->done || shared_->given_up;
+    }
+    if (!done) read->place.store->cancel(read->ticket);
+  }
+  cache_->unreference(partial_);
+  cache_->unreference(last_);
+  cache_->release_root(root_);
+}
+
+DiskStore* Fetch::holder(const PageId& id, bool packs) noexcept {
+  for (size_t i = 0; i < n_sources_; ++i) {
+    DiskSource& source = *sources_[i];
+    if (source.key.has_value() == packs && source.store->contains(id)) return source.store.get();
+  }
+  return nullptr;
+}
+
+// A page in the best of the forms that it may be stored in.
+bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, Place* place) noexcept {
+  const PageGeometry& g = root_->space->geometry();
+  const CacheOptions& options = cache_->options();
+  const Codec& clear = *find_codec("identity");
+  const Codec& codec = cache_->codec_of(g);
+  const PageForm forms[] = {{clear.id(), false, 0, 0},
+                            {codec.id(), true, options.codec_key_bits, options.codec_value_bits},
+                            {clear.id(), true, 0, 0}};
+  for (const PageForm& form : forms) {
+    if (form.approximate && (exact_ || (form.codec == codec.id() && codec.is_clear() && form.key_bits != 0))) continue;
+    place->stored = form_id(key, id, form);
+    place->store = holder(place->stored, packs);
+    if (place->store == nullptr) continue;
+    place->pack = packs;
+    place->form = form;
+    EncodeOptions encoding;
+    encoding.exact_tokens = depth == 0 ? kSinkTokens : 0;
+    encoding.key_bits = form.key_bits;
+    encoding.value_bits = form.value_bits;
+    place->bytes = find_codec(form.codec)->encoded_bytes(g, encoding);
+    return true;
+  }
+  return false;
+}
+
+void Fetch::look_up() {
+  n_sources_ = disk_->sources(sources_, std::size(sources_));
+  for (size_t i = 0; i < n_sources_; ++i) packs_ = packs_ || sources_[i]->key.has_value();
+  {
+    std::shared_lock index(cache_->index_mutex_);
+    const Cache::Walk found = cache_->walk(*root_, nullptr, tokens_, exact_);
+    if (found.last != nullptr) {
+      cache_->reference(found.last);
+      last_ = found.last;
+      from_ = (last_->depth + size_t{1}) * page_tokens_;
+    }
+    common_ = found.common;
+  }
+  if (from_ + common_ == tokens_.size() || n_sources_ == 0) {
+    stage_ = Stage::over;
+    return;
+  }
+  const std::span<const int32_t> tokens(tokens_);
+  PageId parent = last_ != nullptr ? last_->id : root_->space->digest();
+  PageId pack_parent = root_->space->digest();
+  const Digest pack = pack_key();
+  for (size_t at = 0; packs_ && at < from_; at += page_tokens_) {
+    pack_parent = page_id(pack, pack_parent, tokens.subspan(at, page_tokens_));
+  }
+  pack_parent_ = pack_parent;
+  for (size_t at = from_; at + page_tokens_ <= tokens.size(); at += page_tokens_) {
+    const auto part = tokens.subspan(at, page_tokens_);
+    const PageId id = page_id(root_->tenant_key, parent, part);
+    const PageId pack_id = packs_ ? page_id(pack, pack_parent, part) : PageId{};
+    Place place;
+    place.id = id;
+    if (find(root_->tenant_key, id, at / page_tokens_, false, &place)) {
+      place.stored_parent = parent;
+    } else if (packs_ && find(pack, pack_id, at / page_tokens_, true, &place)) {
+      place.stored_parent = pack_parent;
+    } else {
+      break;
+    }
+    plan_.push_back(place);
+    parent = id;
+    pack_parent = pack_id;
+  }
+}
+
+std::span<const int32_t> Fetch::rest() const noexcept {
+  return std::span<const int32_t>(tokens_).subspan(from_ + linked_ * page_tokens_);
+}
+
+bool Fetch::advance(uint64_t wait_ns) noexcept {
+  if (stage_ == Stage::over) return true;
+  const Moment now = std::chrono::steady_clock::now();
+  if (!started_) {
+    started_ = true;
+    began_ = now;
+    deadline_ = after(now, disk_->options_.timeout_ns);
+    size_t bytes = 0;
+    for (const Place& place : plan_) bytes += place.bytes;
+    if (!plan_.empty() && disk_->overdue_.load(std::memory_order_relaxed) > 0) {
+      disk_->counters_.timeouts.add();
+      end(KVC_MISS_TIMEOUT);
+      return true;
+    }
+    if (!plan_.empty() && !disk_->worth_reading(*root_->space, plan_.size() * page_tokens_, bytes)) {
+      disk_->counters_.recomputed.add(plan_.size());
+      end(KVC_MISS_RECOMPUTE);
+      return true;
+    }
+  }
+  const Moment until = std::min(deadline_, after(now, wait_ns));
+  try {
+    while (stage_ != Stage::over) {
+      while (reads_.size() <= disk_->options_.prefetch && begin_next()) {
+      }
+      if (reads_.empty()) {
+        end(KVC_MISS_NONE);
+        break;
+      }
+      const std::shared_ptr<Read> read = reads_.front();
+      if (!wait_for(*read, until)) {
+        if (disk_->stopping_.load(std::memory_order_relaxed) || std::chrono::steady_clock::now() >= deadline_) {
+          disk_->counters_.timeouts.add();
+          give_up();
+          end(KVC_MISS_TIMEOUT);
+          break;
+        }
+        return false;
+      }
+      reads_.pop_front();
+      take(read.get());
+    }
+  } catch (const std::bad_alloc&) {
+    end(KVC_MISS_NONE);
+  }
+  return true;
+}
+
+// The next read of the present stage. False: there is none, or no room for it.
+bool Fetch::begin_next() {
+  const PageGeometry& g = root_->space->geometry();
+  if (stage_ == Stage::pages && begun_ < plan_.size()) {
+    auto read = std::make_shared<Read>();
+    read->place = plan_[begun_];
+    const auto part = std::span<const int32_t>(tokens_).subspan(from_ + begun_ * page_tokens_, page_tokens_);
+    read->tokens.assign(part.begin(), part.end());
+    const size_t bytes = read->place.bytes;
+    if (!cache_->new_blob(bytes, &read->blob)) {
+      begun_ = plan_.size();  // what is under way is all
+      return false;
+    }
+    ++begun_;
+    std::byte* const out = read->blob.data();
+    const uint8_t codec = read->place.form.codec;
+    begin(std::move(read), {out, bytes}, codec);
+    return true;
+  }
+  if (!reads_.empty() || stage_ != Stage::pages) return false;
+  // All whole pages are there: what of the rest does a page begin with?
+  stage_ = Stage::clue;
+  const auto left = rest();
+  if (left.size() <= (linked_ == 0 ? common_ : 0)) return false;
+  const PageId parent = last_ != nullptr ? last_->id : root_->space->digest();
+  auto read = std::make_shared<Read>();
+  Place& place = read->place;
+  place.stored_parent = parent;
+  place.stored = clue_id(root_->tenant_key, parent, left[0]);
+  place.store = holder(place.stored, false);
+  if (place.store == nullptr && packs_) {
+    place.pack = true;
+    place.stored_parent = pack_parent_;
+    place.stored = clue_id(pack_key(), pack_parent_, left[0]);
+    place.store = holder(place.stored, true);
+  }
+  if (read->place.store == nullptr) return false;
+  if (disk_->overdue_.load(std::memory_order_relaxed) > 0) {
+    disk_->counters_.timeouts.add();
+    end(KVC_MISS_TIMEOUT);
+    return false;
+  }
+  read->tokens = {left[0], -1};
+  read->clue.resize(clue_bytes(g));
+  const std::span<std::byte> out(read->clue);
+  begin(std::move(read), out, kClueCodec);
+  return true;
+}
+
+void Fetch::begin(std::shared_ptr<Read> read, std::span<std::byte> out, uint8_t codec) {
+  GetPage page;
+  page.id = read->place.stored;
+  page.parent = read->place.stored_parent;
+  page.space = root_->space->digest();
+  page.tokens = read->tokens;
+  page.codec = codec;
+  page.payload_bytes = out.size();
+  page.out = out;
+  reads_.push_back(read);
+  read->ticket = read->place.store->get(page, [read, shared = shared_, disk = disk_](DiskMiss result) {
+    const std::lock_guard lock(shared->mutex);
+    read->done = true;
+    read->result = result;
+    if (shared->given_up) disk->overdue_.fetch_sub(1, std::memory_order_relaxed);
+    shared->changed.notify_one();
+  });
+}
+
+// False: not done by then.
+bool Fetch::wait_for(const Read& read, Moment until) noexcept {
+  std::unique_lock lock(shared_->mutex);
+  // In slices, so that an engine that ends is not waited for long.
+  while (!read.done && !disk_->stopping_.load(std::memory_order_relaxed)) {
+    const Moment now = std::chrono::steady_clock::now();
+    if (now >= until) break;
+    shared_->changed.wait_until(lock, std::min(until, now + std::chrono::milliseconds(50)));
+  }
+  return read.done;
+}
+
+void Fetch::give_up() noexcept {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->given_up = true;
+  uint32_t waiting = 0;
+  for (const auto& read : reads_) waiting += read->done ? 0 : 1;
+  disk_->overdue_.fetch_add(waiting, std::memory_order_relaxed);
+}
+
+// A read came back.
+void Fetch::take(Read* read) {
+  switch (read->result) {
+    case DiskMiss::none:
+      break;
+    case DiskMiss::damaged:
+    case DiskMiss::tokens:
+      // A damaged clue costs the end of one page: not worth a word.
+      if (stage_ != Stage::clue) disk_->counters_.damaged.add();
+      return end(stage_ == Stage::clue ? KVC_MISS_NONE : KVC_MISS_DAMAGED);
+    case DiskMiss::slow:
+      disk_->counters_.timeouts.add();
+      return end(KVC_MISS_TIMEOUT);
+    case DiskMiss::io:
+      disk_->counters_.errors.add();
+      return end(KVC_MISS_DAMAGED);
+    default:
+      return end(KVC_MISS_NONE);
+  }
+  if (stage_ == Stage::pages) {
+    if (!link(read)) return end(KVC_MISS_NONE);
+    pack_parent_ = packs_ ? page_id(pack_key(), pack_parent_, read->tokens) : pack_parent_;
+    ++linked_;
+    disk_->counters_.hits.add();
+    disk_->counters_.hit_tokens.add(page_tokens_);
+    return;
+  }
+  const auto left = rest();
+  if (stage_ == Stage::child) {
+    if (link(read)) {
+      disk_->counters_.hits.add();
+      const size_t n = std::min(left.size(), read->tokens.size());
+      const auto common = std::mismatch(left.begin(), left.begin() + static_cast<ptrdiff_t>(n), read->tokens.begin());
+      disk_->counters_.hit_tokens.add(static_cast<uint64_t>(common.first - left.begin()));
+    }
+    return end(KVC_MISS_NONE);
+  }
+
+  // A clue: the tokens of a page that begins as what is left does.
+  uint32_t n = 0;
+  std::memcpy(&n, read->clue.data(), sizeof n);
+  if (n == 0 || n > page_tokens_) return end(KVC_MISS_NONE);
+  auto child = std::make_shared<Read>();
+  child->tokens.resize(n);
+  std::memcpy(child->tokens.data(), read->clue.data() + sizeof n, n * sizeof(int32_t));
+  size_t common = 0;
+  while (common < std::min<size_t>(n, left.size()) && child->tokens[common] == left[common]) ++common;
+  if (common <= (linked_ == 0 ? common_ : 0) || !root_->space->check_tokens(child->tokens).is_ok()) {
+    return end(KVC_MISS_NONE);
+  }
+  const PageId parent = last_ != nullptr ? last_->id : root_->space->digest();
+  const bool pack = read->place.pack;
+  const PageId id = page_id(root_->tenant_key, parent, child->tokens);
+  const PageId named = pack ? page_id(pack_key(), pack_parent_, child->tokens) : id;
+  const size_t depth = from_ / page_tokens_ + linked_;
+  child->place.id = id;
+  child->place.stored_parent = read->place.stored_parent;
+  if (!find(pack ? pack_key() : root_->tenant_key, named, depth, pack, &child->place)) return end(KVC_MISS_NONE);
+  const size_t bytes = child->place.bytes;
+  const uint8_t codec = child->place.form.codec;
+  if (!cache_->new_blob(bytes, &child->blob)) return end(KVC_MISS_NONE);
+  stage_ = Stage::child;
+  std::byte* const out = child->blob.data();
+  begin(std::move(child), {out, bytes}, codec);
+}
+
+// Makes a page of what was read and links it. False: no memory for it.
+bool Fetch::link(Read* read) {
+  const auto depth = static_cast<uint32_t>(last_ != nullptr ? last_->depth + 1 : 0);
+  bytes_ += read->blob.bytes();
+  Page* page = cache_->new_page(root_, read->tokens, read->place.id, depth, std::move(read->blob),
+                                read->place.form.codec, read->place.form.approximate);
+  page->parent = last_;
+  page->on_disk.store(true, std::memory_order_relaxed);
+  Page* kept = cache_->publish(page, exact_);
+  if (kept != page) cache_->free_page(page);
+  if (kept == nullptr) return false;
+  if (kept->n_tokens == page_tokens_ && stage_ == Stage::pages) {
+    cache_->unreference(last_);
+    last_ = kept;
+  } else {
+    partial_ = kept;
+  }
+  return true;
+}
+
+void Fetch::end(int32_t miss) noexcept {
+  stage_ = Stage::over;
+  miss_ = miss;
+  const auto taken = std::chrono::steady_clock::now() - began_;
+  disk_->measured_read(bytes_, static_cast<uint64_t>(std::chrono::nanoseconds(taken).count()));
+  if (bytes_ == 0 && miss == KVC_MISS_NONE) disk_->counters_.misses.add();
+  if (bytes_ > 0) cache_->collect();
+}
+
+}  // namespace kvc

@@ -1,0 +1,345 @@
+// Write-behind: the queue, the thread that empties it, and what is durable.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+
+#include "base/signals.h"
+#include "cache/cache.h"
+#include "cache/disk.h"
+
+namespace kvc {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// Puts that the writer keeps going at a time; the store's own queue is deeper.
+constexpr size_t kPutsInFlight = 8;
+
+// What the store's tables may need at a time.
+constexpr size_t kStoreRoom = size_t{128} << 10;
+
+// Pages that one sweep takes up; more come with the next one.
+constexpr size_t kSweep = 1024;
+
+PageId parent_id(const Page& page) { return page.parent != nullptr ? page.parent->id : page.root->space->digest(); }
+
+}  // namespace
+
+// What a put needs until it is done.
+struct Disk::Put {
+  Job job;
+  std::vector<int32_t> tokens;
+  std::vector<std::byte> clue;  // a clue's payload, else empty
+  BlobRef payload;
+};
+
+void Disk::sealed(Page* page) noexcept {
+  if (!writes() || page->on_disk.exchange(true, std::memory_order_relaxed)) return;
+  cache_->reference(page);
+  const Job job{page, parent_id(*page), false, false};
+  if (enqueue(job)) return;
+  page->on_disk.store(false, std::memory_order_relaxed);
+  cache_->unreference(page);
+}
+
+bool Disk::evicted(Page* page, const PageId& parent) noexcept {
+  if (!writes() || own_->contains(cache_->disk_id(*page))) return false;
+  // With second sight it was offered once, when it was sealed: to leave memory is not to be seen again.
+  if (options_.second_sight && page->on_disk.load(std::memory_order_relaxed)) return false;
+  return enqueue({page, parent, true, true});
+}
+
+// False: the queue is full, or there is no thread to empty it.
+bool Disk::enqueue(const Job& job) noexcept {
+  // An eighth of the memory at most is kept from being evicted.
+  const size_t most = std::max<size_t>(cache_->memory_.limit() / 8, job.page->bytes);
+  const std::lock_guard lock(queue_mutex_);
+  if (!stop_ && start_writer() && queued_bytes_ + job.page->bytes <= most && queue_.size() < kMostQueued) {
+    try {
+      queue_.push_back(job);
+      queued_bytes_ += job.page->bytes;
+      waiting_.fetch_add(1, std::memory_order_relaxed);
+      work_.notify_one();
+      return true;
+    } catch (const std::bad_alloc&) {
+      // As if it were full.
+    }
+  }
+  if (job.owned) {
+    counters_.dropped.add();
+  } else {
+    skipped_ = true;
+  }
+  return false;
+}
+
+bool Disk::start_writer() noexcept {
+  if (started_) return true;
+  const SignalsBlocked blocked;
+  try {
+    thread_ = std::thread(&Disk::run, this);
+    started_ = true;
+  } catch (const std::system_error&) {
+    log_.write(KVC_LOG_WARN, "the system gives no thread to write pages to disk: they are kept in memory only");
+  }
+  return started_;
+}
+
+void Disk::run() noexcept {
+  std::unique_lock lock(queue_mutex_);
+  bool synced = true;  // nothing was written since
+  auto next_sync = SteadyClock::now();
+  for (;;) {
+    const auto has_work = [this] {
+      return stop_ || !queue_.empty() || !done_.empty() || persists_asked_ > persists_done_;
+    };
+    if (!synced && options_.interval_ns > 0) {
+      work_.wait_until(lock, next_sync, has_work);
+    } else {
+      work_.wait(lock, has_work);
+    }
+    if (!queue_.empty()) {
+      const Job job = queue_.front();
+      queue_.pop_front();
+      lock.unlock();
+      if (synced) next_sync = SteadyClock::now() + std::chrono::nanoseconds(options_.interval_ns);
+      synced = false;
+      settle_puts(kPutsInFlight - 1);
+      write(job);
+      lock.lock();
+      continue;
+    }
+    const bool ending = stop_;
+    lock.unlock();
+    settle_puts(0);
+    lock.lock();
+    if (!queue_.empty()) continue;
+    if (persists_asked_ > persists_done_ || ending) {
+      const uint64_t asked = persists_asked_;
+      lock.unlock();
+      Status result = do_persist();
+      synced = true;
+      lock.lock();
+      persist_result_ = std::move(result);
+      persists_done_ = asked;
+      news_.notify_all();
+      if (ending) return;
+    } else if (!synced && options_.interval_ns > 0 && SteadyClock::now() >= next_sync) {
+      const bool skipped = std::exchange(skipped_, false);
+      lock.unlock();
+      if (skipped) {
+        sweep();
+      } else {
+        const uint64_t now = cache_->clock_.now_ns();
+        if (own_->persist().is_ok()) durable_at_.store(now, std::memory_order_relaxed);
+        synced = true;
+      }
+      lock.lock();
+    }
+  }
+}
+
+// Waits until at most so many puts are under way, and lets go of what came back.
+void Disk::settle_puts(size_t most_in_flight) noexcept {
+  std::unique_lock lock(queue_mutex_);
+  for (;;) {
+    while (!done_.empty()) {
+      const auto [put, ok] = std::move(done_.front());
+      done_.pop_front();
+      --in_flight_;
+      lock.unlock();
+      finished(*put, ok);
+      lock.lock();
+    }
+    if (in_flight_ <= most_in_flight) return;
+    work_.wait(lock, [this] { return !done_.empty(); });
+  }
+}
+
+// Begins to write a page; on a failure it is let go at once.
+void Disk::write(const Job& job) noexcept {
+  Status status;
+  try {
+    auto put = std::make_shared<Put>();
+    put->job = job;
+    const Page& page = *job.page;
+    put->tokens.resize(page.n_tokens);
+    unpack_tokens(page.root->space->token_width(), page.token_bytes(), page.n_tokens, put->tokens.data());
+    if (cache_->payload_for_disk(page, &put->payload)) {
+      begin(std::move(put));
+      return;
+    }
+    status = Status(KVC_E_NO_MEMORY, {});
+  } catch (const std::bad_alloc&) {
+    status = Status(KVC_E_NO_MEMORY, {});
+  }
+  counters_.errors.add();
+  release(job);
+}
+
+PutPage Disk::described(const Put& put) const noexcept {
+  const Root& root = *put.job.page->root;
+  if (!put.clue.empty()) return clue_record(root, root.tenant_key, put.job.parent, put.tokens, put.clue);
+  const PageId id = form_id(root.tenant_key, put.job.page->id, cache_->form_of(*put.job.page));
+  return page_record(root, page_codec(*put.job.page), id, put.job.parent, put.tokens,
+                     {put.payload.data(), put.payload.bytes()});
+}
+
+void Disk::begin(std::shared_ptr<Put> put) noexcept {
+  Status status;
+  int room = 8;
+  try {
+    {
+      const std::lock_guard lock(queue_mutex_);
+      ++in_flight_;
+    }
+    for (;;) {
+      status = own_->put(described(*put), [this, put](const Status& result) {
+        const std::lock_guard lock(queue_mutex_);
+        done_.emplace_back(put, result.is_ok());
+        work_.notify_one();
+      });
+      if (status.code() == KVC_E_BUSY) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the store's queue is full
+      } else if (status.code() == KVC_E_NO_MEMORY && room-- > 0 && Cache::reclaim(cache_, kStoreRoom)) {
+        // The store does not evict for its tables: pages make room for them.
+      } else {
+        break;
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    status = Status(KVC_E_NO_MEMORY, {});
+  }
+  if (status.is_ok()) return;
+  log_.write(KVC_LOG_WARN, "a page was not written to disk: %s", status.message().c_str());
+  {
+    const std::lock_guard lock(queue_mutex_);
+    --in_flight_;
+  }
+  finished(*put, false);
+}
+
+// A put came back. A page's clue follows it; with the clue the job is done.
+void Disk::finished(Put& put, bool ok) noexcept {
+  const Job job = put.job;
+  if (!ok) counters_.errors.add();
+  if (put.clue.empty() && ok && own_->contains(cache_->disk_id(*job.page))) {
+    counters_.written.add();
+    if (job.demoted) counters_.demoted.add();
+    try {
+      auto clue = std::make_shared<Put>();
+      clue->job = job;
+      clue->clue = make_clue(job.page->root->space->geometry(), put.tokens);
+      clue->tokens = {put.tokens[0], -1};
+      const PageId id = clue_id(job.page->root->tenant_key, job.parent, put.tokens[0]);
+      if (own_->contains(id)) (void)own_->erase(id);  // the newest page is the likeliest to be asked for
+      begin(std::move(clue));
+      return;
+    } catch (const std::bad_alloc&) {
+      // Without its clue the page is still found as a whole.
+    }
+  }
+  release(job);
+}
+
+void Disk::release(const Job& job) noexcept {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queued_bytes_ -= job.page->bytes;
+  }
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  if (!job.owned) {
+    cache_->unreference(job.page);
+    return;
+  }
+  Root* const root = job.page->root;
+  cache_->free_page(job.page);
+  cache_->release_root(root);
+}
+
+// Writes what did not wait in the queue.
+void Disk::write_now(const Job& job) noexcept {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queued_bytes_ += job.page->bytes;
+  }
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  write(job);
+}
+
+// Takes up pages that found the queue full.
+void Disk::sweep() noexcept {
+  try {
+    std::vector<Page*> pages;
+    cache_->take_unwritten(kSweep, &pages);
+    for (Page* page : pages) {
+      sealed(page);
+      cache_->unreference(page);
+    }
+  } catch (const std::bad_alloc&) {
+    const std::lock_guard lock(queue_mutex_);
+    skipped_ = true;
+  }
+}
+
+Status Disk::do_persist() noexcept {
+  const uint64_t now = cache_->clock_.now_ns();
+  const uint64_t failed_before = counters_.errors.get();
+  try {
+    // Everything that is published and not written, as often as it takes.
+    for (;;) {
+      std::vector<Page*> pages;
+      cache_->take_unwritten(kSweep, &pages);
+      for (Page* page : pages) {
+        settle_puts(kPutsInFlight - 1);
+        if (page->on_disk.exchange(true, std::memory_order_relaxed)) {
+          cache_->unreference(page);
+          continue;
+        }
+        write_now({page, parent_id(*page), false, false});
+      }
+      if (pages.size() < kSweep) break;
+    }
+    cache_->visit_tails([this](Page* page, const PageId& parent) noexcept {
+      settle_puts(kPutsInFlight - 1);
+      write_now({page, parent, true, false});
+    });
+    settle_puts(0);
+    if (checkpoint_) checkpoint_(*own_);
+    KVC_RETURN_IF_ERROR(own_->persist());
+  } catch (const std::bad_alloc&) {
+    return Status(KVC_E_NO_MEMORY, "no memory to write pages to disk; what was written before stays");
+  }
+  durable_at_.store(now, std::memory_order_relaxed);
+  const uint64_t failed = counters_.errors.get() - failed_before;
+  if (failed > 0) {
+    return error(KVC_E_IO, "%llu pages could not be written to %s; the others are durable",
+                 static_cast<unsigned long long>(failed), options_.path.c_str());
+  }
+  return Status::ok();
+}
+
+Status Disk::persist(uint64_t timeout_ns) {
+  if (own_ == nullptr) {
+    return error(KVC_E_UNSUPPORTED, "the engine has no directory: set option disk_path, or use kvc_persist_to");
+  }
+  if (!writes()) return error(KVC_E_UNSUPPORTED, "the directory is opened read_only (option disk_mode)");
+  std::unique_lock lock(queue_mutex_);
+  if (stop_ || !start_writer()) return error(KVC_E_NO_MEMORY, "the system gives no thread to write pages to disk");
+  // To ask without waiting is to ask for the one that was begun last.
+  uint64_t mine = persists_asked_;
+  if (timeout_ns > 0 || persists_told_ == persists_asked_) mine = ++persists_asked_;
+  work_.notify_one();
+  const auto done = [&] { return persists_done_ >= mine; };
+  constexpr uint64_t kForever = uint64_t{1} << 60;
+  if (timeout_ns >= kForever) {
+    news_.wait(lock, done);
+  } else if (!news_.wait_until(lock, SteadyClock::now() + std::chrono::nanoseconds(timeout_ns), done)) {
+    return {KVC_PENDING, ""};
+  }
+  persists_told_ = std::max(persists_told_, persists_done_);
+  return persist_result_;
+}
+
+}  // namespace kvc
