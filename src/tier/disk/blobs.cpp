@@ -66,7 +66,7 @@ Status StoreImpl::write_blob(const std::string& name, std::span<const std::byte>
   header.uuid = uuid_;
   header.bytes = value.size();
   header.name_check = checksum(name.data(), name.size());
-  std::memcpy(bytes.data() + sizeof header, value.data(), value.size());
+  if (!value.empty()) std::memcpy(bytes.data() + sizeof header, value.data(), value.size());
   std::memcpy(bytes.data(), &header, sizeof header);
   header.check = checksum(bytes.data(), bytes.size());
   std::memcpy(bytes.data(), &header, sizeof header);

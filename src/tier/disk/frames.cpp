@@ -130,7 +130,7 @@ FrameKind Compressor::compress(std::span<const std::byte> group, const GroupShap
 bool Compressor::decompress(FrameKind kind, std::span<const std::byte> frame, std::span<std::byte> out) {
   if (kind == FrameKind::raw) {
     if (frame.size() != out.size()) return false;
-    std::memcpy(out.data(), frame.data(), out.size());
+    std::copy(frame.begin(), frame.end(), out.begin());
     return true;
   }
   Lease context(this);

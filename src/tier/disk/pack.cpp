@@ -1,5 +1,6 @@
 // Packs: a segment in a file of its own, to ship with an application. Records as in a store, never encrypted; named
 // values are records too.
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
@@ -21,7 +22,7 @@ Status blob_image(const RecordContext& context, const std::string& name, std::sp
                   RecordImage* out) {
   const std::vector<int32_t> letters(name.begin(), name.end());
   std::vector<std::byte> payload(1 + value.size());
-  std::memcpy(payload.data() + 1, value.data(), value.size());
+  std::copy(value.begin(), value.end(), payload.begin() + 1);
   PutPage page;
   page.record.id = blob_id(name);
   page.record.tokens = letters;
@@ -60,7 +61,7 @@ Status StoreImpl::copy_record(const PageId& id, RecordImage* out) {
   header.salt = {};
   header.token_tag = {};
   std::memcpy(to, &header, sizeof header);
-  std::memcpy(to + sizeof header, tokens.data(), tokens.size() * sizeof(int32_t));
+  if (!tokens.empty()) std::memcpy(to + sizeof header, tokens.data(), tokens.size() * sizeof(int32_t));
   for (uint32_t i = 0; i < d.groups; ++i) {
     Frame frame = reader.frame(i);
     std::byte* stored = to + reader.frame_offset(i);

@@ -99,7 +99,7 @@ Status make_record(const RecordContext& context, const PutPage& page, uint64_t t
 
   std::byte* at = out->head.data();
   std::byte* tokens = at + sizeof header;
-  std::memcpy(tokens, record.tokens.data(), record.tokens.size_bytes());
+  if (!record.tokens.empty()) std::memcpy(tokens, record.tokens.data(), record.tokens.size_bytes());
   std::memset(at + beginning, 0, d.payload_start - beginning);
   if (!keep_tail) std::memset(at + d.payload_start + stored.size(), 0, total - d.payload_start - stored.size());
 
@@ -152,7 +152,7 @@ bool RecordReader::tokens(std::vector<int32_t>* out) const {
   out->resize(d.n_tokens);
   const std::byte* from = record_ + sizeof(RecordHeader);
   if (!(d.flags & kEncrypted)) {
-    std::memcpy(out->data(), from, d.n_tokens * sizeof(int32_t));
+    if (d.n_tokens > 0) std::memcpy(out->data(), from, d.n_tokens * sizeof(int32_t));
     return true;
   }
   return cipher_ && cipher_->open(kTokensNonce, from, d.n_tokens * sizeof(int32_t), header_.token_tag,
@@ -163,7 +163,8 @@ bool RecordReader::tokens_are(std::span<const int32_t> expected) const {
   const Descriptor& d = header_.descriptor;
   if (d.n_tokens != expected.size()) return false;
   if (!(d.flags & kEncrypted)) {
-    return std::memcmp(record_ + sizeof(RecordHeader), expected.data(), expected.size_bytes()) == 0;
+    return expected.empty() ||
+           std::memcmp(record_ + sizeof(RecordHeader), expected.data(), expected.size_bytes()) == 0;
   }
   std::vector<int32_t> stored;
   return tokens(&stored) && std::equal(stored.begin(), stored.end(), expected.begin());
