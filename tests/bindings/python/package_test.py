@@ -22,10 +22,11 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     build = [sys.executable, "-B", str(ROOT / "bindings/python/build_wheel"), library, str(work / "dist")]
     wheel = subprocess.run(build, check=True, capture_output=True, text=True).stdout.strip()
-    venv.create(work / "venv", with_pip=True)
+    venv.create(work / "venv", with_pip=False)  # pip comes from outside: bringing it along takes half a minute
     python = work / "venv" / "bin" / "python"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KVC_", "PYTHON", "LD_", "PIP_"))}
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", wheel], check=True,
+    subprocess.run([sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--disable-pip-version-check",
+                    "--no-index", wheel], check=True,
                    env=environment)
     # A copy of the package's own library under another name must not be what runs: the path that answers is asked.
     where = subprocess.run([python, "-c", "import kvc, json; print(json.loads(kvc.build_info())['path'])"], check=True,
