@@ -1,23 +1,26 @@
-// Floats for kernels: zero, and aligned to a cache line. Throws std::bad_alloc.
+// Floats for kernels, aligned to a cache line: zero, or left as they are. Throws std::bad_alloc.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 namespace kvc {
 
 class AlignedFloats {
  public:
   static constexpr size_t kLine = 16;  // floats
-  explicit AlignedFloats(size_t n) : memory_(n + kLine) {}
+  enum class Fill { zero, none };
+  explicit AlignedFloats(size_t n, Fill fill = Fill::zero)
+      : memory_(fill == Fill::zero ? std::make_unique<float[]>(n + kLine)
+                                   : std::make_unique_for_overwrite<float[]>(n + kLine)) {}
   float* data() noexcept {
-    const auto at = reinterpret_cast<uintptr_t>(memory_.data());
-    return memory_.data() + (kLine - at / sizeof(float) % kLine) % kLine;
+    const auto at = reinterpret_cast<uintptr_t>(memory_.get());
+    return memory_.get() + (kLine - at / sizeof(float) % kLine) % kLine;
   }
 
  private:
-  std::vector<float> memory_;
+  std::unique_ptr<float[]> memory_;
 };
 
 }  // namespace kvc

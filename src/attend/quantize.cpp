@@ -160,8 +160,8 @@ void hadamard(float* x, size_t n, uint32_t block, float factor) {
     return hn::BitCast(f, hn::IfThenElseZero(hn::Ne(bit, hn::Zero(u)), hn::Set(u, 0x80000000u)));
   };
   const auto sign1 = sign(1), sign2 = sign(2), sign4 = sign(4), sign8 = sign(8);
-  for (size_t i = 0; i < n; i += lanes) {
-    auto v = hn::Mul(hn::Load(f, x + i), by);
+  // The stages within a vector.
+  const auto inner = [&](auto v) HWY_ATTR {
     if (block > 1) v = hn::Add(hn::Shuffle2301(v), hn::Xor(v, sign1));
     if (block > 2) v = hn::Add(hn::Shuffle1032(v), hn::Xor(v, sign2));
     if constexpr (HWY_MAX_BYTES >= 64) {
@@ -170,9 +170,23 @@ void hadamard(float* x, size_t n, uint32_t block, float factor) {
     } else if constexpr (HWY_MAX_BYTES == 32) {
       if (block > 4) v = hn::Add(hn::ConcatLowerUpper(f, v, v), hn::Xor(v, sign4));
     }
-    hn::Store(v, f, x + i);
-  }
+    return v;
+  };
   (void)sign4, (void)sign8;
+  if (block == 4 * lanes) {  // the usual head fits the registers
+    for (size_t i = 0; i < n; i += block) {
+      const auto a = inner(hn::Mul(hn::Load(f, x + i), by)), b = inner(hn::Mul(hn::Load(f, x + i + lanes), by));
+      const auto c = inner(hn::Mul(hn::Load(f, x + i + 2 * lanes), by));
+      const auto d = inner(hn::Mul(hn::Load(f, x + i + 3 * lanes), by));
+      const auto ab = hn::Add(a, b), a_b = hn::Sub(a, b), cd = hn::Add(c, d), c_d = hn::Sub(c, d);
+      hn::Store(hn::Add(ab, cd), f, x + i);
+      hn::Store(hn::Add(a_b, c_d), f, x + i + lanes);
+      hn::Store(hn::Sub(ab, cd), f, x + i + 2 * lanes);
+      hn::Store(hn::Sub(a_b, c_d), f, x + i + 3 * lanes);
+    }
+    return;
+  }
+  for (size_t i = 0; i < n; i += lanes) hn::Store(inner(hn::Mul(hn::Load(f, x + i), by)), f, x + i);
   for (size_t h = lanes; h < block; h *= 2) {
     for (size_t start = 0; start < n; start += 2 * h) {
       for (size_t i = start; i < start + h; i += lanes) {

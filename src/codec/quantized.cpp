@@ -124,7 +124,7 @@ class Quantized final : public Codec {
     header.exact = exact;
     header.tokens = g.page_tokens;
     std::memcpy(out.data(), &header, sizeof header);
-    AlignedFloats rows(kTileTokens * rows_stride(g));
+    AlignedFloats rows(kTileTokens * rows_stride(g), AlignedFloats::Fill::none);
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (const int plane : {KVC_KEY, KVC_VALUE}) {
         for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
@@ -157,7 +157,7 @@ class Quantized final : public Codec {
     const QuantizeKernels& kernels = quantize_kernels();
     const size_t row = g.row_bytes(plane);
     const size_t stride = round_up(g.dim(plane), kUnitLanes);
-    AlignedFloats rows(kTileTokens * stride);
+    AlignedFloats rows(kTileTokens * stride, AlignedFloats::Fill::none);
     for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
       for (uint32_t t = from; t < from + n;) {
         const uint32_t tile = t / kTileTokens, first = tile * kTileTokens;
