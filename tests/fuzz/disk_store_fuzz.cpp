@@ -34,7 +34,8 @@ struct Template {
     std::unique_ptr<DiskStore> store;
     if (!DiskStore::open(options_for(&files), &store).is_ok()) __builtin_trap();
     std::vector<std::byte> payload(4800);
-    for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<std::byte>(i % 2 == 0 ? i * 37 >> 3 : 60 + i % 3);
+    for (size_t i = 0; i < payload.size(); ++i)
+      payload[i] = static_cast<std::byte>(i % 2 == 0 ? i * 37 >> 3 : 60 + i % 3);
     const PageGeometry geometry{.n_layers = 4, .n_kv_heads = 1, .k_dim = 30, .v_dim = 30, .page_tokens = 10};
     for (uint8_t i = 1; i < 4; ++i) {
       PutPage page;

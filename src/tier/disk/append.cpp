@@ -1,5 +1,6 @@
 // Putting pages: admission, a place at the end of the open segment, the write, and the table of contents that follows
 // it.
+#include <algorithm>
 #include <cinttypes>
 #include <cstring>
 
@@ -148,7 +149,13 @@ Status StoreImpl::put_image(RecordImage image, PutDone done, bool wait, Lock* lo
     if (open_ == kNone) return false;
     const Segment& segment = *segments_[open_];
     const uint64_t n = segment.entries.size() + 1;
-    return !segment.broken && n <= kMaxRecords && segment.data_end + d.blocks + table_blocks(n) <= segment.blocks;
+    uint64_t end = segment.data_end + d.blocks + table_blocks(n);
+    // While the next segment is being made free, its pages that move on find room here.
+    if (background_ && replaces == kNowhere && (wanted_ || making_room_)) {
+      end += static_cast<uint64_t>(std::min(options_.reinsert_share, 1.0) * static_cast<double>(segment.blocks));
+    }
+    const bool empty = segment.data_end == 1;
+    return !segment.broken && n <= kMaxRecords && (end <= segment.blocks || (empty && d.blocks + 2 <= segment.blocks));
   };
   while (!fits()) {
     if (rotate(lock)) continue;
@@ -167,7 +174,7 @@ Status StoreImpl::put_image(RecordImage image, PutDone done, bool wait, Lock* lo
       return error(KVC_E_BUSY, "the next segment is not ready yet: try later, or drop the page");
     }
     room_.wait(*lock, [&] { return !wanted_ || fits(); });
-    if (!room_failure_.is_ok()) return room_failure_;
+    if (!room_failure_.is_ok() && !fits()) return room_failure_;
   }
 
   Segment& segment = *segments_[open_];

@@ -163,8 +163,7 @@ bool RecordReader::tokens_are(std::span<const int32_t> expected) const {
   const Descriptor& d = header_.descriptor;
   if (d.n_tokens != expected.size()) return false;
   if (!(d.flags & kEncrypted)) {
-    return expected.empty() ||
-           std::memcmp(record_ + sizeof(RecordHeader), expected.data(), expected.size_bytes()) == 0;
+    return expected.empty() || std::memcmp(record_ + sizeof(RecordHeader), expected.data(), expected.size_bytes()) == 0;
   }
   std::vector<int32_t> stored;
   return tokens(&stored) && std::equal(stored.begin(), stored.end(), expected.begin());
