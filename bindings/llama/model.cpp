@@ -166,102 +166,26 @@ void Model::load_adapters() {
   }
 }
 
-std::string Model::metadata(const std::string& key) const {
-  char text[256] = {};
-  return lib_.llama_model_meta_val_str(model_.get(), key.c_str(), text, sizeof text) >= 0 ? text : "";
-}
-
-double Model::number(const std::string& key, double otherwise) const {
-  const std::string text = metadata(arch_ + "." + key);
-  return text.empty() ? otherwise : std::strtod(text.c_str(), nullptr);
-}
-
 // Everything that K/V depends on. The file's digest covers what the file says; what options change is said besides.
 void Model::identify() {
-  char text[128] = {};
-  lib_.llama_model_desc(model_.get(), text, sizeof text);
-  name_ = text;
-  arch_ = metadata("general.architecture");
-
-  space_.struct_size = sizeof space_;
-  space_.label = name_.c_str();
-  space_.weights_digest = space_.tokenizer_digest = weights_digest_.data();
-  space_.weights_digest_size = space_.tokenizer_digest_size = weights_digest_.size();
-  if (adapters_.empty()) {
-    space_.none |= KVC_NONE_ADAPTERS;
-  } else {
-    space_.adapters = adapters_.data();
-    space_.n_adapters = static_cast<uint32_t>(adapters_.size());
-  }
-
-  const int32_t heads = std::max(1, lib_.llama_model_n_head(model_.get()));
-  const auto head_dim =
-      static_cast<uint32_t>(number("attention.key_length", lib_.llama_model_n_embd(model_.get()) / heads));
-  const int32_t rope_type = lib_.llama_model_rope_type(model_.get());
-  if (rope_type == kRopeNone) {
-    space_.none |= KVC_NONE_ROPE;
-  } else {
-    const double factor = number("rope.scaling.factor", 0);
-    static constexpr const char* kScalings[] = {"none", "linear", "yarn"};
-    rope_scaling_ = metadata(arch_ + ".rope.scaling.type");
-    if (options_.rope_scaling >= 0) rope_scaling_ = kScalings[options_.rope_scaling];
-    if (rope_scaling_.empty()) rope_scaling_ = factor != 0 ? "linear" : "none";
-    rope_.struct_size = sizeof rope_;
-    rope_.base = options_.rope_base != 0 ? options_.rope_base : number("rope.freq_base", 10000);
-    rope_.freq_scale = options_.rope_scale != 0 ? options_.rope_scale : factor != 0 ? 1 / factor : 1;
-    rope_.scaling = rope_scaling_.c_str();
-    rope_.factor = factor;
-    rope_.attn_factor = number("rope.scaling.attn_factor", 0);
-    rope_.beta_fast = number("rope.scaling.yarn_beta_fast", 0);
-    rope_.beta_slow = number("rope.scaling.yarn_beta_slow", 0);
-    rope_.dims = std::max(1u, static_cast<uint32_t>(number("rope.dimension_count", head_dim)));
-    rope_.original_context = options_.yarn_context != 0
-                                 ? options_.yarn_context
-                                 : static_cast<uint32_t>(number("rope.scaling.original_context_length", 0));
-    rope_.interleaved = rope_type == kRopeNorm ? 1 : 0;
-    rope_.applied = 1;
-    space_.rope = &rope_;
-  }
-
-  // Quantised caches hold rotated rows, unless the environment says otherwise: of two equal layouts one is then
-  // garbage.
-  const char* no_rotation = std::getenv("LLAMA_ATTN_ROT_DISABLE");
-  const bool rotates = (no_rotation == nullptr || std::atoi(no_rotation) == 0) && head_dim % 64 == 0;
-  bool transposed = false;
-  if (pages_) {
-    for (const CacheShape& cache : copier_->shape().caches) transposed = transposed || cache.transposed;
-  }
-  const auto yes = [](bool b) { return b ? "1" : "0"; };
-  const std::string rotation = std::string(" rotated_k=") + yes(rotates && is_quantised(options_.type_k)) +
-                               " rotated_v=" + yes(rotates && is_quantised(options_.type_v));
-  attention_ = "llama.cpp=" + lib_.version + " k=" + type_name(options_.type_k) + " v=" + type_name(options_.type_v) +
-               " flash=" +
-               (options_.flash == kFlashOn    ? "on"
-                : options_.flash == kFlashOff ? "off"
-                                              : "auto") +
-               " transposed=" + yes(transposed) + rotation + " kept=" + (pages_ ? "pages" : "states");
-  space_.attention = attention_.c_str();
-  space_.vocab_size = n_vocab_;
-  if (pages_) {
-    const PageLayout& layout = copier_->layout();
-    space_.n_layers = layout.n_layers;
-    space_.n_kv_heads = layout.n_heads;
-    space_.k_head_dim = layout.k_dim;
-    space_.v_head_dim = layout.v_dim;
-    space_.dtype = layout.dtype;
-  } else {
-    // Pages then say which tokens there are; the states lie beside them.
-    space_.n_layers = space_.n_kv_heads = space_.k_head_dim = space_.v_head_dim = 1;
-    space_.dtype = KVC_U8;
-  }
-
+  IdentityInput in;
+  in.type_k = options_.type_k;
+  in.type_v = options_.type_v;
+  in.flash = options_.flash;
+  in.rope_base = options_.rope_base;
+  in.rope_scale = options_.rope_scale;
+  in.rope_scaling = options_.rope_scaling;
+  in.yarn_context = options_.yarn_context;
+  in.adapters = adapters_;
+  in.weights_digest = weights_digest_;
+  identity_ = std::make_unique<Identity>(lib_, model_.get(), in, copier_.get());
   details_ = "llama.cpp " + lib_.version + " on " + device_names(lib_) + "; cache K " + type_name(options_.type_k) +
              ", V " + type_name(options_.type_v) + ", " + std::to_string(cells_total_) + " cells; ";
   if (pages_) {
     static constexpr const char* kKinds[] = {"through kvc's codecs", "as opaque bytes",
                                              "as opaque bytes of mixed layers"};
     details_ += std::string("self-test passed, stored in pages, ") + kKinds[static_cast<int>(copier_->layout().kind)] +
-                (transposed ? ", values transposed" : "") +
+                (identity_->transposed() ? ", values transposed" : "") +
                 (window_ > 0 ? ", all positions of the layers with a sliding window are kept" : "");
   } else {
     details_ +=
@@ -270,8 +194,8 @@ void Model::identify() {
 }
 
 void Model::describe(kvc_model_info_t* info) const noexcept {
-  info->name = name_.c_str();
-  *info->space = space_;
+  info->name = identity_->name().c_str();
+  *info->space = identity_->space();
   info->context = context_tokens_;
   info->max_batch_tokens = batch_tokens_;
   info->bos = lib_.llama_vocab_get_add_bos(vocab_) ? lib_.llama_vocab_bos(vocab_) : -1;

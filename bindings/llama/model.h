@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cells.h"
+#include "identity.h"
 #include "library.h"
 #include "options.h"
 #include "pages.h"
@@ -59,8 +60,6 @@ class Model {
   void load_adapters();
   void make_context();
   void identify();
-  std::string metadata(const std::string& key) const;
-  double number(const std::string& key, double otherwise) const;
   Sequence& find(uint64_t sequence);
   int32_t take_id();
   void adopt(Sequence* sequence, const int32_t* tokens, uint32_t n);
@@ -95,14 +94,12 @@ class Model {
   std::unique_ptr<PageCopier> copier_;
 
   // What describe() points to.
-  std::string name_, attention_, rope_scaling_, details_, arch_;
+  std::unique_ptr<Identity> identity_;
+  std::string details_;
   std::vector<uint8_t> weights_digest_;
   std::vector<std::vector<uint8_t>> adapter_digests_;
   std::vector<kvc_adapter_t> adapters_;
-  kvc_rope_t rope_{};
-  bool has_rope_ = false;
   std::vector<int32_t> ends_;
-  kvc_space_desc_t space_{};
 
   std::map<uint64_t, Sequence> sequences_;
   std::list<Sequence> residents_;  // oldest first

@@ -21,9 +21,9 @@ target_sources(kvc_llama_tests PRIVATE ${PROJECT_SOURCE_DIR}/bindings/llama/stat
 target_include_directories(kvc_llama_tests PRIVATE ${PROJECT_SOURCE_DIR}/bindings/llama)
 add_dependencies(kvc_llama_tests kvc_llama_models kvc_llama)
 target_include_directories(kvc_llama_tests SYSTEM PRIVATE ${llama_include})
+target_link_libraries(kvc_llama_tests PRIVATE kvc_llama)
 target_link_libraries(kvc_llama_tests PRIVATE ${llama_lib}/libllama.so ${llama_lib}/libggml.so ${llama_lib}/libggml-base.so)
 target_compile_definitions(kvc_llama_tests PRIVATE
-  KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_LLAMA_LIB="${llama_lib}" KVC_TEST_LLAMA_MODELS="${llama_models}"
   KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_REAL_MODEL="${PROJECT_SOURCE_DIR}/build/llama/model.gguf")
