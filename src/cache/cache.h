@@ -44,6 +44,7 @@ struct CacheOptions {
   uint64_t memory_limit = 0;  // bytes, hard
   double gc_threshold = 0.8;  // collection starts above this share of the limit ...
   double gc_target = 0.7;     // ... and stops at this one
+  uint64_t page_limit = 0;    // pages kept when no session is open; 0: what the memory holds
   std::string policy = "lru";
   std::string codec = "identity";
   // For lossy codecs: a page is encoded once so many tokens follow it; until then it is part of the session's tail.
@@ -133,6 +134,10 @@ class Cache {
   CacheStats stats();
   const CacheOptions& options() const noexcept { return options_; }
   const Clock& clock() const noexcept { return clock_; }
+  // What the policy learned, for a store to keep and to give back after a restart; false: not what it can take.
+  std::vector<std::byte> policy_state();
+  bool load_policy_state(std::span<const std::byte> state);
+  std::string policy_strategy();
   std::string_view policy_name() const noexcept { return policy_->name(); }
   std::string_view codec_name() const noexcept { return codec_->name(); }
   // How pages of this geometry are encoded: opaque bytes always as they are.
@@ -186,12 +191,14 @@ class Cache {
   void settle_locked(Page* page) noexcept;
   void raise_priority(Page* last, int32_t priority) noexcept;
   void set_pinned(Page* last, bool pinned) noexcept;
+  void tell_closed(Page* last, const SessionEnd& end) noexcept;
   void hint_closed(Page* last, int32_t hint, int32_t priority) noexcept;
 
   // Room (eviction.cpp).
   bool evict_one() noexcept;
   static bool reclaim(void* cache, size_t bytes) noexcept;
   void collect() noexcept;
+  void collect_pages() noexcept;
   uint64_t live_bytes() const noexcept;
   bool new_blob(size_t bytes, BlobRef* out) noexcept;
   void free_tensor(StoredTensor* tensor) noexcept;

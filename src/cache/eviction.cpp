@@ -16,6 +16,7 @@ void Cache::record_use(Page* page) noexcept {
   const uint64_t now = clock_.now_ns();
   uses_.drain_own([&](Page* last) {
     std::lock_guard policy(policy_mutex_);
+    policy_->set_time(now);
     tell_use(last, now);
   });
   (void)uses_.note(page);
@@ -24,18 +25,36 @@ void Cache::record_use(Page* page) noexcept {
 // Hands all notes to the policy. With the index lock (shared or exclusive) and the policy's held.
 void Cache::drain_uses() noexcept {
   const uint64_t now = clock_.now_ns();
+  policy_->set_time(now);
   uses_.drain([&](Page* last) { tell_use(last, now); });
 }
 
 void Cache::tell_use(Page* last, uint64_t now) noexcept {
   for (Page* page = last; page != nullptr; page = page->parent) {
     page->used_ns.store(now, std::memory_order_relaxed);
-    if (page->finished) {
-      page->finished = false;  // it did come back
+    if (page->finished || page->superseded) {
+      page->finished = page->superseded = false;  // it did come back
       policy_->evictable(*page, page->candidate);
     }
     policy_->hit(*page);
   }
+}
+
+std::vector<std::byte> Cache::policy_state() {
+  std::vector<std::byte> state(policy_->state_size());
+  std::lock_guard policy(policy_mutex_);
+  policy_->save(state.data());
+  return state;
+}
+
+bool Cache::load_policy_state(std::span<const std::byte> state) {
+  std::lock_guard policy(policy_mutex_);
+  return policy_->load(state);
+}
+
+std::string Cache::policy_strategy() {
+  std::lock_guard policy(policy_mutex_);
+  return std::string(policy_->strategy());
 }
 
 // Tells the policy whether a page may go now. With the index lock held, shared or exclusive.
@@ -71,6 +90,16 @@ void Cache::set_pinned(Page* last, bool pinned) noexcept {
     counters_->pages_pinned.fetch_add(pinned ? 1 : -1, std::memory_order_relaxed);
     settle_locked(page);
   }
+}
+
+// Tells a policy that learns from requests that one ended with `last`, which the session still references.
+void Cache::tell_closed(Page* last, const SessionEnd& end) noexcept {
+  std::shared_lock index(index_mutex_);
+  if (!last->published) return;
+  std::lock_guard policy(policy_mutex_);
+  drain_uses();
+  policy_->closed(
+      *last, [](PolicyEntry& entry) noexcept -> PolicyEntry* { return static_cast<Page&>(entry).parent; }, end);
 }
 
 // A closed session's hint concerns the pages that only it led to: from its last page up to the first one that others
@@ -162,6 +191,13 @@ void Cache::collect() noexcept {
   if (static_cast<double>(live_bytes()) <= limit * options_.gc_threshold) return;
   const auto target = static_cast<uint64_t>(limit * options_.gc_target);
   while (live_bytes() > target && evict_one()) {
+  }
+}
+
+// As sessions close: pages in use do not count, so only then can the limit be held.
+void Cache::collect_pages() noexcept {
+  if (options_.page_limit == 0) return;
+  while (counters_->pages.load(std::memory_order_relaxed) > static_cast<int64_t>(options_.page_limit) && evict_one()) {
   }
 }
 

@@ -61,6 +61,7 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   }
   std::lock_guard policy(policy_mutex_);
   if (!policy_->reserve()) return nullptr;
+  policy_->set_time(clock_.now_ns());
   insert_child(siblings, page, width);
   page->published = true;
   policy_->inserted(*page);
@@ -71,7 +72,7 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   // A short page that this one continues holds nothing that this one does not: it goes first.
   if (found.best != nullptr && found.common == size_t{found.best->tokens} * width) {
     drain_uses();  // former uses would otherwise count as a return later
-    found.best->finished = true;
+    found.best->superseded = true;
     policy_->evictable(*found.best, found.best->candidate);
   }
   counters_->pages.fetch_add(1, std::memory_order_relaxed);

@@ -37,21 +37,34 @@ Session::~Session() {
   close(KVC_CLOSE_KEEP, 0);
 }
 
-void Session::close(int32_t hint, uint64_t /*until_ns*/) {
-  // How long an idle session stays away does not matter to policies that only order pages by preference.
+Status Session::set_end(const SessionEnd& end) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  end_ = end;
+  return Status::ok();
+}
+
+void Session::close(int32_t hint, uint64_t until_ns) {
   std::lock_guard lock(mutex_);
   if (closed_) return;
   if (hint != KVC_CLOSE_FINISHED) keep_tail();
   closed_ = true;
   drop_tail();
   if (last_ != nullptr) {
-    if (hint != KVC_CLOSE_KEEP) cache_->hint_closed(last_, hint, priority_);
+    if (cache_->policy_->weighs_hints()) {
+      if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0};
+      if (hint == KVC_CLOSE_IDLE) end_ = SessionEnd{SessionHint::idle, until_ns};
+      cache_->tell_closed(last_, end_);
+    } else if (hint != KVC_CLOSE_KEEP) {
+      cache_->hint_closed(last_, hint, priority_);  // how long an idle one stays away is nothing to these policies
+    }
     cache_->unreference(last_);
     last_ = nullptr;
   }
   path_.clear();
   cache_->release_root(root_);
   cache_->collect();
+  cache_->collect_pages();
   cache_->counters_->sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -94,6 +94,8 @@ class Session {
   SessionInfo info();
   // Why the last match found no more: a KVC_MISS_* and words.
   int32_t miss(std::string* text);
+  // What is known of the session's future, until it closes with a hint that says more.
+  Status set_end(const SessionEnd& end);
   void close(int32_t hint, uint64_t until_ns);
 
   // For models inside the library. Page `index` of a plane counts from position index * page_tokens and holds
@@ -165,6 +167,7 @@ class Session {
   const SessionOptions options_;
   std::mutex mutex_;
   int32_t priority_;
+  SessionEnd end_;
   bool pinned_ = false;
   bool closed_ = false;
   Page* last_ = nullptr;                              // deepest sealed page, referenced; nullptr: none

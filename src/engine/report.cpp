@@ -180,6 +180,7 @@ std::string Engine::info() {
   json.number("memory_budget", cache_->options().memory_limit)
       .string("allocator", has_allocator_ ? "caller" : "mimalloc")
       .string("policy", cache_->policy_name())
+      .string("policy_strategy", cache_->policy_strategy())
       .string("codec", cache_->codec_name())
       .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");
   JsonObject options;

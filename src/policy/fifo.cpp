@@ -10,8 +10,8 @@ class Fifo final : public ScorePolicy {
   std::string_view name() const noexcept override { return "fifo"; }
 
  protected:
-  uint64_t score_inserted(const PolicyEntry&, uint64_t tick) const noexcept override { return tick; }
-  uint64_t score_hit(const PolicyEntry& entry, uint64_t) const noexcept override { return entry.score; }
+  uint64_t score_inserted(const PolicyEntry&, uint64_t tick) noexcept override { return tick; }
+  uint64_t score_hit(const PolicyEntry& entry, uint64_t) noexcept override { return entry.score; }
 };
 
 }  // namespace

@@ -16,10 +16,10 @@ class Lfu final : public ScorePolicy {
   std::string_view name() const noexcept override { return "lfu"; }
 
  protected:
-  uint64_t score_inserted(const PolicyEntry& entry, uint64_t tick) const noexcept override {
+  uint64_t score_inserted(const PolicyEntry& entry, uint64_t tick) noexcept override {
     return score_hit(entry, tick);
   }
-  uint64_t score_hit(const PolicyEntry& entry, uint64_t tick) const noexcept override {
+  uint64_t score_hit(const PolicyEntry& entry, uint64_t tick) noexcept override {
     return (std::min<uint64_t>(entry.hits, kMaxHits) << kRecencyBits) | tick;
   }
 };

@@ -10,8 +10,8 @@ class Lru final : public ScorePolicy {
   std::string_view name() const noexcept override { return "lru"; }
 
  protected:
-  uint64_t score_inserted(const PolicyEntry&, uint64_t tick) const noexcept override { return tick; }
-  uint64_t score_hit(const PolicyEntry&, uint64_t tick) const noexcept override { return tick; }
+  uint64_t score_inserted(const PolicyEntry&, uint64_t tick) noexcept override { return tick; }
+  uint64_t score_hit(const PolicyEntry&, uint64_t tick) noexcept override { return tick; }
 };
 
 }  // namespace

@@ -7,11 +7,13 @@
 // Contract (tests/unit/policy_contract_test.cpp runs it over every registered policy):
 //   - victim() returns only entries that are inserted and evictable, nullptr exactly if there is none, and does not
 //     remove the entry: the caller follows with removed() or with evictable(entry, false).
-//   - among evictable entries, one of a lower `priority` goes before any of a higher one; a `finished` one goes first
-//     of all.
+//   - a `superseded` entry goes first of all; of the others, one of a lower `priority` goes before any of a higher one.
+//     A `finished` one goes right after the superseded ones, unless the policy learns what that hint is worth
+//     (weighs_hints()).
 //   - after removed(entry) the policy holds no pointer to it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,10 +33,29 @@ struct PolicyEntry {
   bool finished = false;  // a session said that nobody will come back for it
   bool is_tensor = false;
 
-  bool candidate = false;  // evictable now
-  uint32_t hits = 0;       // since insertion
-  uint32_t place = 0;      // in the policy's structure
-  uint64_t score = 0;      // the lower leaves first
+  bool candidate = false;   // evictable now
+  bool superseded = false;  // the cache's: another entry holds all that this one does
+  uint32_t hits = 0;        // since insertion
+  uint32_t place = 0;       // in the policy's structure
+  uint64_t score = 0;       // the lower leaves first
+};
+
+// What a session said of its future when it closed, or what is known of it.
+enum class SessionHint : uint8_t {
+  none,
+  finished,   // nobody comes back
+  idle,       // comes back after `return_ns`, not before
+  turn_end,   // an answer ended: a person reads it
+  tool_call,  // an answer asked for a tool: a program answers
+  expected,   // comes back at about `return_ns`
+  one_off,    // a request that belongs to no conversation
+  shared,     // a prefix that many will begin with
+  count
+};
+
+struct SessionEnd {
+  SessionHint hint = SessionHint::none;
+  uint64_t return_ns = 0;  // from now, for idle and expected
 };
 
 class Policy {
@@ -51,12 +72,33 @@ class Policy {
   // page is never older than the pages that depend on it.
   virtual void hit(PolicyEntry& entry) noexcept = 0;
   // May be evicted from now on (a leaf that nobody uses), or may not. Repeating what holds already is allowed. Also to
-  // be called (with true) after `priority` or `finished` of an evictable entry changed.
+  // be called (with true) after `priority`, `finished` or `superseded` of an evictable entry changed.
   virtual void evictable(PolicyEntry& entry, bool yes) noexcept = 0;
   // An entry is gone.
   virtual void removed(PolicyEntry& entry) noexcept = 0;
   // The entry to evict next.
   virtual PolicyEntry* victim() noexcept = 0;
+
+  // A session that led to `last` closed: the pages from `last` up to the first one of its chain were one request.
+  // `up` gives the page before a page, nullptr before the first. All of them are inserted; none need be evictable.
+  using Up = PolicyEntry* (*)(PolicyEntry& entry) noexcept;
+  virtual void closed(PolicyEntry& /*last*/, Up /*up*/, const SessionEnd& /*end*/) noexcept {}
+  // True: `finished` and other hints are evidence whose worth is learned, not orders.
+  virtual bool weighs_hints() const noexcept { return false; }
+
+  // What was learned, for after a restart: state_size() bytes (0: nothing is), from save() to load(). load() takes any
+  // bytes; false: they are no such state, and nothing changed.
+  virtual size_t state_size() const noexcept { return 0; }
+  virtual void save(std::byte* /*out*/) const noexcept {}
+  virtual bool load(std::span<const std::byte> /*state*/) noexcept { return false; }
+  // What it goes by now, where that changes.
+  virtual std::string_view strategy() const noexcept { return name(); }
+
+  // The time of the events that follow; never goes backwards.
+  void set_time(uint64_t now_ns) noexcept { now_ns_ = now_ns; }
+
+ protected:
+  uint64_t now_ns_ = 0;
 };
 
 // Names of all policies, in the order of the registry: what option "policy" may be.

@@ -4,7 +4,13 @@
 #define KVC_POLICIES(X) \
   X(lru)                \
   X(lfu)                \
-  X(fifo)
+  X(fifo)               \
+  X(clock)              \
+  X(sieve)              \
+  X(s3fifo)             \
+  X(arc)                \
+  X(gdsf)               \
+  X(adaptive)
 
 namespace kvc {
 

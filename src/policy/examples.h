@@ -1,0 +1,87 @@
+// Uses of pages that wait to be judged: was the page used again? A ring of fixed size in the order of time, found by
+// key.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "policy/reuse_model.h"
+
+namespace kvc {
+
+class Examples {
+ public:
+  explicit Examples(uint16_t capacity) : ring_(capacity), heads_(capacity, kNone) {}
+
+  // The page was used: if a use of it waits, that use was followed by one.
+  void used(uint64_t key, uint32_t now, ReuseModel* model) noexcept {
+    uint16_t* link = link_to(key);
+    if (*link == kNone) return;
+    Example& example = ring_[*link];
+    model->learn_gap(example.time_class, now > example.time ? now - example.time : 0);
+    example.returned = true;
+    *link = example.next;
+    example.key = 0;
+    example.next = kNone;
+  }
+
+  void add(uint64_t key, uint32_t time, const Features& features, uint8_t time_class, ReuseModel* model) noexcept {
+    if (*link_to(key) != kNone) return;
+    const uint16_t place = end_;
+    end_ = next_place(end_);
+    for (uint32_t m = 0; m < ReuseModel::kModels; ++m) {
+      if (due_[m] == end_) judge(m, model);  // the ring is full: the oldest is judged early
+    }
+    Example& example = ring_[place];
+    if (example.key != 0) *link_to(example.key) = example.next;
+    example = Example{key, time, features, kNone, time_class, false};
+    *link_to(key) = place;
+  }
+
+  // Judges those that have waited long enough.
+  void expire(uint32_t now, ReuseModel* model) noexcept {
+    for (uint32_t m = 0; m < ReuseModel::kModels; ++m) {
+      const uint32_t patience = model->patience(m);
+      if (patience == 0) continue;
+      while (due_[m] != end_) {
+        const uint32_t time = ring_[due_[m]].time;
+        if (time > now || now - time <= patience) break;
+        judge(m, model);
+      }
+    }
+  }
+
+ private:
+  static constexpr uint16_t kNone = 0xffff;
+  struct Example {
+    uint64_t key = 0;  // 0: none, or it was used again
+    uint32_t time = 0;
+    Features features{};
+    uint16_t next = kNone;  // of the same hash
+    uint8_t time_class = 0;
+    bool returned = false;
+  };
+
+  uint16_t next_place(uint16_t place) const noexcept {
+    return static_cast<uint16_t>(place + 1 == static_cast<int>(ring_.size()) ? 0 : place + 1);
+  }
+  uint16_t* link_to(uint64_t key) noexcept {
+    uint16_t* link = &heads_[key % heads_.size()];
+    while (*link != kNone && ring_[*link].key != key) link = &ring_[*link].next;
+    return link;
+  }
+  void judge(uint32_t m, ReuseModel* model) noexcept {
+    const Example& example = ring_[due_[m]];
+    model->learn(m, example.features, example.returned);
+    due_[m] = next_place(due_[m]);
+  }
+
+  std::vector<Example> ring_;
+  std::vector<uint16_t> heads_;
+  uint16_t end_ = 0;
+  std::array<uint16_t, ReuseModel::kModels> due_{};
+};
+
+}  // namespace kvc

@@ -1,0 +1,186 @@
+#include "policy/reuse_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kvc {
+namespace {
+
+constexpr float kLogitLow = -4.8F;  // middle of the lowest level
+constexpr float kLogitStep = 0.3F;
+constexpr float kMaxWeight = 12.0F;
+constexpr float kVariance = 0.1F;     // of a weight before anything was seen
+constexpr float kMaxVariance = 1.0F;
+constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
+constexpr float kMemory = 4096;       // returns that a distribution remembers
+constexpr float kBackoff = 1;         // returns that a class needs to outweigh what is common to all
+constexpr float kPrior = 0.05F;       // returns that each slice of the common distribution begins with
+constexpr float kShare[ReuseModel::kModels] = {0.5F, 0.95F};  // of the returns that a model waits for
+
+float sigmoid(float x) noexcept { return 1.0F / (1.0F + std::exp(-x)); }
+
+// Returns within a few seconds say nothing about how long people and programs think.
+constexpr bool is_hot(uint32_t time_class) noexcept {
+  return time_class == kGapHalfSecond || time_class == kGap4Seconds;
+}
+
+}  // namespace
+
+ReuseModel::ReuseModel() noexcept {
+  for (Weights& weights : state_.weights) {
+    for (auto& row : weights.variance) row.fill(kVariance);
+    // What needs no learning: nobody continues an unfinished page, and hints are usually true.
+    weights.mean[kDistanceFeature][0] = -3;
+    weights.mean[kHintFeature][1] = -4;  // finished
+    weights.mean[kHintFeature][6] = -2;  // one_off
+    weights.mean[kHintFeature][7] = 2;   // shared
+  }
+  refresh_all(1);
+}
+
+float ReuseModel::logit_of(const Weights& weights, const Features& features) noexcept {
+  float sum = weights.bias_mean;
+  for (uint32_t f = 0; f < kFeatures; ++f) sum += weights.mean[f][features[f]];
+  return sum;
+}
+
+float ReuseModel::logit(const Features& features) const noexcept {
+  float sum = 0;
+  for (const Weights& weights : state_.weights) sum += logit_of(weights, features);
+  return sum / kModels;
+}
+
+uint32_t ReuseModel::level_of(float logit) noexcept {
+  const float level = (logit - kLogitLow) / kLogitStep + 0.5F;
+  return static_cast<uint32_t>(std::clamp(level, 0.0F, static_cast<float>(kLevels - 1)));
+}
+
+float ReuseModel::probability_of(uint32_t level) noexcept {
+  return sigmoid(kLogitLow + kLogitStep * static_cast<float>(level));
+}
+
+void ReuseModel::learn(uint32_t model, const Features& features, bool returned) noexcept {
+  Weights& weights = state_.weights[model];
+  const float p = std::clamp(sigmoid(logit_of(weights, features)), 0.002F, 0.998F);
+  float spread = weights.bias_variance;
+  for (uint32_t f = 0; f < kFeatures; ++f) spread += weights.variance[f][features[f]];
+  const float curvature = p * (1 - p);
+  const float shrink = curvature / (1 + spread * curvature);
+  const float gain = ((returned ? 1.0F : 0.0F) - p) / (1 + spread * curvature);
+  const auto step = [&](float* mean, float* variance) {
+    *mean = std::clamp(*mean + *variance * gain, -kMaxWeight, kMaxWeight);
+    *variance = std::clamp(*variance - *variance * *variance * shrink + kDrift, 0.0F, kMaxVariance);
+  };
+  step(&weights.bias_mean, &weights.bias_variance);
+  for (uint32_t f = 0; f < kFeatures; ++f) step(&weights.mean[f][features[f]], &weights.variance[f][features[f]]);
+}
+
+void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
+  Distribution& counts = state_.gaps[time_class];
+  counts[slice_of(ticks)] += 1;
+  float sum = 0;
+  for (float count : counts) sum += count;
+  if (sum > kMemory) {
+    for (float& count : counts) count *= 1 - 64 / kMemory;  // now and then rather than each time
+  }
+}
+
+ReuseModel::Distribution ReuseModel::common() const noexcept {
+  Distribution all;
+  all.fill(kPrior);
+  for (uint32_t c = 0; c < kTimeClasses; ++c) {
+    if (is_hot(c) || c == kDue) continue;
+    for (uint32_t s = 0; s < kSlices; ++s) all[s] += state_.gaps[c][s];
+  }
+  return all;
+}
+
+void ReuseModel::refresh_all(double quantum) noexcept {
+  for (uint32_t c = 0; c < kTimeClasses; ++c) refresh(c, quantum);
+}
+
+void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
+  const Distribution all = common();
+  float total = 0;
+  for (float count : all) total += count;
+  float seen = 0;
+  patience_.fill(0);
+  for (uint32_t s = 0, m = 0; s < kSlices && total > 4 * kPrior * kSlices; ++s) {
+    seen += all[s] - kPrior;
+    while (m < kModels && seen >= kShare[m] * (total - kPrior * kSlices)) {
+      patience_[m++] = static_cast<uint32_t>(std::min(slice_begin(s + 1), 4e9));
+    }
+  }
+  if (time_class == kDue) {
+    for (uint32_t level = 0; level < kLevels; ++level) {
+      for (uint32_t s = 0; s < kSlices; ++s) {
+        worth_[cell_of(kDue, level, s)] = static_cast<float>(probability_of(level) / (slice_begin(s) + quantum));
+      }
+    }
+    return;
+  }
+
+  // density[s]: share of the returns in slice s; after[s]: share not before its begin.
+  float own = 0;
+  for (float count : state_.gaps[time_class]) own += count;
+  std::array<double, kSlices> density;
+  std::array<double, kSlices + 1> after;
+  after[kSlices] = 0;
+  for (uint32_t s = kSlices; s-- > 0;) {
+    density[s] = (state_.gaps[time_class][s] + kBackoff * all[s] / total) / (own + kBackoff);
+    after[s] = after[s + 1] + density[s];
+  }
+  for (uint32_t level = 0; level < kLevels; ++level) {
+    const double p = probability_of(level);
+    std::array<double, kSlices> time;  // expected in the slice
+    for (uint32_t s = 0; s < kSlices; ++s) {
+      const double waiting = (1 - p) + p * (after[s + 1] + 0.5 * density[s]);
+      time[s] = waiting * (slice_begin(s + 1) - slice_begin(s));
+    }
+    for (uint32_t from = 0; from < kSlices; ++from) {
+      double hits = 0, held = quantum, best_hits = 0, best_held = 1;
+      for (uint32_t s = from; s < kSlices; ++s) {
+        hits += density[s];
+        held += time[s];
+        if (hits * best_held > best_hits * held) {
+          best_hits = hits;
+          best_held = held;
+        }
+      }
+      worth_[cell_of(time_class, level, from)] = static_cast<float>(p * best_hits / best_held);
+    }
+  }
+}
+
+size_t ReuseModel::state_size() noexcept { return sizeof(State); }
+
+void ReuseModel::save(std::byte* out) const noexcept { std::memcpy(out, &state_, sizeof state_); }
+
+bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
+  if (size != sizeof(State)) return false;
+  State read;
+  std::memcpy(static_cast<void*>(&read), in, sizeof read);
+  // NaN is within nothing.
+  const auto within = [](float value, float low, float high) { return value >= low && value <= high; };
+  for (const Weights& weights : read.weights) {
+    if (!within(weights.bias_mean, -kMaxWeight, kMaxWeight)) return false;
+    if (!within(weights.bias_variance, 0, kMaxVariance)) return false;
+    for (uint32_t f = 0; f < kFeatures; ++f) {
+      for (uint32_t b = 0; b < kBuckets; ++b) {
+        if (!within(weights.mean[f][b], -kMaxWeight, kMaxWeight)) return false;
+        if (!within(weights.variance[f][b], 0, kMaxVariance)) return false;
+      }
+    }
+  }
+  for (const Distribution& counts : read.gaps) {
+    for (float count : counts) {
+      if (!within(count, 0, 2 * kMemory)) return false;
+    }
+  }
+  state_ = read;
+  refresh_all(1);
+  return true;
+}
+
+}  // namespace kvc

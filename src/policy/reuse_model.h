@@ -1,0 +1,111 @@
+// What the adaptive policy learns: how likely a page is to be used again, when, and what holding it is therefore worth.
+//
+// A mixture-cure model. With probability p an access is followed by another one: logistic regression over a dozen
+// features, learned online with a normal distribution per weight (the extended Kalman filter of the logistic model;
+// compare Graepel et al. 2010, "adPredictor"). Two such regressions judge an access after a short and after a long
+// wait, and their logits are averaged: the first one learns early, the second one sees late returns. If it is followed
+// by one, then after a time drawn from the empirical distribution of the page's class.
+//
+// The worth of holding a page of age a is the Gittins index (Gittins 1979)
+//     sup over h of  P(used within h | not used until a) / E[time until used or h]
+// in hits per tick. It is tabled for (class, level of p, slice of a).
+//
+// Times are ticks of 4 ms; ages fall into slices of half an octave. What is learned is one flat struct, which can be
+// stored and taken up again after a restart. Deterministic: no random source, no clock.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace kvc {
+
+constexpr uint64_t kTickNs = 4'000'000;
+constexpr uint32_t kSlices = 48;  // up to 18 hours
+
+// Slice of an age in ticks.
+constexpr uint32_t slice_of(uint32_t ticks) noexcept {
+  const uint64_t n = uint64_t{ticks} + 2;
+  const auto top = static_cast<uint32_t>(63 - __builtin_clzll(n));
+  const uint32_t slice = 2 * (top - 1) + static_cast<uint32_t>((n >> (top - 1)) & 1);
+  return slice < kSlices ? slice : kSlices - 1;
+}
+// Its first age in ticks.
+constexpr double slice_begin(uint32_t slice) noexcept {
+  return static_cast<double>(uint64_t{2 + (slice & 1)} << (slice / 2)) - 2.0;
+}
+
+// One bucket per feature; buckets are < kBuckets.
+constexpr uint32_t kFeatures = 12;
+constexpr uint32_t kBuckets = 16;
+using Features = std::array<uint8_t, kFeatures>;
+// Features of which something is known beforehand.
+constexpr uint32_t kHintFeature = 0;      // a SessionHint
+constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a chain
+
+// Classes of reuse times.
+enum TimeClass : uint8_t {
+  kFirst,                                              // used once so far
+  kGapHalfSecond, kGap4Seconds, kGap32Seconds, kGap4Minutes, kGapLonger,  // by the time between the last two uses
+  kTool, kTurn,                                        // by the reason that the turn ended
+  kShort,                                              // an unfinished last page
+  kDue,                                                // expected; the age is the time that is left
+  kOverdue,                                            // expected; the age counts from when it was
+  kTimeClasses
+};
+
+class ReuseModel {
+ public:
+  static constexpr uint32_t kLevels = 24;   // of probability
+  static constexpr uint32_t kModels = 2;
+  static constexpr uint32_t kCells = kTimeClasses * kLevels * kSlices;
+
+  ReuseModel() noexcept;
+
+  float logit(const Features& features) const noexcept;
+  static uint32_t level_of(float logit) noexcept;
+  static float probability_of(uint32_t level) noexcept;
+
+  void learn(uint32_t model, const Features& features, bool returned) noexcept;
+  // A page of this class came back after so many ticks.
+  void learn_gap(uint32_t time_class, uint32_t ticks) noexcept;
+  // Ticks after which a model judges what has not come back; 0: not known yet.
+  uint32_t patience(uint32_t model) const noexcept { return patience_[model]; }
+
+  // Recomputes the worth of the cells of one class. `quantum`: ticks that a page is held at least.
+  void refresh(uint32_t time_class, double quantum) noexcept;
+  void refresh_all(double quantum) noexcept;
+  float worth(uint32_t cell) const noexcept { return worth_[cell]; }
+  static constexpr uint32_t cell_of(uint32_t time_class, uint32_t level, uint32_t slice) noexcept {
+    return (time_class * kLevels + level) * kSlices + slice;
+  }
+
+  // What is learned, as bytes: state_size() of them.
+  static size_t state_size() noexcept;
+  void save(std::byte* out) const noexcept;
+  // False, and nothing changed: these bytes are no such state, or hold numbers that cannot be.
+  bool load(const std::byte* in, size_t size) noexcept;
+
+ private:
+  struct Weights {
+    float bias_mean = -1.0F;
+    float bias_variance = 1.0F;
+    std::array<std::array<float, kBuckets>, kFeatures> mean{};
+    std::array<std::array<float, kBuckets>, kFeatures> variance{};
+  };
+  struct State {
+    std::array<Weights, kModels> weights;
+    std::array<std::array<float, kSlices>, kTimeClasses> gaps{};  // counts of returns, decayed
+  };
+  using Distribution = std::array<float, kSlices>;
+
+  Distribution common() const noexcept;
+  static float logit_of(const Weights& weights, const Features& features) noexcept;
+
+  State state_;
+  std::array<uint32_t, kModels> patience_{};
+  std::array<float, kCells> worth_{};
+};
+
+}  // namespace kvc
