@@ -1000,6 +1000,8 @@ class SessionView {
   Return<void> set_priority(int32_t priority) {
     return detail::finish(kvc_session_set_priority(handle_, priority), source());
   }
+  Return<void> hint(int32_t hint) { return detail::finish(kvc_session_hint(handle_, hint), source()); }
+  Return<void> expect(uint64_t in_ns) { return detail::finish(kvc_session_expect(handle_, in_ns), source()); }
   Return<kvc_session_info_t> info() const {
     kvc_session_info_t info{};
     info.struct_size = sizeof info;

@@ -198,6 +198,14 @@ typedef uint64_t kvc_ticket_t;
 #define KVC_CLOSE_KEEP      0    /* nothing: the policy decides                                                    */
 #define KVC_CLOSE_FINISHED  1    /* it will not come back: pages that only it used leave first                     */
 #define KVC_CLOSE_IDLE      2    /* it comes back at about the given time: until then its own pages may leave      */
+                                 /* Policy adaptive learns how far these are to be believed.                       */
+
+/* what is known of an open session's future (kvc_session_hint) */
+#define KVC_HINT_NONE       0    /* nothing: takes earlier hints back                                              */
+#define KVC_HINT_TURN_END   1    /* an answer ended; a person reads it, and may go on                               */
+#define KVC_HINT_TOOL_CALL  2    /* an answer asked for a tool; a program goes on, usually soon                     */
+#define KVC_HINT_ONE_OFF    3    /* a request of its own: it belongs to no conversation                             */
+#define KVC_HINT_SHARED     4    /* a prefix (system prompt, document) that others will begin with                  */
 
 /* what a request wants */
 #define KVC_ACTION_PROCESS   0   /* generate an answer                                                             */
@@ -767,6 +775,17 @@ KVC_API kvc_status_t kvc_session_pin(kvc_session_t *session, int32_t pinned) KVC
 /* Sets the priority of the session's pages, present and to come. A shared page has the highest that was asked for.
  * Errors: KVC_E_OUT_OF_RANGE (outside of KVC_PRIORITY_BACKGROUND..CRITICAL). Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_set_priority(kvc_session_t *session, int32_t priority) KVC_NOEXCEPT;
+
+/* Says what is known of the session's future, for when it closes with KVC_CLOSE_KEEP; the last call counts.
+ *   hint      KVC_HINT_*
+ * Policy adaptive learns from what then happens what each hint is worth, so that wrong ones cost little; the other policies
+ * heed KVC_CLOSE_* alone. Errors: KVC_E_OUT_OF_RANGE. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_session_hint(kvc_session_t *session, int32_t hint) KVC_NOEXCEPT;
+
+/* Says that the session's tokens are expected to be used again, by a session to come, about `in_ns` nanoseconds after this one
+ * closes with KVC_CLOSE_KEEP. Replaces what kvc_session_hint said. 0 takes it back.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_session_expect(kvc_session_t *session, uint64_t in_ns) KVC_NOEXCEPT;
 
 typedef struct kvc_session_info_t {
     size_t struct_size;

@@ -81,6 +81,7 @@ CacheOptions cache_options(const Settings& settings) {
   options.gc_threshold = settings.gc_threshold;
   options.gc_target = settings.gc_target;
   options.policy = settings.policy;
+  options.page_limit = settings.page_limit;
   options.codec = settings.codec;
   options.codec_window = settings.codec_window;
   options.codec_key_bits = settings.codec_key_bits;

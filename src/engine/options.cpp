@@ -53,8 +53,14 @@ constexpr OptionRow kOptions[] = {
      "Hard budget for pages, tensors and their metadata; also a share of this machine's (or container's) memory, e.g. "
      "25%.",
      "0.1.0", &Settings::memory, true},
-    {"policy", KVC_OPTION_CHOICE, "lru", "", "", policy_choices, "Which pages leave first when the budget is used up.",
+    {"policy", KVC_OPTION_CHOICE, "adaptive", "", "", policy_choices,
+     "Which pages leave first when the budget is used up. adaptive learns online what comes back, and when, and is "
+     "otherwise lru.",
      "0.1.0", &Settings::policy},
+    {"page_limit", KVC_OPTION_INTEGER, "0", "0", "1000000000", nullptr,
+     "Most pages kept when no session is open; what open sessions use comes on top, within the budget. 0: as many as "
+     "the budget holds.",
+     "0.1.0", &Settings::page_limit},
     {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices,
      "How sealed pages are encoded. identity keeps every bit. int8, int4 and mixed are smaller by about 1.9, 3.5 and 2.5, "
      "and approximate: keys are rounded per channel, values per token; the first 4 tokens of a sequence stay exact.",
@@ -199,7 +205,7 @@ constexpr std::string_view kPresets[] = {"seamless", "adaptive", "high_performan
 
 constexpr OverrideRow kPresetRows[] = {
     {"adaptive", "memory", "15%", "512MiB"},
-    {"adaptive", "policy", "lfu"},
+    {"adaptive", "policy", "adaptive"},
     {"adaptive", "gc_threshold", "0.85"},
     {"adaptive", "gc_target", "0.75"},
     {"adaptive", "max_batch", "16"},

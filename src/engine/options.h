@@ -18,6 +18,7 @@ namespace kvc {
 struct Settings {
   std::string model;
   uint64_t memory = 0;
+  uint64_t page_limit = 0;
   std::string policy;
   std::string codec;
   uint32_t codec_window = 0;

@@ -268,6 +268,8 @@ inline std::vector<Call> session_calls() {
        }},
       {"kvc_session_pin", [](void* h) { return kvc_session_pin(SESSION, 0); }},
       {"kvc_session_set_priority", [](void* h) { return kvc_session_set_priority(SESSION, 0); }},
+      {"kvc_session_hint", [](void* h) { return kvc_session_hint(SESSION, KVC_HINT_NONE); }},
+      {"kvc_session_expect", [](void* h) { return kvc_session_expect(SESSION, 0); }},
       {"kvc_session_info",
        [](void* h) {
          kvc_session_info_t info{};

@@ -257,7 +257,7 @@ TEST_F(ConfigTest, PresetsDiffer) {
   }
   EXPECT_EQ("64MiB", get_of(configs["memory_efficient"], "memory"));
   EXPECT_EQ("0.6", get_of(configs["memory_efficient"], "gc_threshold"));
-  EXPECT_EQ("lfu", get_of(configs["adaptive"], "policy"));
+  EXPECT_EQ("adaptive", get_of(configs["adaptive"], "policy"));
   EXPECT_EQ("bulk", get_of(configs["bulk_optimized"], "mode"));
   EXPECT_EQ("32", get_of(configs["bulk_optimized"], "max_batch"));
   EXPECT_EQ("2048", get_of(configs["bulk_optimized"], "prefill_chunk"));

@@ -322,7 +322,9 @@ TEST(CoreTensorTest, TensorsAndPagesShareOneBudget) {
   CountingAllocator allocator;
   const kvc_allocator_t table = allocator.table();
   const Geometry g = big_pages();
-  Engine engine(budget(16 * g.page_bytes()), &table);
+  auto options = budget(16 * g.page_bytes());
+  options["policy"] = "lru";  // whose choice is foreseeable
+  Engine engine(options, &table);
   Space space(engine, g);
   const size_t floats = g.page_bytes() / 4;
   const auto number = [](int key, size_t i) { return static_cast<float>(key * 100000 + static_cast<int>(i)); };

@@ -527,6 +527,8 @@ FUNCTIONS = {
     "kvc_session_fork": (c_int32, (c_void_p, c_void_p,)),
     "kvc_session_pin": (c_int32, (c_void_p, c_int32,)),
     "kvc_session_set_priority": (c_int32, (c_void_p, c_int32,)),
+    "kvc_session_hint": (c_int32, (c_void_p, c_int32,)),
+    "kvc_session_expect": (c_int32, (c_void_p, c_uint64,)),
     "kvc_session_info": (c_int32, (c_void_p, c_void_p,)),
     "kvc_session_tokens": (c_int32, (c_void_p, c_size_t, c_size_t, c_void_p,)),
     "kvc_session_last_error": (c_size_t, (c_void_p, c_void_p, c_size_t,)),

@@ -66,6 +66,14 @@ class CloseHint(IntEnum):
     IDLE = 2  # it comes back at about the given time: until then its own pages may leave
 
 
+class Hint(IntEnum):
+    NONE = 0  # nothing: takes earlier hints back
+    TURN_END = 1  # an answer ended; a person reads it, and may go on
+    TOOL_CALL = 2  # an answer asked for a tool; a program goes on, usually soon
+    ONE_OFF = 3  # a request of its own: it belongs to no conversation
+    SHARED = 4  # a prefix (system prompt, document) that others will begin with
+
+
 class Action(IntEnum):
     PROCESS = 0  # generate an answer
     PREFETCH = 1  # make the cached part of the prompt recent; compute nothing
@@ -136,4 +144,4 @@ ABI_VERSION = 0
 MAX_DIMS = 8
 MODULE_VERSION = 1
 
-__all__ = ["Status", "DType", "Plane", "Priority", "CloseHint", "Action", "FinishReason", "MissReason", "Tier", "LogLevel", "OptionType", "Absent", "BackendKind", "ABI_VERSION", "MAX_DIMS", "MODULE_VERSION"]
+__all__ = ["Status", "DType", "Plane", "Priority", "CloseHint", "Hint", "Action", "FinishReason", "MissReason", "Tier", "LogLevel", "OptionType", "Absent", "BackendKind", "ABI_VERSION", "MAX_DIMS", "MODULE_VERSION"]

@@ -105,6 +105,14 @@ class SessionView:
     def set_priority(self, priority) -> None:
         self._check(lib.kvc_session_set_priority(self._raw, priority))
 
+    def hint(self, hint) -> None:
+        """What is known of the session's future, a HINT_* value, for when it closes without saying more."""
+        self._check(lib.kvc_session_hint(self._raw, hint))
+
+    def expect(self, in_ns: int) -> None:
+        """The session's tokens are expected to be used again about `in_ns` nanoseconds after it closes; 0 takes it back."""
+        self._check(lib.kvc_session_expect(self._raw, in_ns))
+
     def info(self) -> SessionInfo:
         s = _raw.kvc_session_info_t()
         self._check(lib.kvc_session_info(self._raw, ctypes.byref(s)))

@@ -56,6 +56,11 @@ pub const KVC_PRIORITY_CRITICAL: i32 = 200;
 pub const KVC_CLOSE_KEEP: i32 = 0;
 pub const KVC_CLOSE_FINISHED: i32 = 1;
 pub const KVC_CLOSE_IDLE: i32 = 2;
+pub const KVC_HINT_NONE: i32 = 0;
+pub const KVC_HINT_TURN_END: i32 = 1;
+pub const KVC_HINT_TOOL_CALL: i32 = 2;
+pub const KVC_HINT_ONE_OFF: i32 = 3;
+pub const KVC_HINT_SHARED: i32 = 4;
 pub const KVC_ACTION_PROCESS: i32 = 0;
 pub const KVC_ACTION_PREFETCH: i32 = 1;
 pub const KVC_ACTION_STORE: i32 = 2;
@@ -1243,6 +1248,8 @@ pub struct Api {
     pub kvc_session_fork: unsafe extern "C" fn(session: *mut kvc_session_t, fork: *mut *mut kvc_session_t) -> kvc_status_t,
     pub kvc_session_pin: unsafe extern "C" fn(session: *mut kvc_session_t, pinned: i32) -> kvc_status_t,
     pub kvc_session_set_priority: unsafe extern "C" fn(session: *mut kvc_session_t, priority: i32) -> kvc_status_t,
+    pub kvc_session_hint: unsafe extern "C" fn(session: *mut kvc_session_t, hint: i32) -> kvc_status_t,
+    pub kvc_session_expect: unsafe extern "C" fn(session: *mut kvc_session_t, in_ns: u64) -> kvc_status_t,
     pub kvc_session_info: unsafe extern "C" fn(session: *mut kvc_session_t, info: *mut kvc_session_info_t) -> kvc_status_t,
     pub kvc_session_tokens: unsafe extern "C" fn(session: *mut kvc_session_t, from: usize, n: usize, tokens: *mut i32) -> kvc_status_t,
     pub kvc_session_last_error: unsafe extern "C" fn(session: *mut kvc_session_t, buffer: *mut c_char, capacity: usize) -> usize,
@@ -1338,6 +1345,8 @@ impl Api {
             kvc_session_fork: std::mem::transmute(find("kvc_session_fork")?),
             kvc_session_pin: std::mem::transmute(find("kvc_session_pin")?),
             kvc_session_set_priority: std::mem::transmute(find("kvc_session_set_priority")?),
+            kvc_session_hint: std::mem::transmute(find("kvc_session_hint")?),
+            kvc_session_expect: std::mem::transmute(find("kvc_session_expect")?),
             kvc_session_info: std::mem::transmute(find("kvc_session_info")?),
             kvc_session_tokens: std::mem::transmute(find("kvc_session_tokens")?),
             kvc_session_last_error: std::mem::transmute(find("kvc_session_last_error")?),

@@ -141,6 +141,22 @@ group! {
 }
 
 group! {
+    /// `KVC_HINT...` of `kvc.h`.
+    Hint {
+        /// nothing: takes earlier hints back
+        NONE = 0,
+        /// an answer ended; a person reads it, and may go on
+        TURN_END = 1,
+        /// an answer asked for a tool; a program goes on, usually soon
+        TOOL_CALL = 2,
+        /// a request of its own: it belongs to no conversation
+        ONE_OFF = 3,
+        /// a prefix (system prompt, document) that others will begin with
+        SHARED = 4,
+    }
+}
+
+group! {
     /// `KVC_ACTION...` of `kvc.h`.
     Action {
         /// generate an answer

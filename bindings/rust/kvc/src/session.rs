@@ -122,6 +122,16 @@ impl SessionView {
         // SAFETY: a number.
         self.check(unsafe { (api()?.kvc_session_set_priority)(self.raw, priority) })
     }
+    /// What is known of its future (`KVC_HINT_*`), for when it closes without saying more.
+    pub fn hint(&self, hint: i32) -> Result<()> {
+        // SAFETY: a number.
+        self.check(unsafe { (api()?.kvc_session_hint)(self.raw, hint) })
+    }
+    /// Its tokens are expected to be used again about so many nanoseconds after it closes; 0 takes it back.
+    pub fn expect(&self, in_ns: u64) -> Result<()> {
+        // SAFETY: a number.
+        self.check(unsafe { (api()?.kvc_session_expect)(self.raw, in_ns) })
+    }
     /// Describes it.
     pub fn info(&self) -> Result<SessionInfo> {
         let mut info = raw::kvc_session_info_t::default();
