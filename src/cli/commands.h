@@ -7,6 +7,7 @@
 
 namespace kvc::cli {
 
+int command_replay(const std::vector<std::string>& argv);
 int command_run(const std::vector<std::string>& argv);
 int command_info(const std::vector<std::string>& argv);
 int command_bench(const std::vector<std::string>& argv);

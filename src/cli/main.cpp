@@ -18,7 +18,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"run", command_run},         {"info", command_info},       {"bench", command_bench},
     {"inspect", command_inspect}, {"verify", command_verify},   {"compact", command_compact},
-    {"export", command_export},   {"__probe", command_probe}};
+    {"export", command_export},   {"replay", command_replay},   {"__probe", command_probe}};
 
 constexpr const char* kHelp =
     "kvc: a K/V cache for language models, with a small model built in.\n"
@@ -32,6 +32,7 @@ constexpr const char* kHelp =
     "  verify      read and check every byte of one\n"
     "  compact     give back the room in a directory that no page uses\n"
     "  export      write the stored prefix of a text into a pack, to ship with a program\n"
+    "  replay      run a trace of requests through the cache: what each eviction policy hits\n"
     "\n"
     "  kvc COMMAND --help   options of a command\n"
     "  kvc --version        version of the library\n"

@@ -265,6 +265,93 @@ class Bench(Case):
             self.assertIn(key, done.stdout)
 
 
+class Replay(Case):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.requests = []
+        fresh = 1000
+        for i in range(400):  # ten conversations that grow in turn, and prompts that nobody asks again
+            if i % 2:
+                ids, last = list(range(10 * (i % 10) * 100, 10 * (i % 10) * 100 + 3 + i // 20)), 512
+            else:
+                ids, last = list(range(10**6 + fresh, 10**6 + fresh + 7)), 100
+                fresh += 7
+            self.requests.append({"timestamp": 1000 * i, "input_length": 512 * (len(ids) - 1) + last,
+                                  "output_length": 10, "hash_ids": ids})
+        self.trace = self.path("trace.jsonl", "".join(json.dumps(r) + "\n" for r in self.requests))
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder.name, name)
+        if text is not None:
+            with open(path, "w") as file:
+                file.write(text)
+        return path
+
+    def lru_hits(self, size):
+        """Leaf-first LRU is plain LRU where a chain is touched from its end."""
+        order, hits = {}, 0
+        for request in self.requests:
+            ids = request["hash_ids"]
+            for block in ids:
+                if block not in order:
+                    break
+                hits += 1
+            for block in reversed(ids):
+                order.pop(block, None)
+                order[block] = True
+            while len(order) > size:
+                del order[next(iter(order))]
+        return hits
+
+    def test_lru_hits_what_lru_hits_and_nothing_beats_the_minimum(self):
+        done = kvc("replay", "--trace", self.trace, "--pages", "40,150", "--policy",
+                   "lru,lfu,fifo,clock,sieve,s3fifo,arc,gdsf,adaptive", "--json", "--plot", self.path("plot.svg"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        report = json.loads(done.stdout)
+        accesses = sum(len(r["hash_ids"]) for r in self.requests)
+        self.assertEqual(report["page_accesses"], accesses)
+        best = {r["pages"]: r["page_hit_ratio"] for r in report["results"] if r["policy"] == "minimum"}
+        for result in report["results"]:
+            self.assertLessEqual(result["page_hit_ratio"], best[result["pages"]] + 1e-9, result)
+            if result["policy"] == "lru":
+                self.assertAlmostEqual(result["page_hit_ratio"] * accesses, self.lru_hits(result["pages"]), delta=0.01)
+        with open(self.path("plot.svg")) as file:
+            self.assertIn("adaptive", file.read())
+
+    def test_a_referee_finds_every_claimed_hit(self):
+        for policy in ("lru", "arc", "adaptive"):
+            log = self.path("log")
+            done = kvc("replay", "--trace", self.trace, "--pages", "60", "--policy", policy, "--log", log,
+                       "--hints", "0.5", "--false-hints", "0.2")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            numbers, held = {}, set()
+            with open(log) as file:
+                lines = file.read().splitlines()
+            self.assertEqual(len(lines), len(self.requests))
+            for request, line in zip(self.requests, lines):
+                ids = [numbers.setdefault(block, len(numbers)) for block in request["hash_ids"]]
+                hits = next((i for i, block in enumerate(ids) if block not in held), len(ids))
+                claimed, *changes = line.split()
+                self.assertEqual(int(claimed), hits)
+                for change in changes:
+                    block = int(change[1:])
+                    if change[0] == "+":
+                        self.assertIn(block, ids)
+                        held.add(block)
+                    else:
+                        held.remove(block)
+                self.assertLessEqual(len(held), 60)
+
+    def test_what_is_no_trace_is_refused(self):
+        self.assert_refused(kvc("replay", "--pages", "10"), 2, "--trace")
+        self.assert_refused(kvc("replay", "--trace", self.trace), 2, "--pages")
+        self.assert_refused(kvc("replay", "--trace", self.trace, "--pages", "10", "--policy", "best"), 2, "best")
+        bad = self.path("bad", '{"timestamp": 1}\n')
+        self.assert_refused(kvc("replay", "--trace", bad, "--pages", "10"), 1, "bad:1")
+        self.assert_refused(kvc("replay", "--trace", self.path("none"), "--pages", "10"), 1, "none")
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("usage: cli_test.py PROGRAM [unittest options]")
