@@ -187,6 +187,7 @@ class Disk {
   size_t in_flight_ = 0;
   bool skipped_ = false;  // a page found the queue full and waits for a sweep
   bool started_ = false, stop_ = false;
+  uint64_t errors_told_ = 0;  // the writer's
   uint64_t persists_asked_ = 0, persists_done_ = 0, persists_told_ = 0;
   Status persist_result_;
   std::thread thread_;

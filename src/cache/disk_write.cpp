@@ -223,7 +223,11 @@ void Disk::begin(std::shared_ptr<Put> put) noexcept {
 // A put came back. A page's clue follows it; with the clue the job is done.
 void Disk::finished(Put& put, bool ok) noexcept {
   const Job job = put.job;
-  if (!ok) counters_.errors.add();
+  if (!ok) {
+    counters_.errors.add();
+    // The next kvc_persist tries again.
+    if (put.clue.empty() && !job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);
+  }
   if (put.clue.empty() && ok && own_->contains(cache_->disk_id(*job.page))) {
     counters_.written.add();
     if (job.demoted) counters_.demoted.add();
@@ -285,10 +289,10 @@ void Disk::sweep() noexcept {
 
 Status Disk::do_persist() noexcept {
   const uint64_t now = cache_->clock_.now_ns();
-  const uint64_t failed_before = counters_.errors.get();
   try {
     // Everything that is published and not written, as often as it takes.
     for (;;) {
+      const uint64_t errors = counters_.errors.get();
       std::vector<Page*> pages;
       cache_->take_unwritten(kSweep, &pages);
       for (Page* page : pages) {
@@ -299,7 +303,8 @@ Status Disk::do_persist() noexcept {
         }
         write_now({page, parent_id(*page), false, false});
       }
-      if (pages.size() < kSweep) break;
+      settle_puts(0);
+      if (pages.size() < kSweep || counters_.errors.get() != errors) break;
     }
     cache_->visit_tails([this](Page* page, const PageId& parent) noexcept {
       settle_puts(kPutsInFlight - 1);
@@ -312,9 +317,11 @@ Status Disk::do_persist() noexcept {
     return Status(KVC_E_NO_MEMORY, "no memory to write pages to disk; what was written before stays");
   }
   durable_at_.store(now, std::memory_order_relaxed);
-  const uint64_t failed = counters_.errors.get() - failed_before;
+  // Also those that failed since the last one: nobody else was told.
+  const uint64_t errors = counters_.errors.get();
+  const uint64_t failed = errors - std::exchange(errors_told_, errors);
   if (failed > 0) {
-    return error(KVC_E_IO, "%llu pages could not be written to %s; the others are durable",
+    return error(KVC_E_IO, "%llu writes to %s failed; everything else is durable: see to the disk and call again",
                  static_cast<unsigned long long>(failed), options_.path.c_str());
   }
   return Status::ok();
