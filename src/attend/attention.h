@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "attend/aligned.h"
 #include "attend/target.h"
@@ -22,6 +23,7 @@ struct AttendTile {
   uint32_t exact = 0;
   ClearRows k, v;            // if exact > 0
   CodedTile k_codes, v_codes;  // if exact < tokens
+  std::vector<float> rows;     // room for k and v where a codec makes them on the way
 };
 
 // Asks the processor for a tile's bytes, ahead of their use: tiles of one head lie far apart.

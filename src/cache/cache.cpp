@@ -21,6 +21,14 @@ Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, cons
   memory_.set_reclaim(&Cache::reclaim, this);
 }
 
+namespace {
+
+bool learns(const Codec& codec) {
+  return codec.name() == "klt" || codec.name() == "lowrank" || codec.name() == "auto";
+}
+
+}  // namespace
+
 Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log,
                    std::unique_ptr<Cache>* out) {
   if (!hash_init()) return error(KVC_E_INTERNAL, "libsodium could not be initialised");
@@ -37,6 +45,12 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
   for (const uint32_t bits : {options.codec_key_bits, options.codec_value_bits}) {
     if (bits == 8 || bits == 4 || bits == 2) continue;
     return error(KVC_E_OUT_OF_RANGE, "codes of %u bits: options codec_key_bits and codec_value_bits take 8, 4 or 2", bits);
+  }
+  if (learns(*cache->codec_) && !options.disk.path.empty()) {
+    return error(KVC_E_UNSUPPORTED,
+                 "codec %s cannot be used with disk_path: what it learns is not written to disk, so its pages could not be "
+                 "read again; use int8, int4 or mixed",
+                 options.codec.c_str());
   }
   KVC_RETURN_IF_ERROR(Disk::open(options.disk, cache.get(), log, &cache->disk_));
   *out = std::move(cache);
@@ -69,6 +83,26 @@ Cache::~Cache() {
 
 const Codec& Cache::codec_of(const PageGeometry& geometry) const noexcept {
   return geometry.dtype == DType::u8 ? *find_codec("identity") : *codec_;
+}
+
+Calibrator* Cache::calibrator_of(const Space& space) {
+  if (!learns(*codec_) || codec_of(space.geometry()).is_clear()) return nullptr;
+  std::lock_guard lock(spaces_mutex_);
+  std::unique_ptr<Calibrator>& known = calibrators_[space.digest()];
+  if (known == nullptr) {
+    KltTarget target = options_.codec_target;
+    // A ratio is of the space's own numbers.
+    if (target.ratio > 0) target.bits = target.ratio * 8 * static_cast<double>(element_bytes(space.geometry().dtype));
+    known = std::make_unique<Calibrator>(space, target, options_.codec_learn, &memory_, &calibration_memory_, log_);
+  }
+  return known.get();
+}
+
+std::vector<CalibrationInfo> Cache::calibrations() {
+  std::lock_guard lock(spaces_mutex_);
+  std::vector<CalibrationInfo> out;
+  for (const auto& [digest, calibrator] : calibrators_) out.push_back(calibrator->info());
+  return out;
 }
 
 Status Cache::open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Space>* out) {

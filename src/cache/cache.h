@@ -26,6 +26,7 @@
 #include "base/spinning_mutex.h"
 #include "base/striped_mutex.h"
 #include "cache/access_buffer.h"
+#include "cache/calibrator.h"
 #include "cache/disk.h"
 #include "cache/page.h"
 #include "cache/session.h"
@@ -50,6 +51,8 @@ struct CacheOptions {
   // For lossy codecs: a page is encoded once so many tokens follow it; until then it is part of the session's tail.
   uint32_t codec_window = 64;
   uint32_t codec_key_bits = 8, codec_value_bits = 4;  // for codec "mixed"
+  KltTarget codec_target;       // for codecs that learn
+  uint32_t codec_learn = 1024;  // tokens they learn from
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
@@ -139,6 +142,8 @@ class Cache {
   bool load_policy_state(std::span<const std::byte> state);
   std::string policy_strategy();
   std::string_view policy_name() const noexcept { return policy_->name(); }
+  // What codecs that learn have picked.
+  std::vector<CalibrationInfo> calibrations();
   std::string_view codec_name() const noexcept { return codec_->name(); }
   // How pages of this geometry are encoded: opaque bytes always as they are.
   const Codec& codec_of(const PageGeometry& geometry) const noexcept;
@@ -204,7 +209,9 @@ class Cache {
   void free_tensor(StoredTensor* tensor) noexcept;
 
   // Encodes a page, whole and in the clear (session_write.cpp). *blob is replaced, *codec set to what it now holds.
-  Status encode(const PageGeometry& geometry, uint32_t depth, BlobRef* blob, uint8_t* codec);
+  Status encode(const Space& space, uint32_t depth, BlobRef* blob, uint8_t* codec);
+  // What a codec that learns knows of a space; nullptr: the codec does not learn. Throws std::bad_alloc.
+  Calibrator* calibrator_of(const Space& space);
 
   const Page* find_page(const PageId& id) const;  // inspect.cpp
   void describe(const Page& page, uint64_t now, PageInfo* out) const;
@@ -222,7 +229,9 @@ class Cache {
   StripedSharedMutex index_mutex_;
   SpinningMutex policy_mutex_;
   AccessBuffer uses_;
+  MemoryResource calibration_memory_{&memory_};
   std::mutex spaces_mutex_;
+  std::map<Digest, std::unique_ptr<Calibrator>> calibrators_;  // guarded by spaces_mutex_; as long as the cache
   std::map<Digest, std::weak_ptr<const Space>> spaces_;
   RootMap roots_;      // guarded by index_mutex_
   TensorMap tensors_;  // guarded by index_mutex_

@@ -149,6 +149,7 @@ class Session {
   Page* copy_tail(PageId* parent) noexcept;
 
   // session_attend.cpp
+  Status learn_queries(uint32_t layer, uint64_t position, const TensorView& query);
   struct AttendTask;
   Status check_attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out) const;
   Status attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page, AttendState* state) const;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "attend/convert.h"
@@ -101,11 +102,27 @@ Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, s
       if (!state->sees(tile)) continue;
       prefetch(tile);
       if (has_waiting) state->attend(waiting);
-      waiting = tile;
+      waiting = std::move(tile);  // not copied: it may own its rows
       has_waiting = true;
     }
   }
   if (has_waiting) state->attend(waiting);
+  return Status::ok();
+}
+
+// A codec that learns is shown queries: of many, some.
+Status Session::learn_queries(uint32_t layer, uint64_t position, const TensorView& query) {
+  Calibrator* calibrator = cache_->calibrator_of(*space_);
+  if (calibrator == nullptr || !calibrator->wants_queries()) return Status::ok();
+  const auto n = static_cast<uint32_t>(query.shape[0]), heads = static_cast<uint32_t>(query.shape[1]);
+  const uint32_t dim = geometry().k_dim;
+  std::vector<float> rows(size_t{heads} * dim);
+  for (uint32_t i = 0; i < n; i += std::max(1u, n / 64)) {
+    for (uint32_t head = 0; head < heads; ++head) {
+      to_f32(query.dtype, row_of(query, i, head), rows.data() + size_t{head} * dim, dim);
+    }
+    calibrator->learn_query(layer, position + i, heads, rows.data());
+  }
   return Status::ok();
 }
 
@@ -132,6 +149,7 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
   const size_t pages = (sealed_tokens() + cursor_[layer] + g.page_tokens - 1) / g.page_tokens;
   const size_t threads = std::max<size_t>(1, call.threads);
   const size_t parts = std::min(pages, (threads + g.n_kv_heads - 1) / g.n_kv_heads);
+  KVC_RETURN_IF_ERROR(learn_queries(layer, call.position, query));
   std::vector<AttendTask> tasks;
   std::vector<float> row(std::max(g.k_dim, g.v_dim));
   for (uint32_t head = 0; head < g.n_kv_heads; ++head) {

@@ -174,14 +174,28 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
 }
 
 // A page stays in the clear where encoding would not make it smaller, or where a number is not finite.
-Status Cache::encode(const PageGeometry& g, uint32_t depth, BlobRef* blob, uint8_t* id) {
+Status Cache::encode(const Space& space, uint32_t depth, BlobRef* blob, uint8_t* id) {
+  const PageGeometry& g = space.geometry();
   *id = find_codec("identity")->id();
-  const Codec& codec = codec_of(g);
-  if (codec.is_clear()) return Status::ok();
+  const Codec* chosen = &codec_of(g);
+  if (chosen->is_clear()) return Status::ok();
   EncodeOptions options;
   options.exact_tokens = depth == 0 ? kSinkTokens : 0;
   options.key_bits = options_.codec_key_bits;
   options.value_bits = options_.codec_value_bits;
+  options.position = uint64_t{depth} * g.page_tokens;
+  std::shared_ptr<const KltCalibration> calibration;
+  if (Calibrator* calibrator = calibrator_of(space); calibrator != nullptr) {
+    calibration = calibrator->learn(options.position, options.exact_tokens, {blob->data(), blob->bytes()});
+    options.calibration = calibration.get();
+    // Until enough is learned: with a bound nothing is rounded, else to 8 bits.
+    if (calibration == nullptr) chosen = find_codec(options_.codec_target.bound > 0 ? "identity" : "int8");
+    if (chosen->is_clear()) {
+      counters_->pages_kept_clear.add();
+      return Status::ok();
+    }
+  }
+  const Codec& codec = *chosen;
   const size_t bytes = codec.encoded_bytes(g, options);
   if (bytes >= g.page_bytes()) {
     counters_->pages_kept_clear.add();
@@ -222,7 +236,7 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     const auto depth = static_cast<uint32_t>(sealed_pages() + i);
     uint8_t codec = find_codec("identity")->id();
     // What has been through a lossy codec is not quantised a second time.
-    if (!options_.exact && !open_[i].approximate) KVC_RETURN_IF_ERROR(cache_->encode(g, depth, &blob, &codec));
+    if (!options_.exact && !open_[i].approximate) KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, &blob, &codec));
     const bool approximate = open_[i].approximate || !find_codec(codec)->is_clear();
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
     parent = page_id(root_->tenant_key, parent, tokens);

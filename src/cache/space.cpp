@@ -194,6 +194,14 @@ Status Space::make(const kvc_space_desc_t& desc, const Defaults& defaults, std::
   b.integer("page_tokens", g.page_tokens);
   b.integer("vocab_size", desc.vocab_size);
 
+  if (desc.rope != nullptr) {
+    const kvc_rope_t& rope = *desc.rope;
+    const std::string_view scaling = rope.scaling != nullptr ? rope.scaling : "none";
+    const bool plain = scaling == "none" && rope.freq_scale > 0 && (rope.attn_factor == 0 || rope.attn_factor == 1);
+    if (plain && rope.applied != 0 && rope.dims % 2 == 0 && rope.dims <= g.k_dim) {
+      space->key_rope_ = make_key_rope(rope.base, rope.freq_scale, rope.dims, rope.interleaved != 0);
+    }
+  }
   space->label_ = desc.label != nullptr ? desc.label : "";
   space->vocab_size_ = desc.vocab_size;
   space->token_width_ = desc.vocab_size > 0 && desc.vocab_size <= 65536 ? 2 : 4;

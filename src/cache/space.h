@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "codec/codec.h"
+#include "codec/klt_calibration.h"
 
 namespace kvc {
 
@@ -33,6 +34,8 @@ class Space : public std::enable_shared_from_this<Space> {
   const PageGeometry& geometry() const noexcept { return geometry_; }
   int32_t vocab_size() const noexcept { return vocab_size_; }  // 0: unknown
   const std::string& label() const noexcept { return label_; }
+  // How its keys are rotated, where that is known and plain (no scaling but a factor for all positions); else empty.
+  const KeyRope& key_rope() const noexcept { return key_rope_; }
   // Bytes per token id as stored with pages: 2 if every id fits, else 4.
   uint32_t token_width() const noexcept { return token_width_; }
   // KVC_E_TOKEN if a token is negative or beyond the vocabulary; the message says which and where.
@@ -58,6 +61,7 @@ class Space : public std::enable_shared_from_this<Space> {
   int32_t vocab_size_ = 0;
   uint32_t token_width_ = 4;
   mutable std::atomic<double> prefill_ns_{0};
+  KeyRope key_rope_;
 };
 
 }  // namespace kvc

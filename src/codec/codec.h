@@ -42,11 +42,15 @@ struct PageGeometry {
   }
 };
 
+struct KltCalibration;  // codec/klt_calibration.h
+
 // What encoding depends on besides the geometry.
 struct EncodeOptions {
   uint32_t exact_tokens = 0;  // the first ones of the page, kept bit for bit; at most kTileTokens
   uint32_t key_bits = 8;      // where the codec leaves them open: 8, 4 or 2
   uint32_t value_bits = 4;
+  uint64_t position = 0;  // of the page's first token in its sequence
+  const KltCalibration* calibration = nullptr;  // for codecs that have one; outlives the page
 };
 
 // How far the numbers of a plane are from the original ones, by root mean squares.

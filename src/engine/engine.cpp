@@ -86,6 +86,10 @@ CacheOptions cache_options(const Settings& settings) {
   options.codec_window = settings.codec_window;
   options.codec_key_bits = settings.codec_key_bits;
   options.codec_value_bits = settings.codec_value_bits;
+  options.codec_target.bits = settings.codec_bits;
+  if (settings.codec == "lowrank") options.codec_target.ratio = settings.compression_ratio;
+  if (settings.codec == "auto") options.codec_target.bound = settings.codec_bound;
+  options.codec_learn = settings.codec_learn;
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);
   options.reuse = settings.reuse;

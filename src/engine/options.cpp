@@ -63,7 +63,9 @@ constexpr OptionRow kOptions[] = {
      "0.1.0", &Settings::page_limit},
     {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices,
      "How sealed pages are encoded. identity keeps every bit. int8, int4 and mixed are smaller by about 1.9, 3.5 and 2.5, "
-     "and approximate: keys are rounded per channel, values per token; the first 4 tokens of a sequence stay exact.",
+     "and approximate: keys are rounded per channel, values per token; the first 4 tokens of a sequence stay exact. "
+     "klt, lowrank and auto learn a space's keys from its first pages (and queries, where kvc_session_attend is used) and "
+     "code them in the basis that suits both: klt to codec_bits, lowrank to compression_ratio, auto to codec_bound.",
      "0.1.0", &Settings::codec},
     {"codec_window", KVC_OPTION_INTEGER, "64", "0", "1048576", nullptr,
      "With an approximate codec: as many of an open session's last tokens stay exact; a page is encoded, and findable "
@@ -73,6 +75,19 @@ constexpr OptionRow kOptions[] = {
      &Settings::codec_key_bits},
     {"codec_value_bits", KVC_OPTION_INTEGER, "4", "2", "8", nullptr, "Bits per value with codec=mixed: 8, 4 or 2.",
      "0.1.0", &Settings::codec_value_bits},
+    {"codec_bits", KVC_OPTION_REAL, "4.75", "1.5", "8.5", nullptr,
+     "Bits per number of a page with codec=klt, everything in the page included.", "0.1.0", &Settings::codec_bits},
+    {"compression_ratio", KVC_OPTION_REAL, "0.3", "0.1", "0.55", nullptr,
+     "With codec=lowrank: bytes of an encoded page over its bytes in the clear, met within 2 percent.", "0.1.0",
+     &Settings::compression_ratio},
+    {"codec_bound", KVC_OPTION_REAL, "0.01", "0.0001", "1", nullptr,
+     "With codec=auto: largest relative error of a head's attention output. Needs kvc_session_attend, whose queries it "
+     "measures with; until then, and where 8 bits cannot meet it, pages stay exact.",
+     "0.1.0", &Settings::codec_bound},
+    {"codec_learn", KVC_OPTION_INTEGER, "1024", "64", "1048576", nullptr,
+     "Tokens that klt, lowrank and auto learn a space from. Pages until then are kept as int8 (klt, lowrank) or exact "
+     "(auto).",
+     "0.1.0", &Settings::codec_learn},
     {"gc_threshold", KVC_OPTION_REAL, "0.8", "0.01", "1", nullptr,
      "Share of the budget above which pages are evicted ahead of need.", "0.1.0", &Settings::gc_threshold},
     {"gc_target", KVC_OPTION_REAL, "0.7", "0", "1", nullptr,

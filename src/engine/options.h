@@ -24,6 +24,10 @@ struct Settings {
   uint32_t codec_window = 0;
   uint32_t codec_key_bits = 0;
   uint32_t codec_value_bits = 0;
+  double codec_bits = 0;
+  double compression_ratio = 0;
+  double codec_bound = 0;
+  uint32_t codec_learn = 0;
   double gc_threshold = 0;
   double gc_target = 0;
   bool reuse = true;

@@ -1,5 +1,6 @@
 // What an engine says of itself: statistics and info.
 #include <algorithm>
+#include <charconv>
 #include <new>
 #include <span>
 
@@ -105,6 +106,27 @@ std::string layout_json(const Space& space) {
   return json.text();
 }
 
+// In four digits, whatever the locale.
+std::string number_json(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 4);
+  return std::string(text, end.ptr);
+}
+
+std::string calibrations_json(const std::vector<CalibrationInfo>& spaces) {
+  std::string list;
+  for (const CalibrationInfo& space : spaces) {
+    JsonObject json;
+    json.string("space", to_hex(space.space.bytes)).string("state", space.state);
+    if (!space.why.empty()) json.string("why", space.why);
+    json.raw("bits", number_json(space.report.bits))
+        .raw("output_error", number_json(space.report.worst_error))
+        .number("queries", space.report.queries);
+    list += (list.empty() ? "" : ",") + json.text();
+  }
+  return "[" + list + "]";
+}
+
 }  // namespace
 
 kvc_stats_t Engine::stats() {
@@ -182,6 +204,7 @@ std::string Engine::info() {
       .string("policy", cache_->policy_name())
       .string("policy_strategy", cache_->policy_strategy())
       .string("codec", cache_->codec_name())
+      .raw("codec_learned", calibrations_json(cache_->calibrations()))
       .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");
   JsonObject options;
   for (const auto& [name, value] : options_) options.string(name, value);

@@ -54,20 +54,42 @@ uint64_t Memory::used(MemoryUse use) const noexcept {
   return by_use_[static_cast<int>(use)].load(std::memory_order_relaxed);
 }
 
-void* Memory::try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept {
+// Claims room; the peak is noted by the caller.
+bool Memory::take(size_t size) noexcept {
   uint64_t used = used_.load(std::memory_order_relaxed);
   do {
-    if (size > limit_ - used) return nullptr;
+    if (size > limit_ - used) return false;
   } while (!used_.compare_exchange_weak(used, used + size, std::memory_order_relaxed));
+  return true;
+}
+
+bool Memory::claim(size_t size, MemoryUse use) noexcept {
+  if (!take(size)) return false;
+  note(size, use);
+  return true;
+}
+
+void Memory::unclaim(size_t size, MemoryUse use) noexcept {
+  by_use_[static_cast<int>(use)].fetch_sub(size, std::memory_order_relaxed);
+  used_.fetch_sub(size, std::memory_order_relaxed);
+}
+
+void Memory::note(size_t size, MemoryUse use) noexcept {
+  by_use_[static_cast<int>(use)].fetch_add(size, std::memory_order_relaxed);
+  const uint64_t used = used_.load(std::memory_order_relaxed);
+  uint64_t peak = peak_.load(std::memory_order_relaxed);
+  while (peak < used && !peak_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {
+  }
+}
+
+void* Memory::try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept {
+  if (!take(size)) return nullptr;
   void* pointer = hook_.allocate(hook_.user_data, size, alignment);
   if (pointer == nullptr) {
     used_.fetch_sub(size, std::memory_order_relaxed);
     return nullptr;
   }
-  by_use_[static_cast<int>(use)].fetch_add(size, std::memory_order_relaxed);
-  uint64_t peak = peak_.load(std::memory_order_relaxed);
-  while (peak < used + size && !peak_.compare_exchange_weak(peak, used + size, std::memory_order_relaxed)) {
-  }
+  note(size, use);
   return pointer;
 }
 

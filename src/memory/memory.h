@@ -31,6 +31,10 @@ class Memory {
   // again).
   void recount(size_t size, MemoryUse from, MemoryUse to) noexcept;
 
+  // Counts bytes that the caller has allocated elsewhere. False: no room, nothing is counted.
+  bool claim(size_t size, MemoryUse use) noexcept;
+  void unclaim(size_t size, MemoryUse use) noexcept;
+
   // Asked when an allocation finds no room: frees at least `bytes` if it can, and returns whether it freed anything.
   // Called on the allocating thread, which therefore must hold no lock that the reclaimer takes. Set once, before use.
   using Reclaim = bool (*)(void* context, size_t bytes) noexcept;
@@ -42,6 +46,8 @@ class Memory {
   uint64_t peak() const noexcept { return peak_.load(std::memory_order_relaxed); }
 
  private:
+  bool take(size_t size) noexcept;
+  void note(size_t size, MemoryUse use) noexcept;
   void* try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept;
 
   kvc_allocator_t hook_;

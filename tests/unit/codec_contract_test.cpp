@@ -20,6 +20,12 @@ namespace {
 // the dtype. A new codec adds its own here.
 double stated_error(std::string_view codec, int plane, double largest, uint32_t dim) {
   if (codec == "identity") return 0;
+  if (codec == "klt" || codec == "lowrank" || codec == "auto") {
+    // Uncalibrated: bounds are 1/126 of the largest number apart (codec/klt_tile.h).
+    const double levels = plane == KVC_KEY ? 255 : 15, room = 2 + 2.0 / 126;
+    if (plane == KVC_KEY) return largest * (0.501 * room / levels);
+    return largest * (0.501 * room * hadamard_block(dim) / levels + 1e-5);
+  }
   const double levels = codec == "int8" || (codec == "mixed" && plane == KVC_KEY) ? 255 : 15;
   if (plane == KVC_KEY) return largest * (0.51 * 2 / levels + 0x1p-11);
   // A token's error in the 2-norm bounds that of each number; rotated, numbers may be sqrt(block) times as large.
@@ -279,7 +285,7 @@ TEST(CodecRegistryTest, NamesAndIdsAreUniqueAndFound) {
 
 // Ids are stored with pages: pinned for ever.
 TEST(CodecRegistryTest, IdsArePinned) {
-  for (const auto& [name, id] : {std::pair{"identity", 1}, {"int8", 2}, {"int4", 3}, {"mixed", 4}}) {
+  for (const auto& [name, id] : {std::pair{"identity", 1}, {"int8", 2}, {"int4", 3}, {"mixed", 4}, {"klt", 5}, {"lowrank", 6}, {"auto", 7}}) {
     ASSERT_NE(find_codec(name), nullptr) << name;
     EXPECT_EQ(find_codec(name)->id(), id) << name;
   }

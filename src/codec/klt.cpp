@@ -1,0 +1,424 @@
+// The calibrated codecs klt, lowrank and auto: keys in the basis that serves the queries best, values rotated, each
+// channel of the keys with as many bits as it deserves (codec/klt_calibration.h, codec/klt_tile.h). Transform coding as
+// in KVTC (2025), under the metric of the queries as in OSCAR (2026); the three differ in who sets the bits only.
+//
+// An encoded page:
+//   Header                          64 bytes
+//   tiles   [layer]{ keys [block][tile], values [head][tile] }
+//   exact   [layer][K|V][head][token]   rows of the first tokens, as they came
+// Without a calibration keys are coded as they are, all channels alike; such a page is complete in itself.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "attend/convert.h"
+#include "attend/copy.h"
+#include "codec/klt_calibration.h"
+#include "codec/klt_tile.h"
+#include "codec/klt_transform.h"
+
+namespace kvc {
+namespace {
+
+struct Header {
+  static constexpr uint32_t kMagic = 0x314b564b;  // "KVK1"
+  uint32_t magic = kMagic;
+  uint8_t codec = 0;
+  uint8_t key_bits = 0;  // without calibration
+  uint8_t value_bits = 0;
+  uint8_t zero = 0;
+  uint32_t exact = 0;
+  uint32_t tokens = 0;
+  uint64_t position = 0;  // of the first token
+  Digest calibration;     // all 0: none
+  uint8_t zeros[8] = {};
+};
+static_assert(sizeof(Header) == 64);
+
+// The bounds of calibrated channels are counted in sixteenths of their standard deviation, or more where that does not
+// reach far enough.
+constexpr float kFinestUnit = 1.0f / 16;
+
+// Where the parts of an encoded page are, and what codes them.
+class Layout {
+ public:
+  Layout(const PageGeometry& g, const KltCalibration* calibration, uint32_t key_bits, uint32_t value_bits,
+         uint32_t exact)
+      : g_(g), calibration_(calibration), key_bits_(key_bits), value_bits_(value_bits), exact_(exact) {}
+
+  uint32_t block_heads() const { return calibration_ != nullptr ? calibration_->block_heads : 1; }
+  uint32_t channels() const { return block_heads() * g_.k_dim; }
+  uint32_t blocks() const { return g_.n_kv_heads / block_heads(); }
+  uint32_t tiles() const { return (g_.page_tokens + kTileTokens - 1) / kTileTokens; }
+  uint32_t tile_tokens(uint32_t tile) const { return std::min(kTileTokens, g_.page_tokens - tile * kTileTokens); }
+  size_t block_index(uint32_t layer, uint32_t block) const { return size_t{layer} * blocks() + block; }
+
+  const float* part(const std::vector<float> KltCalibration::* array, uint32_t layer, uint32_t block,
+                    size_t each) const {
+    return calibration_ != nullptr ? (calibration_->*array).data() + block_index(layer, block) * each : nullptr;
+  }
+  const uint8_t* key_bits(uint32_t layer, uint32_t block) const {
+    return calibration_ != nullptr ? calibration_->key_bits.data() + block_index(layer, block) * channels() : nullptr;
+  }
+  uint32_t same_key_bits() const { return key_bits_; }
+  uint32_t value_bits(uint32_t layer, uint32_t head) const {
+    return calibration_ != nullptr ? calibration_->value_bits[size_t{layer} * g_.n_kv_heads + head] : value_bits_;
+  }
+
+  size_t key_tile_bytes(uint32_t layer, uint32_t block, uint32_t tile) const {
+    const size_t bits =
+        calibration_ != nullptr ? calibration_->block_bits[block_index(layer, block)] : size_t{channels()} * key_bits_;
+    return coded_bytes(channels(), tile_tokens(tile), bits);
+  }
+  size_t value_tile_bytes(uint32_t layer, uint32_t head, uint32_t tile) const {
+    const size_t tokens = tile_tokens(tile);
+    return coded_bytes(tokens, g_.v_dim, tokens * value_bits(layer, head));
+  }
+  // of (layer, plane, block or head); tiles follow one another.
+  size_t part_at(uint32_t layer, int plane, uint32_t index) const {
+    size_t at = sizeof(Header);
+    for (uint32_t l = 0; l <= layer; ++l) {
+      const bool last = l == layer;
+      const uint32_t keys = last && plane == KVC_KEY ? index : blocks();
+      const uint32_t values = !last ? g_.n_kv_heads : plane == KVC_KEY ? 0 : index;
+      for (uint32_t i = 0; i < keys; ++i) {
+        for (uint32_t t = 0; t < tiles(); ++t) at += key_tile_bytes(l, i, t);
+      }
+      for (uint32_t i = 0; i < values; ++i) {
+        for (uint32_t t = 0; t < tiles(); ++t) at += value_tile_bytes(l, i, t);
+      }
+    }
+    return at;
+  }
+  size_t exact_bytes() const {
+    return size_t{g_.n_kv_heads} * exact_ * (g_.row_bytes(KVC_KEY) + g_.row_bytes(KVC_VALUE));
+  }
+  size_t exact_at(size_t tiles_end, uint32_t layer, int plane, uint32_t head) const {
+    return tiles_end + layer * exact_bytes() + (plane == KVC_KEY ? 0 : g_.n_kv_heads * exact_ * g_.row_bytes(KVC_KEY)) +
+           head * exact_ * g_.row_bytes(plane);
+  }
+  size_t tiles_end() const { return part_at(g_.n_layers - 1, KVC_VALUE, g_.n_kv_heads); }
+  size_t total() const { return tiles_end() + g_.n_layers * exact_bytes(); }
+
+ private:
+  const PageGeometry& g_;
+  const KltCalibration* calibration_;
+  uint32_t key_bits_, value_bits_, exact_;
+};
+
+constexpr bool is_width(uint32_t bits) { return bits >= 1 && bits <= KltCalibration::kMaxBits; }
+
+class Klt final : public Codec {
+ public:
+  constexpr Klt(std::string_view name, uint8_t id) : name_(name), id_(id) {}
+  constexpr ~Klt() override {}  // written out, or g++ 12 does not see that it is constexpr
+  std::string_view name() const noexcept override { return name_; }
+  uint8_t id() const noexcept override { return id_; }
+  bool is_clear() const noexcept override { return false; }
+
+  size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions& options) const noexcept override {
+    return layout(geometry, options).total();
+  }
+
+  Status encode(const PageGeometry& g, const EncodeOptions& options, std::span<const std::byte> page,
+                std::span<std::byte> out) const override {
+    const KltCalibration* calibration = options.calibration;
+    if (calibration != nullptr && !calibration->fits(g)) {
+      return error(KVC_E_INTERNAL, "%s: a calibration of another geometry", name_.data());
+    }
+    if (calibration == nullptr && (!is_width(options.key_bits) || !is_width(options.value_bits))) {
+      return error(KVC_E_UNSUPPORTED, "%s: codes of %u bits for keys and %u for values; there are 1 to 8", name_.data(),
+                   options.key_bits, options.value_bits);
+    }
+    const Layout at = layout(g, options);
+    const size_t total = at.total();
+    if (page.size() != g.page_bytes() || out.size() != total) {
+      return error(KVC_E_INTERNAL, "%s: a page of %zu bytes to be encoded into %zu, but this geometry has %zu and %zu",
+                   name_.data(), page.size(), out.size(), g.page_bytes(), total);
+    }
+    Header header;
+    header.codec = id_;
+    header.exact = exact_tokens(g, options);
+    header.tokens = g.page_tokens;
+    header.position = options.position;
+    if (calibration != nullptr) {
+      header.calibration = calibration->digest;
+    } else {
+      header.key_bits = static_cast<uint8_t>(options.key_bits);
+      header.value_bits = static_cast<uint8_t>(options.value_bits);
+    }
+    std::memcpy(out.data(), &header, sizeof header);
+
+    std::byte* to = out.data() + sizeof header;
+    const uint32_t channels = at.channels();
+    std::vector<float> rows(kTileTokens * std::max(channels, g.v_dim)), columns(kTileTokens * channels), y(channels);
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      for (uint32_t block = 0; block < at.blocks(); ++block) {
+        for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
+          const uint32_t n = at.tile_tokens(tile);
+          read_keys(g, at, calibration, options.position, page, layer, block, tile, rows.data());
+          to_columns(at, calibration, layer, block, rows.data(), n, y.data(), columns.data());
+          const uint32_t exact = tile == 0 ? header.exact : 0;
+          if (!encode_groups(columns.data(), channels, n, exact,
+                             at.part(&KltCalibration::deviation, layer, block, channels), at.key_bits(layer, block),
+                             at.same_key_bits(), calibration != nullptr ? kFinestUnit : 0,
+                             /*clip=*/false, to)) {
+            return not_finite(layer, "keys");
+          }
+          to += at.key_tile_bytes(layer, block, tile);
+        }
+      }
+      for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
+        const std::byte* from = page.data() + g.plane_offset(layer, KVC_VALUE) + head * g.head_bytes(KVC_VALUE);
+        for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
+          const uint32_t n = at.tile_tokens(tile), exact = tile == 0 ? header.exact : 0;
+          to_f32(g.dtype, from + tile * kTileTokens * g.row_bytes(KVC_VALUE), rows.data(), size_t{n} * g.v_dim);
+          // Exact tokens count as 0 here: they are read from elsewhere.
+          std::fill_n(rows.data(), size_t{exact} * g.v_dim, 0.0f);
+          for (uint32_t t = 0; t < n; ++t) hadamard_row(rows.data() + t * g.v_dim, g.v_dim);
+          if (!encode_groups(rows.data(), n, g.v_dim, 0, nullptr, nullptr, at.value_bits(layer, head), 0,
+                             /*clip=*/true, to)) {
+            return not_finite(layer, "values");
+          }
+          to += at.value_tile_bytes(layer, head, tile);
+        }
+      }
+    }
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      for (const int plane : {KVC_KEY, KVC_VALUE}) {
+        const size_t row = g.row_bytes(plane);
+        const std::byte* from = page.data() + g.plane_offset(layer, plane);
+        for (uint32_t head = 0; head < g.n_kv_heads && header.exact > 0; ++head) {
+          std::memcpy(to, from + head * g.head_bytes(plane), header.exact * row);
+          to += header.exact * row;
+        }
+      }
+    }
+    return Status::ok();
+  }
+
+  Status decode(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t layer, int plane, uint32_t from,
+                uint32_t n, std::byte* out, size_t head_stride, size_t token_stride) const override {
+    Page page;
+    KVC_RETURN_IF_ERROR(open(g, encoded, &page));
+    KVC_RETURN_IF_ERROR(check_range(name_, g, layer, plane, from, n));
+    if (n == 0) return Status::ok();
+    const Layout at = page.layout(g);
+    const size_t row = g.row_bytes(plane);
+    const uint32_t dim = g.dim(plane);
+    const uint32_t heads_each = plane == KVC_KEY ? at.block_heads() : 1;
+    const size_t tiles_end = at.tiles_end();
+    std::vector<float> rows(kTileTokens * heads_each * dim);
+    for (uint32_t block = 0; block < g.n_kv_heads / heads_each; ++block) {
+      const std::byte* tile_at = encoded.data() + at.part_at(layer, plane, block);
+      for (uint32_t tile = 0; tile * kTileTokens < from + n; ++tile) {
+        const uint32_t first = tile * kTileTokens, end = first + at.tile_tokens(tile);
+        const uint32_t begin = std::max(from, first), run = std::min(from + n, end) - std::min(begin, from + n);
+        if (end > from) {
+          if (plane == KVC_KEY) {
+            read_key_tile(g, at, page, layer, block, tile, tile_at, begin - first, run, rows.data());
+          } else {
+            read_value_tile(g, at, layer, block, tile, tile_at, begin - first, run, rows.data());
+          }
+          for (uint32_t h = 0; h < heads_each; ++h) {
+            std::byte* to = out + (block * heads_each + h) * head_stride + (begin - from) * token_stride;
+            for (uint32_t t = 0; t < run; ++t) {
+              from_f32(g.dtype, rows.data() + (size_t{t} * heads_each + h) * dim, to + t * token_stride, dim);
+            }
+          }
+        }
+        tile_at += plane == KVC_KEY ? at.key_tile_bytes(layer, block, tile) : at.value_tile_bytes(layer, block, tile);
+      }
+    }
+    for (uint32_t head = 0; head < g.n_kv_heads && from < page.header.exact; ++head) {
+      const std::byte* exact = encoded.data() + at.exact_at(tiles_end, layer, plane, head) + from * row;
+      copy_rows(out + head * head_stride, token_stride, exact, row, row, std::min(n, page.header.exact - from));
+    }
+    return Status::ok();
+  }
+
+  // Kernels see the tile in the clear: its rows are made here, and live as long as `tile`.
+  Status tile(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t layer, uint32_t head, uint32_t index,
+              AttendTile* tile) const override {
+    Page page;
+    KVC_RETURN_IF_ERROR(open(g, encoded, &page));
+    KVC_RETURN_IF_ERROR(check_range(name_, g, layer, KVC_KEY, index * kTileTokens, 1));
+    const Layout at = page.layout(g);
+    const uint32_t n = at.tile_tokens(index), heads_each = at.block_heads(), block = head / heads_each;
+    const size_t keys = size_t{n} * heads_each * g.k_dim;
+    tile->rows.resize(keys + size_t{n} * g.v_dim);
+    float* k = tile->rows.data();
+    float* v = k + keys;
+    const std::byte* key_at = encoded.data() + at.part_at(layer, KVC_KEY, block);
+    const std::byte* value_at = encoded.data() + at.part_at(layer, KVC_VALUE, head);
+    for (uint32_t t = 0; t < index; ++t) {
+      key_at += at.key_tile_bytes(layer, block, t);
+      value_at += at.value_tile_bytes(layer, head, t);
+    }
+    read_key_tile(g, at, page, layer, block, index, key_at, 0, n, k);
+    read_value_tile(g, at, layer, head, index, value_at, 0, n, v);
+    k += (head % heads_each) * g.k_dim;
+    const size_t tiles_end = at.tiles_end();
+    for (uint32_t t = 0; index == 0 && t < page.header.exact; ++t) {
+      const std::byte* k_row = encoded.data() + at.exact_at(tiles_end, layer, KVC_KEY, head) + t * g.row_bytes(KVC_KEY);
+      const std::byte* v_row =
+          encoded.data() + at.exact_at(tiles_end, layer, KVC_VALUE, head) + t * g.row_bytes(KVC_VALUE);
+      to_f32(g.dtype, k_row, k + size_t{t} * heads_each * g.k_dim, g.k_dim);
+      to_f32(g.dtype, v_row, v + size_t{t} * g.v_dim, g.v_dim);
+    }
+    tile->tokens = tile->exact = n;
+    tile->k = {DType::f32, reinterpret_cast<const std::byte*>(k), heads_each * g.k_dim * sizeof(float)};
+    tile->v = {DType::f32, reinterpret_cast<const std::byte*>(v), g.v_dim * sizeof(float)};
+    return Status::ok();
+  }
+
+ private:
+  // An encoded page whose header holds together.
+  struct Page {
+    Header header;
+    std::shared_ptr<const KltCalibration> calibration;
+    Layout layout(const PageGeometry& g) const {
+      return {g, calibration.get(), header.key_bits, header.value_bits, header.exact};
+    }
+  };
+
+  static uint32_t exact_tokens(const PageGeometry& g, const EncodeOptions& options) {
+    return std::min({options.exact_tokens, g.page_tokens, kTileTokens});
+  }
+  static Layout layout(const PageGeometry& g, const EncodeOptions& options) {
+    return {g, options.calibration, options.key_bits, options.value_bits, exact_tokens(g, options)};
+  }
+  Status not_finite(uint32_t layer, const char* what) const {
+    return error(KVC_E_UNSUPPORTED,
+                 "%s: layer %u has a number among its %s that is not finite: the page stays in the clear", name_.data(),
+                 layer, what);
+  }
+
+  // Keys of a block and tile as [token][head in block][dim], before RoPE if the calibration says so.
+  static void read_keys(const PageGeometry& g, const Layout& at, const KltCalibration* calibration, uint64_t position,
+                        std::span<const std::byte> page, uint32_t layer, uint32_t block, uint32_t tile, float* rows) {
+    const uint32_t n = at.tile_tokens(tile), heads = at.block_heads();
+    for (uint32_t h = 0; h < heads; ++h) {
+      const std::byte* from = page.data() + g.plane_offset(layer, KVC_KEY) +
+                              (block * heads + h) * g.head_bytes(KVC_KEY) + tile * kTileTokens * g.row_bytes(KVC_KEY);
+      for (uint32_t t = 0; t < n; ++t) {
+        to_f32(g.dtype, from + t * g.row_bytes(KVC_KEY), rows + (size_t{t} * heads + h) * g.k_dim, g.k_dim);
+      }
+      if (calibration == nullptr) continue;
+      rotate_keys(calibration->rope, position + tile * kTileTokens, /*inverse=*/true, rows + size_t{h} * g.k_dim, n,
+                  size_t{heads} * g.k_dim);
+    }
+  }
+
+  // rows [token][channel] to coefficients [channel][token].
+  static void to_columns(const Layout& at, const KltCalibration* calibration, uint32_t layer, uint32_t block,
+                         const float* rows, uint32_t n, float* y, float* columns) {
+    const uint32_t channels = at.channels();
+    const float* mean = at.part(&KltCalibration::mean, layer, block, channels);
+    const float* analysis = at.part(&KltCalibration::analysis, layer, block, size_t{channels} * channels);
+    for (uint32_t t = 0; t < n; ++t) {
+      const float* x = rows + size_t{t} * channels;
+      if (calibration != nullptr) {
+        std::fill_n(y, channels, 0.0f);
+        for (uint32_t i = 0; i < channels; ++i) {
+          const float centred = x[i] - mean[i];
+          const float* basis = analysis + size_t{i} * channels;
+          for (uint32_t j = 0; j < channels; ++j) y[j] += centred * basis[j];
+        }
+        x = y;
+      }
+      for (uint32_t j = 0; j < channels; ++j) columns[size_t{j} * n + t] = x[j];
+    }
+  }
+
+  // Tokens [from, from + n) of a tile of keys as [token][head in block][dim].
+  static void read_key_tile(const PageGeometry& g, const Layout& at, const Page& page, uint32_t layer, uint32_t block,
+                            uint32_t tile, const std::byte* in, uint32_t from, uint32_t n, float* rows) {
+    const uint32_t channels = at.channels(), tokens = at.tile_tokens(tile);
+    GroupDecoder decoder(in, channels, tokens, at.part(&KltCalibration::deviation, layer, block, channels),
+                         at.key_bits(layer, block), at.same_key_bits());
+    float column[kTileTokens];
+    static_assert(kTileTokens % 8 == 0);
+    if (page.calibration == nullptr) {
+      for (uint32_t j = 0; j < channels; ++j) {
+        decoder.next(column);
+        for (uint32_t t = 0; t < n; ++t) rows[size_t{t} * channels + j] = column[from + t];
+      }
+      return;
+    }
+    const float* mean = at.part(&KltCalibration::mean, layer, block, channels);
+    const float* synthesis = at.part(&KltCalibration::synthesis, layer, block, size_t{channels} * channels);
+    for (uint32_t t = 0; t < n; ++t) std::copy_n(mean, channels, rows + size_t{t} * channels);
+    for (uint32_t j = 0; j < channels; ++j) {
+      decoder.next(column);
+      const float* basis = synthesis + size_t{j} * channels;
+      for (uint32_t t = 0; t < n; ++t) {
+        const float y = column[from + t];
+        float* row = rows + size_t{t} * channels;
+        for (uint32_t i = 0; i < channels; ++i) row[i] += y * basis[i];
+      }
+    }
+    for (uint32_t h = 0; h < at.block_heads(); ++h) {
+      rotate_keys(page.calibration->rope, page.header.position + tile * kTileTokens + from, /*inverse=*/false,
+                  rows + size_t{h} * g.k_dim, n, channels);
+    }
+  }
+
+  static void read_value_tile(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t head, uint32_t tile,
+                              const std::byte* in, uint32_t from, uint32_t n, float* rows) {
+    GroupDecoder decoder(in, at.tile_tokens(tile), g.v_dim, nullptr, nullptr, at.value_bits(layer, head));
+    std::vector<float> row(round_up(g.v_dim, 8));
+    for (uint32_t t = 0; t < from; ++t) decoder.skip();
+    for (uint32_t t = 0; t < n; ++t) {
+      decoder.next(row.data());
+      hadamard_row(row.data(), g.v_dim);
+      std::copy_n(row.data(), g.v_dim, rows + size_t{t} * g.v_dim);
+    }
+  }
+
+  // Everything but the numbers.
+  Status open(const PageGeometry& g, std::span<const std::byte> encoded, Page* page) const {
+    Header& header = page->header;
+    if (encoded.size() < sizeof header) {
+      return error(KVC_E_CORRUPT, "%s: an encoded page of %zu bytes, shorter than its header", name_.data(),
+                   encoded.size());
+    }
+    std::memcpy(&header, encoded.data(), sizeof header);
+    if (header.magic != Header::kMagic || header.codec != id_ || header.tokens != g.page_tokens ||
+        header.exact > std::min(g.page_tokens, kTileTokens)) {
+      return error(KVC_E_CORRUPT, "%s: this is no page of the codec: magic %08x, codec %u, %u tokens, %u of them exact",
+                   name_.data(), header.magic, header.codec, header.tokens, header.exact);
+    }
+    if (header.calibration != Digest{}) {
+      page->calibration = find_calibration(header.calibration);
+      if (page->calibration == nullptr || !page->calibration->fits(g)) {
+        return error(KVC_E_CORRUPT, "%s: the page was encoded with calibration %s, which this process does not have",
+                     name_.data(), to_hex(std::span(header.calibration.bytes).first(8)).c_str());
+      }
+    } else if (!is_width(header.key_bits) || !is_width(header.value_bits)) {
+      return error(KVC_E_CORRUPT, "%s: a page of %u and %u bits", name_.data(), header.key_bits, header.value_bits);
+    }
+    const size_t bytes = page->layout(g).total();
+    if (encoded.size() == bytes) return Status::ok();
+    return error(KVC_E_CORRUPT, "%s: an encoded page of %zu bytes, but its header and this geometry say %zu",
+                 name_.data(), encoded.size(), bytes);
+  }
+
+  std::string_view name_;
+  uint8_t id_;
+};
+
+// Constant data: nothing is constructed at load time, nothing destroyed at exit.
+constexpr Klt kKlt("klt", 5);
+constexpr Klt kLowrank("lowrank", 6);
+constexpr Klt kAuto("auto", 7);
+
+}  // namespace
+
+const Codec* klt_codec() noexcept { return &kKlt; }
+const Codec* lowrank_codec() noexcept { return &kLowrank; }
+const Codec* auto_codec() noexcept { return &kAuto; }
+
+}  // namespace kvc

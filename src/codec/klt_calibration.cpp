@@ -1,0 +1,80 @@
+#include "codec/klt_calibration.h"
+
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include <sodium.h>
+
+namespace kvc {
+namespace {
+
+// Never destroyed: pages may be decoded by threads that outlive static objects.
+struct Table {
+  std::mutex mutex;
+  std::multimap<Digest, std::weak_ptr<const KltCalibration>> entries;  // engines may learn the same
+};
+Table& table() {
+  static Table* const kTable = new Table;
+  return *kTable;
+}
+
+}  // namespace
+
+KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved) {
+  KeyRope rope;
+  rope.interleaved = interleaved;
+  rope.frequency.resize(dims / 2);
+  for (size_t i = 0; i < rope.frequency.size(); ++i) {
+    rope.frequency[i] = scale * std::pow(base, -2.0 * static_cast<double>(i) / dims);
+  }
+  return rope;
+}
+
+size_t KltCalibration::bytes() const noexcept {
+  return sizeof *this + rope.frequency.size() * sizeof(double) + block_bits.size() * sizeof(uint32_t) +
+         (mean.size() + analysis.size() + synthesis.size() + deviation.size()) * sizeof(float) + key_bits.size() +
+         value_bits.size();
+}
+
+void KltCalibration::seal() {
+  block_bits.clear();
+  for (size_t at = 0; at < key_bits.size(); at += channels()) {
+    block_bits.push_back(std::accumulate(key_bits.begin() + static_cast<ptrdiff_t>(at),
+                                         key_bits.begin() + static_cast<ptrdiff_t>(at + channels()), 0u));
+  }
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, nullptr, 0, sizeof digest.bytes);
+  const auto add = [&state](const void* data, size_t bytes) {
+    crypto_generichash_update(&state, static_cast<const unsigned char*>(data), bytes);
+  };
+  // The counts say where each array ends.
+  const uint64_t counts[] = {n_layers, n_kv_heads, k_dim, v_dim, block_heads, rope.interleaved, rope.frequency.size()};
+  add(counts, sizeof counts);
+  add(rope.frequency.data(), rope.frequency.size() * sizeof(double));
+  for (const auto* numbers : {&mean, &analysis, &synthesis, &deviation}) {
+    add(numbers->data(), numbers->size() * sizeof(float));
+  }
+  add(key_bits.data(), key_bits.size());
+  add(value_bits.data(), value_bits.size());
+  crypto_generichash_final(&state, digest.bytes.data(), digest.bytes.size());
+}
+
+void register_calibration(const std::shared_ptr<const KltCalibration>& calibration) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  std::erase_if(t.entries, [](const auto& entry) { return entry.second.expired(); });
+  t.entries.emplace(calibration->digest, calibration);
+}
+
+std::shared_ptr<const KltCalibration> find_calibration(const Digest& digest) noexcept {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  for (auto [it, end] = t.entries.equal_range(digest); it != end; ++it) {
+    if (auto found = it->second.lock()) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace kvc

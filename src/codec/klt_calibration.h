@@ -1,0 +1,66 @@
+// What the calibrated codecs know about one model's K/V: for every layer and block of heads the basis in which keys are
+// coded, and how many bits each of its channels gets.
+//
+//     y = (k - mean) * analysis        k = y * synthesis + mean        (row vectors; keys before RoPE where it is
+//     known)
+//
+// The basis is the Karhunen-Loeve transform of the keys under the metric of the queries: squared errors in y are
+// squared errors of the attention logits, on average over queries. Channels are ordered by variance, and bits go where
+// the variance is. Values have no basis: the Hadamard transform serves them better (an error of a value is an error of
+// the output as it stands).
+//
+// Immutable, and independent of any engine: two of them may share one. A page names its calibration by digest, and is
+// decoded with that one or not at all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/hash.h"
+#include "codec/codec.h"
+
+namespace kvc {
+
+// The rotation of keys, where it is the plain one: pair i of position p turns by p * frequency[i].
+struct KeyRope {
+  bool interleaved = false;       // pairs (2i, 2i + 1); else (i, i + number of pairs)
+  std::vector<double> frequency;  // empty: keys are coded as they come
+};
+
+// base^(-2i/dims), scaled: the frequencies of plain and linearly scaled RoPE.
+KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved);
+
+struct KltCalibration {
+  static constexpr uint32_t kMaxBits = 8;
+
+  Digest digest;  // of everything below
+  uint32_t n_layers = 0, n_kv_heads = 0, k_dim = 0, v_dim = 0;
+  uint32_t block_heads = 1;  // heads that share a basis; divides n_kv_heads
+  KeyRope rope;
+  // All [layer][block]..., C = channels().
+  std::vector<float> mean;           // [C]
+  std::vector<float> analysis;       // [C][C]
+  std::vector<float> synthesis;      // [C][C]
+  std::vector<float> deviation;      // [C] > 0: of y
+  std::vector<uint8_t> key_bits;     // [C] 0..kMaxBits
+  std::vector<uint8_t> value_bits;   // [layer][head] 1..kMaxBits
+  std::vector<uint32_t> block_bits;  // sum of key_bits; set by seal()
+
+  uint32_t channels() const noexcept { return block_heads * k_dim; }
+  uint32_t blocks() const noexcept { return n_kv_heads / block_heads; }
+  size_t bytes() const noexcept;
+  bool fits(const PageGeometry& g) const noexcept {
+    return g.n_layers == n_layers && g.n_kv_heads == n_kv_heads && g.k_dim == k_dim && g.v_dim == v_dim;
+  }
+  // Sets digest and block_bits. Call once, when all else is filled in.
+  void seal();  // may throw bad_alloc
+};
+
+// The calibrations that pages in this process may name. A page's owner keeps its calibration alive; the table only
+// finds it. Any thread.
+void register_calibration(const std::shared_ptr<const KltCalibration>& calibration);  // may throw bad_alloc
+std::shared_ptr<const KltCalibration> find_calibration(const Digest& digest) noexcept;
+
+}  // namespace kvc
