@@ -1,4 +1,9 @@
 // kvc run: prompts in, answers out, on one engine, so that each may reuse what the ones before it computed.
+#include <unistd.h>
+
+#include <functional>
+#include <iostream>
+
 #include "commands.h"
 #include "json.h"
 #include "support.h"
@@ -12,6 +17,9 @@ std::vector<Option> run_options() {
       {"file", "F", "a prompt from a file; - is standard input"},
       {"conversation", nullptr,
        "each further prompt continues the text: it is sent after all prompts\nand answers before it"},
+      {"chat", nullptr,
+       "the prompts, or without any the lines of standard input, are what a\nuser says to a model that is trained for conversations"},
+      {"system", "TEXT", "with --chat: what the model is told before the conversation"},
       {"repeat", "N", "answer each prompt N times; default: 1"},
       {"max-tokens", "N", "longest answer, in tokens; default: 128"},
       {"temperature", "T", "0: always the likeliest token (default); higher: more varied"},
@@ -81,7 +89,8 @@ std::string figures(const kvc_response_t& answer) {
 // The pieces of one `kvc run`.
 class Run {
  public:
-  explicit Run(const Args& args) : json_(args.has("json")), config_(preset_of(args)) {
+  explicit Run(const Args& args)
+      : json_(args.has("json")), stream_(!json_ && (args.has("chat") || stdout_is_terminal())), config_(preset_of(args)) {
     apply_engine_options(args, &config_);
     read_request(args);
   }
@@ -99,11 +108,47 @@ class Run {
       }
       if (exit_status != kExitOk) break;
     }
-    if (json_) print(answers_ == 0 ? "[]\n" : "\n]\n");
+    end_json();
+    return exit_status;
+  }
+
+  // Answers what `next` gives until it gives nothing more (false). Each turn sends the whole conversation.
+  int chat(const std::function<bool(std::string*)>& next, const std::string& system) {
+    const Engine engine(config_);
+    int exit_status = kExitOk;
+    std::vector<std::pair<const char*, std::string>> said;
+    if (!system.empty()) said.emplace_back("system", system);
+    std::string words;
+    while (exit_status == kExitOk && next(&words)) {
+      said.emplace_back("user", words);
+      std::string answer;
+      exit_status = one(engine, chat_text(engine, said), &answer);
+      said.emplace_back("assistant", answer);
+    }
+    end_json();
     return exit_status;
   }
 
  private:
+  void end_json() const {
+    if (json_) print(answers_ == 0 ? "[]\n" : "\n]\n");
+  }
+
+  static std::string chat_text(const Engine& engine, const std::vector<std::pair<const char*, std::string>>& said) {
+    std::vector<kvc_message_t> messages;
+    for (const auto& [role, text] : said) messages.push_back({sizeof(kvc_message_t), role, text.c_str()});
+    std::string text;
+    size_t length = 0;
+    kvc_status_t status = kvc_chat_text(engine.handle(), messages.data(), messages.size(), 1, nullptr, 0, &length);
+    if (status == KVC_OK || status == KVC_E_BUFFER) {
+      text.resize(length + 1);
+      status = kvc_chat_text(engine.handle(), messages.data(), messages.size(), 1, text.data(), text.size(), &length);
+    }
+    engine.check(status, "the conversation cannot be put to this model");
+    text.resize(length);
+    return text;
+  }
+
   void read_request(const Args& args) {
     check(kvc_request_init(&request_, sizeof request_), "request");
     request_.max_tokens = static_cast<uint32_t>(args.number("max-tokens", request_.max_tokens, 1, UINT32_MAX));
@@ -148,7 +193,7 @@ class Run {
     if (json_) {
       print_json(answer_json(*answer));
     } else {
-      print(stdout_is_terminal() ? "\n" : *answer_text + "\n");
+      print(stream_ ? "\n" : *answer_text + "\n");
       complain(figures(*answer));
     }
     if (status == KVC_OK) return kExitOk;
@@ -156,10 +201,9 @@ class Run {
     return kExitFailure;
   }
 
-  // Follows the answer until its text is complete: shows it on a terminal, and how long it takes on stderr's.
+  // Follows the answer until its text is complete: shows it where it streams, and how long it takes on stderr's terminal.
   void stream(const Engine& engine, kvc_ticket_t ticket, size_t prompt_bytes) {
     constexpr uint64_t kLookNs = 200'000'000;
-    const bool show = !json_ && stdout_is_terminal();
     const double start = now_seconds();
     Progress progress;
     size_t received = 0;
@@ -169,7 +213,7 @@ class Run {
       const kvc_status_t status = kvc_next(engine.handle(), ticket, kLookNs, piece, sizeof piece, &size);
       if (status == KVC_OK) {
         received += size;
-        if (show) {
+        if (stream_) {
           progress.clear();
           print({piece, size});
           continue;
@@ -180,7 +224,7 @@ class Run {
       if (received == 0) {
         progress.show(
             format("reading a prompt of %s bytes: %.1f s", with_commas(prompt_bytes).c_str(), now_seconds() - start));
-      } else if (!show) {
+      } else if (!stream_) {
         progress.show(format("answer %zu: %zu bytes, %.1f s", answers_counted_ + 1, received, now_seconds() - start));
       }
     }
@@ -189,6 +233,7 @@ class Run {
   void print_json(const std::string& object) { print((answers_++ == 0 ? "[\n" : ",\n") + object); }
 
   const bool json_;
+  const bool stream_;  // the text is shown piece by piece
   Config config_;
   kvc_request_t request_;
   std::string session_, tenant_;
@@ -198,29 +243,51 @@ class Run {
   size_t answers_counted_ = 0;  // answers given
 };
 
+// A line that somebody says; empty ones are passed over. False at the end of standard input.
+bool next_line(std::string* line) {
+  const bool asks = isatty(STDIN_FILENO) != 0 && stderr_is_terminal();
+  do {
+    if (asks) std::cerr << "> " << std::flush;
+    if (!std::getline(std::cin, *line)) return false;
+    if (!line->empty() && line->back() == '\r') line->pop_back();
+  } while (line->empty());
+  return true;
+}
+
 }  // namespace
 
 int command_run(const std::vector<std::string>& argv) {
   const Args args(run_options(), argv);
   if (args.has("help")) {
     print(
-        "usage: kvc run --prompt TEXT|--file F [options]\n\n"
+        "usage: kvc run --prompt TEXT|--file F|--chat [options]\n\n"
         "Answers prompts. The text goes to stdout, figures of each answer go to stderr.\n\n" +
         describe_options(run_options()) +
-        "\nexample: kvc run --file story.txt --repeat 2 --json     cold, then with everything cached\n");
+        "\nexample: kvc run --file story.txt --repeat 2 --json     cold, then with everything cached\n"
+        "         kvc run --model model.gguf --chat            a conversation, line by line\n");
     return kExitOk;
   }
   const uint64_t repeat = args.number("repeat", 1, 1, 1'000'000);
   const bool conversation = args.has("conversation");
   if (conversation && repeat > 1) throw UsageError("--conversation and --repeat do not go together");
-  if (!args.has("prompt") && !args.has("file")) throw UsageError("no prompt: give --prompt TEXT or --file F");
+  const bool chat = args.has("chat"), given = args.has("prompt") || args.has("file");
+  if (chat && (conversation || repeat > 1)) throw UsageError("--chat goes with neither --conversation nor --repeat");
+  if (!chat && args.has("system")) throw UsageError("--system goes with --chat");
+  if (!chat && !given) throw UsageError("no prompt: give --prompt TEXT or --file F");
   Run run(args);  // before any file is read: a wrong option should not wait for standard input
   std::vector<std::string> prompts;
   for (const auto& [name, value] : args.in_order()) {
     if (name == "prompt") prompts.push_back(value);
     if (name == "file") prompts.push_back(read_file(value));
   }
-  return run.go(prompts, conversation, repeat);
+  if (!chat) return run.go(prompts, conversation, repeat);
+  if (!given) return run.chat(next_line, args.text("system"));
+  size_t at = 0;
+  const auto next_prompt = [&](std::string* words) {
+    if (at < prompts.size()) *words = prompts[at];
+    return at++ < prompts.size();
+  };
+  return run.chat(next_prompt, args.text("system"));
 }
 
 }  // namespace kvc::cli

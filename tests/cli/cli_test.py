@@ -71,6 +71,8 @@ class Usage(Case):
             (["run", "--prompt", "x", "--set", "nonsense=1"], "nonsense"),
             (["run", "--prompt", "x", "--set", "memory=lots"], "lots"),
             (["run", "--prompt", "x", "--conversation", "--repeat", "2"], "--repeat"),
+            (["run", "--prompt", "x", "--chat", "--conversation"], "--conversation"),
+            (["run", "--prompt", "x", "--system", "be brief"], "--chat"),
             (["info", "--set", "policy=nonsense"], "nonsense"),
             (["bench"], "core"),
             (["bench", "nonsense"], "nonsense"),
@@ -93,6 +95,9 @@ class Failures(Case):
 
     def test_no_model(self):
         self.assert_refused(kvc("run", "--prompt", "x", "--set", "model=none"), 1, "KVC_E_UNSUPPORTED")
+
+    def test_chat_with_a_model_that_has_no_form_for_it(self):
+        self.assert_refused(kvc("run", "--chat", stdin="Hello\n"), 1, "chat template", "UNSUPPORTED")
 
     def test_budget_too_small_for_a_page(self):
         self.assert_refused(kvc("run", "--prompt", "x", "--set", "memory=0"), 1, "KVC_E_BUDGET", "memory")

@@ -28,3 +28,12 @@ target_compile_definitions(kvc_llama_tests PRIVATE
   KVC_TEST_LLAMA_MODULE="$<TARGET_FILE:kvc_llama>"
   KVC_TEST_REAL_MODEL="${PROJECT_SOURCE_DIR}/build/llama/model.gguf")
 set_target_properties(kvc_llama_tests PROPERTIES BUILD_RPATH "${llama_lib}")
+
+if(TARGET kvc_cli)
+  find_package(Python3 COMPONENTS Interpreter REQUIRED)
+  add_test(NAME llama/chat
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/chat_test.py
+      $<TARGET_FILE:kvc_cli> ${llama_lib} $<TARGET_FILE:kvc_llama> ${llama_models}/llama.gguf
+      ${PROJECT_SOURCE_DIR}/build/llama/model.gguf)
+  set_tests_properties(llama/chat PROPERTIES LABELS model TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
+endif()

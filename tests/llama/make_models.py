@@ -131,6 +131,8 @@ def llama(seed=1, rope_base=10000.0):
     model.own("attention.value_length", U32, dim)
     model.own("rope.dimension_count", U32, dim)
     model.own("rope.freq_base", F32, rope_base)
+    # llama.cpp tells the ChatML form by its markers.
+    model.set("tokenizer.chat_template", STRING, "{% for m in messages %}<|im_start|>{{ m.role }} ...<|im_end|>{% endfor %}")
     model.vector("output_norm.weight", width)
     for i in range(layers):
         model.vector(f"blk.{i}.attn_norm.weight", width)
