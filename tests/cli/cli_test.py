@@ -270,6 +270,100 @@ class Bench(Case):
             self.assertIn(key, done.stdout)
 
 
+class Stores(Case):
+    """inspect, verify, compact and export of a directory that `kvc run` filled."""
+
+    LONG = PROMPT * 3
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.store = os.path.join(folder.name, "store")
+        self.pack = os.path.join(folder.name, "prefix.pack")
+
+    def fill(self, *words):
+        return self.answers("--prompt", self.LONG, "--max-tokens", "8", "--set", "disk_path=" + self.store, *words)[0]
+
+    def report(self, command, *words, status=0):
+        done = kvc(command, *words, "--json")
+        self.assertEqual(done.returncode, status, done.stderr)
+        return json.loads(done.stdout)
+
+    def damage(self):
+        """Changes one byte of every block of the segments that holds something, but for headers."""
+        changed = 0
+        for name in os.listdir(self.store):
+            if not name.startswith("seg-"):
+                continue
+            with open(os.path.join(self.store, name), "r+b") as file:
+                data = file.read()
+                for at in range(4096, len(data), 4096):
+                    block = data[at:at + 4096]
+                    if any(block) and not block.startswith((b"pgrecord", b"pgtable")):
+                        file.seek(at + 2000)
+                        file.write(bytes([block[2000] ^ 1]))
+                        changed += 1
+        return changed
+
+    def test_a_filled_directory_hits_and_is_whole(self):
+        cold, warm = self.fill(), self.fill()
+        self.assertEqual((cold["cached_tokens"], warm["computed_tokens"]), (0, 1))
+        self.assertEqual(cold["tokens"], warm["tokens"])
+        held = self.report("inspect", self.store)
+        self.assertGreaterEqual(held["pages"], len(self.LONG) // 64)
+        self.assertEqual((held["checked_bytes"], held["damaged"], held["pack"], held["encrypted"]), (0, 0, 0, 0))
+        self.assertGreaterEqual(held["file_bytes"], held["stored_bytes"])
+        whole = self.report("verify", self.store)
+        self.assertEqual((whole["damaged"], whole["checked_bytes"]), (0, held["stored_bytes"]))
+        compact = self.report("compact", self.store)
+        self.assertEqual(compact["pages"], held["pages"])
+        self.assertLessEqual(compact["file_bytes"], held["file_bytes"])
+        self.assertEqual(self.fill()["tokens"], cold["tokens"])
+        text = kvc("inspect", self.store)
+        self.assertEqual((text.returncode, text.stderr), (0, ""))
+        self.assertIn("a directory of pages", text.stdout)
+
+    def test_damage_is_told_counted_and_never_used(self):
+        cold = self.fill()
+        self.assertGreater(self.damage(), 0)
+        done = kvc("verify", self.store, "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertGreater(json.loads(done.stdout)["damaged"], 0)
+        self.assertIn("KVC_E_CORRUPT", done.stderr)
+        self.assertEqual(self.fill()["tokens"], cold["tokens"])
+
+    def test_a_key_is_needed_and_told_of(self):
+        key = "0123456789abcdef" * 4
+        self.fill("--set", "disk_key=" + key)
+        self.assert_refused(kvc("verify", self.store), 1, "encrypted")
+        self.assert_refused(kvc("verify", self.store, "--key", key[::-1]), 1, "key")
+        whole = self.report("verify", self.store, "--key", key)
+        self.assertEqual((whole["encrypted"], whole["damaged"], whole["locked"]), (1, 0, 0))
+
+    def test_export_writes_what_is_stored_of_a_prefix(self):
+        self.fill()
+        done = kvc("export", self.store, self.pack, "--prefix", self.LONG)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"{len(self.LONG) + 1} of {len(self.LONG) + 1} tokens", done.stdout)
+        held = self.report("verify", self.pack)
+        self.assertEqual((held["pack"], held["damaged"]), (1, 0))
+        self.assertGreaterEqual(held["pages"], len(self.LONG) // 64)
+        self.assertIn("a prefix pack", kvc("inspect", self.pack).stdout)
+        with open(self.pack, "r+b") as file:
+            file.truncate(5000)
+        self.assertEqual(kvc("verify", self.pack).returncode, 1)
+        done = kvc("export", self.store, self.pack, "--prefix", self.LONG, "--tenant", "another")
+        self.assert_refused(done, 1, "KVC_E_NOT_FOUND")
+
+    def test_what_is_no_store_is_refused(self):
+        for command in ("inspect", "verify", "compact"):
+            self.assert_refused(kvc(command, self.store), 1, "KVC_E_NOT_FOUND")
+            self.assert_refused(kvc(command), 2, "--help")
+        self.assert_refused(kvc("export", self.store, self.pack), 2, "--prefix")
+        self.assert_refused(kvc("export", self.store, "--prefix", "x"), 2, "--help")
+        self.assertFalse(os.path.exists(self.store))
+
+
 class Replay(Case):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
