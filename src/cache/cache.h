@@ -176,9 +176,10 @@ class Cache {
   Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept;
   std::shared_ptr<const Space> find_elsewhere(const Root& root, std::span<const int32_t> tokens);
 
-  // For the disk (persistence.cpp). take_unwritten: up to `most` published pages that are not on disk, each referenced.
+  // For the disk (persistence.cpp). take_unwritten: up to `most` published pages that are not on disk, each referenced;
+  // refused: also those that disk_admission did not let in.
   // visit_tails: copies of the unfinished ends of open sessions, as pages that the visitor owns.
-  void take_unwritten(size_t most, std::vector<Page*>* pages);
+  void take_unwritten(size_t most, bool refused, std::vector<Page*>* pages);
   void visit_tails(const std::function<void(Page* page, const PageId& parent)>& visit);
   PageForm form_of(const Page& page) const noexcept;
   PageId disk_id(const Page& page) const noexcept {

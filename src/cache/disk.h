@@ -132,6 +132,7 @@ class Disk {
     PageId parent;  // identity
     bool owned;
     bool demoted;   // it was evicted from memory
+    bool admit;     // whatever disk_admission says
   };
   struct Put;
   struct Counters {
@@ -152,7 +153,7 @@ class Disk {
   void release(const Job& job) noexcept;
   void settle_puts(size_t most_in_flight) noexcept;
   void sweep() noexcept;
-  Status do_persist() noexcept;
+  Status do_persist(bool admit) noexcept;
 
   // Sources that may hold pages, own first. Grows only; entries never move.
   size_t sources(DiskSource** out, size_t most) noexcept;

@@ -37,7 +37,7 @@ struct Disk::Put {
 void Disk::sealed(Page* page) noexcept {
   if (!writes() || page->on_disk.exchange(true, std::memory_order_relaxed)) return;
   cache_->reference(page);
-  const Job job{page, parent_id(*page), false, false};
+  const Job job{page, parent_id(*page), false, false, false};
   if (enqueue(job)) return;
   page->on_disk.store(false, std::memory_order_relaxed);
   cache_->unreference(page);
@@ -47,7 +47,7 @@ bool Disk::evicted(Page* page, const PageId& parent) noexcept {
   if (!writes() || own_->contains(cache_->disk_id(*page))) return false;
   // With second sight it was offered once, when it was sealed: to leave memory is not to be seen again.
   if (options_.second_sight && page->on_disk.load(std::memory_order_relaxed)) return false;
-  return enqueue({page, parent, true, true});
+  return enqueue({page, parent, true, true, false});
 }
 
 // False: the queue is full, or there is no thread to empty it.
@@ -117,8 +117,9 @@ void Disk::run() noexcept {
     if (!queue_.empty()) continue;
     if (persists_asked_ > persists_done_ || ending) {
       const uint64_t asked = persists_asked_;
+      const bool admit = asked > persists_done_;
       lock.unlock();
-      Status result = do_persist();
+      Status result = do_persist(admit);
       synced = true;
       lock.lock();
       persist_result_ = std::move(result);
@@ -182,8 +183,10 @@ PutPage Disk::described(const Put& put) const noexcept {
   const Root& root = *put.job.page->root;
   if (!put.clue.empty()) return clue_record(root, root.tenant_key, put.job.parent, put.tokens, put.clue);
   const PageId id = form_id(root.tenant_key, put.job.page->id, cache_->form_of(*put.job.page));
-  return page_record(root, page_codec(*put.job.page), id, put.job.parent, put.tokens,
-                     {put.payload.data(), put.payload.bytes()});
+  PutPage page = page_record(root, page_codec(*put.job.page), id, put.job.parent, put.tokens,
+                             {put.payload.data(), put.payload.bytes()});
+  page.admit = put.job.admit;
+  return page;
 }
 
 void Disk::begin(std::shared_ptr<Put> put) noexcept {
@@ -228,7 +231,11 @@ void Disk::finished(Put& put, bool ok) noexcept {
     // The next kvc_persist tries again.
     if (put.clue.empty() && !job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);
   }
-  if (put.clue.empty() && ok && own_->contains(cache_->disk_id(*job.page))) {
+  const bool stored = put.clue.empty() && ok && own_->contains(cache_->disk_id(*job.page));
+  if (put.clue.empty() && ok && !stored && !job.admit && !job.owned) {
+    job.page->refused.store(true, std::memory_order_relaxed);  // by disk_admission; kvc_persist does not ask it
+  }
+  if (stored) {
     counters_.written.add();
     if (job.demoted) counters_.demoted.add();
     try {
@@ -276,7 +283,7 @@ void Disk::write_now(const Job& job) noexcept {
 void Disk::sweep() noexcept {
   try {
     std::vector<Page*> pages;
-    cache_->take_unwritten(kSweep, &pages);
+    cache_->take_unwritten(kSweep, /*refused=*/false, &pages);
     for (Page* page : pages) {
       sealed(page);
       cache_->unreference(page);
@@ -287,28 +294,30 @@ void Disk::sweep() noexcept {
   }
 }
 
-Status Disk::do_persist() noexcept {
+// admit: also what disk_admission refused.
+Status Disk::do_persist(bool admit) noexcept {
   const uint64_t now = cache_->clock_.now_ns();
   try {
     // Everything that is published and not written, as often as it takes.
     for (;;) {
       const uint64_t errors = counters_.errors.get();
       std::vector<Page*> pages;
-      cache_->take_unwritten(kSweep, &pages);
+      cache_->take_unwritten(kSweep, admit, &pages);
       for (Page* page : pages) {
         settle_puts(kPutsInFlight - 1);
-        if (page->on_disk.exchange(true, std::memory_order_relaxed)) {
+        const bool refused = admit && page->refused.exchange(false, std::memory_order_relaxed);
+        if (page->on_disk.exchange(true, std::memory_order_relaxed) && !refused) {
           cache_->unreference(page);
           continue;
         }
-        write_now({page, parent_id(*page), false, false});
+        write_now({page, parent_id(*page), false, false, admit});
       }
       settle_puts(0);
       if (pages.size() < kSweep || counters_.errors.get() != errors) break;
     }
-    cache_->visit_tails([this](Page* page, const PageId& parent) noexcept {
+    cache_->visit_tails([&](Page* page, const PageId& parent) noexcept {
       settle_puts(kPutsInFlight - 1);
-      write_now({page, parent, true, false});
+      write_now({page, parent, true, false, admit});
     });
     settle_puts(0);
     if (checkpoint_) checkpoint_(*own_);

@@ -45,6 +45,7 @@ struct alignas(64) Page : PolicyEntry {
   std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
 
   std::atomic<bool> on_disk{false};     // written there or about to be; a hint: the store knows
+  std::atomic<bool> refused{false};     // offered, but disk_admission did not let it in
 
   // Guarded by the index lock: exclusive to write.
   bool pinned = false;

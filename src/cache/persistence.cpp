@@ -70,11 +70,11 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   return form;
 }
 
-void Cache::take_unwritten(size_t most, std::vector<Page*>* pages) {
+void Cache::take_unwritten(size_t most, bool refused, std::vector<Page*>* pages) {
   pages->reserve(most);
   std::shared_lock index(index_mutex_);
   auto visit = [&](Page& page) {
-    if (!page.on_disk.load(std::memory_order_relaxed)) {
+    if (!page.on_disk.load(std::memory_order_relaxed) || (refused && page.refused.load(std::memory_order_relaxed))) {
       reference(&page);
       pages->push_back(&page);
     }

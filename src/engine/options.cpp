@@ -147,7 +147,7 @@ constexpr OptionRow kOptions[] = {
      "0.1.0", &Settings::disk_timeout_ns},
     {"disk_admission", KVC_OPTION_CHOICE, "always", "", "", disk_admission_choices,
      "Which pages are written: always all of them, or those that are seen a second time (second_sight), which spares "
-     "the disk one-off prompts.",
+     "the disk one-off prompts. kvc_persist writes all of them.",
      "0.1.0", &Settings::disk_admission},
     {"disk_compression", KVC_OPTION_INTEGER, "1", "0", "19", nullptr,
      "Level of zstd for pages on disk, lossless; 0 is off. Data that does not shrink is kept as it is.", "0.1.0",

@@ -380,6 +380,28 @@ TEST_F(PersistTest, SettingsAndStatisticsSurvive) {
   kvc_config_destroy(config);
 }
 
+TEST_F(PersistTest, WithSecondSightOnePersistWritesWhatWasSeenOnce) {
+  const Tokens once = random_tokens(random_, 43), after = random_tokens(random_, 40);
+  {
+    Engine engine(options({{"disk_admission", "second_sight"}}));
+    Space space(engine, geometry_);
+    visit(space, once);
+    while (engine.stats().disk_waiting > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    EXPECT_EQ(0u, engine.stats().disk_written);
+    ASSERT_STATUS(KVC_OK, kvc_persist(engine, UINT64_MAX), engine);
+    const uint64_t written = engine.stats().disk_written;
+    EXPECT_GE(written, 10u);
+    ASSERT_STATUS(KVC_OK, kvc_persist(engine, UINT64_MAX), engine);
+    EXPECT_EQ(written, engine.stats().disk_written);
+    kvc_trim(engine, 0, nullptr);
+    EXPECT_LE(40u, found(space, once));
+    visit(space, after);
+  }
+  Engine engine(options({{"disk_mode", "read_only"}}));
+  Space space(engine, geometry_);
+  EXPECT_LE(40u, found(space, once));
+}
+
 TEST_F(PersistTest, AStoreCanBeLookedAt) {
   {
     Engine engine(options());
