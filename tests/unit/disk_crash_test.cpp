@@ -1,10 +1,12 @@
 // Power cuts and failing system calls, on a simulated disk: no wrong page, no page lost that was called durable.
 #include <cstdlib>
 
+#include <fstream>
 #include <set>
 
 #include "disk_fixture.h"
 #include "disk_simulated.h"
+#include "tier/disk/format.h"
 
 namespace kvc {
 namespace {
@@ -12,6 +14,7 @@ namespace {
 using disk_test::get;
 using disk_test::open_store;
 using disk_test::SimulatedDisk;
+using disk_test::TemporaryDirectory;
 using disk_test::TestPage;
 
 // Sweeps are longer with KVC_TEST_LONG, shorter in sanitized builds.
@@ -192,6 +195,87 @@ TEST(DiskCrashTest, ASegmentThatDoesNotSyncIsRetiredForGood) {
   auto again = open_store(tiny(after.get()));
   for (uint64_t n = 1; n < 5; ++n) EXPECT_EQ(get(*again, page_of(n)), DiskMiss::none);
 }
+
+TEST(DiskReopenTest, ASegmentIsFilledWhateverTheNumberOfOpenings) {
+  const TemporaryDirectory directory;
+  StoreOptions options;
+  options.directory = directory.path() + "/store";
+  options.budget = 4 << 20;
+  options.segment_bytes = 1 << 20;
+  constexpr uint64_t kOpenings = 60;  // two pages each: less than half a segment
+  for (uint64_t n = 0; n < kOpenings; ++n) {
+    auto store = open_store(options);
+    ASSERT_TRUE(store->put(page_of(2 * n).put()).is_ok());
+    ASSERT_TRUE(store->put(page_of(2 * n + 1).put()).is_ok());
+  }
+  auto store = open_store(options);
+  for (uint64_t n = 0; n < 2 * kOpenings; ++n) ASSERT_EQ(get(*store, page_of(n)), DiskMiss::none) << n;
+  EXPECT_LE(store->stats().segments, 2u);
+}
+
+// Leaves only the beginning of the record of `id`, as a write does that a kill interrupts.
+void halve_record(const std::string& segment, const PageId& id) {
+  std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
+  disk::RecordHeader header;
+  for (uint64_t block = 1;; ++block) {
+    file.seekg(static_cast<std::streamoff>(block * disk::kBlock));
+    ASSERT_TRUE(file.read(reinterpret_cast<char*>(&header), sizeof header));
+    if (header.magic == disk::kRecordMagic && header.descriptor.id == id) {
+      ASSERT_GT(header.descriptor.blocks, 1u);
+      const std::string nothing((header.descriptor.blocks - 1) * disk::kBlock, '\0');
+      file.seekp(static_cast<std::streamoff>((block + 1) * disk::kBlock));
+      ASSERT_TRUE(file.write(nothing.data(), static_cast<std::streamsize>(nothing.size())));
+      return;
+    }
+  }
+}
+
+class DiskKillTest : public testing::TestWithParam<bool> {};  // encrypted
+
+TEST_P(DiskKillTest, WhatWasHalfWrittenOrErasedIsGoneAndNotDamaged) {
+  const TemporaryDirectory directory;
+  const std::vector<std::byte> key(GetParam() ? 32 : 0, std::byte{5});
+  StoreOptions options;
+  options.directory = directory.path() + "/store";
+  options.budget = 4 << 20;
+  options.segment_bytes = 1 << 20;
+  options.io = StoreOptions::Io::sync;
+  options.key = key;
+  const auto page = [](uint64_t n) { return TestPage(n, 9000); };
+  {
+    auto store = open_store(options);
+    for (uint64_t n = 0; n < 40; ++n) ASSERT_TRUE(store->put(page(n).put()).is_ok());
+  }
+  auto store = open_store(options);  // its table on disk is right, and has all 40
+  ASSERT_TRUE(store->erase(page(35).id));
+  for (uint64_t n = 50; n < 53; ++n) ASSERT_TRUE(store->put(page(n).put()).is_ok());
+  // The process ends here; of record 51 half is there.
+  StoreOptions after = options;
+  after.directory = directory.path() + "/after";
+  std::filesystem::copy(options.directory, after.directory, std::filesystem::copy_options::recursive);
+  halve_record(after.directory + "/seg-00000", page(51).id);
+  for (const bool read_only : {true, false, true}) {
+    after.read_only = read_only;
+    auto again = open_store(after);
+    ASSERT_TRUE(again);
+    VerifyReport report;
+    ASSERT_TRUE(again->verify(nullptr, &report).is_ok());
+    EXPECT_EQ(report.damaged, 0u);
+    EXPECT_EQ(report.pages, 41u);
+    for (uint64_t n = 0; n < 53; ++n) {
+      const bool there = (n < 40 && n != 35) || n == 50 || n == 52;
+      EXPECT_EQ(get(*again, page(n)), there ? DiskMiss::none : DiskMiss::absent) << n;
+    }
+  }
+  // A record that the table has was whole: to lose half of it is damage.
+  halve_record(after.directory + "/seg-00000", page(20).id);
+  auto again = open_store(after);
+  VerifyReport report;
+  ASSERT_TRUE(again->verify(nullptr, &report).is_ok());
+  EXPECT_EQ(report.damaged, 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, DiskKillTest, testing::Bool());
 
 }  // namespace
 }  // namespace kvc

@@ -232,7 +232,7 @@ Status StoreImpl::for_each(const std::function<bool(const PageDescriptor&)>& vis
     std::vector<Descriptor> scanned;
     SegmentHeader header;
     int64_t ignored;
-    scan_segment(segment->file.get(), &buffers_, &uuid_, &header, &scanned, &ignored);
+    scan_segment(segment->file.get(), &buffers_, &uuid_, &header, nullptr, &scanned, &ignored);
     for (const Descriptor& d : scanned) found.try_emplace(d.offset, d);
     bool go_on = true;
     for (const auto& [offset, d] : found) {

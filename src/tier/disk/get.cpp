@@ -366,38 +366,57 @@ bool StoreImpl::find_key(const Descriptor& descriptor, Digest* key, const Digest
   return true;
 }
 
-// A record as it is stored, verified, for another place in this store.
-bool StoreImpl::read_image(Segment* segment, const Entry& entry, RecordImage* image) {
-  const uint64_t bytes = uint64_t{entry.blocks} * kBlock;
-  try {
-    image->head = buffers_.take(bytes);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  image->head_bytes = bytes;
-  const ssize_t read =
-      transfer_block(segment->file.get(), false, uint64_t{entry.offset} * kBlock, image->head.data(), bytes);
-  if (read != static_cast<ssize_t>(bytes)) return false;
-  RecordHeader header;
-  if (!check_record_header(image->head.data(), bytes, uuid_, segment->generation, entry.offset, segment->blocks,
-                           &header) ||
-      header.descriptor.blocks != entry.blocks || !entry.is(header.descriptor.id) ||
-      (header.descriptor.flags & kErased)) {
-    return false;
-  }
+// Whether a record's tokens and frames are right, without decoding them. One that cannot be opened here - its key is
+// gone, this processor has no AES - is let pass.
+bool StoreImpl::is_whole(const RecordHeader& header, const std::byte* record) {
   Digest key;
   const Digest* with = nullptr;
-  if (!find_key(header.descriptor, &key, &with)) return false;
-  RecordReader reader(context(), header, image->head.data(), with);
+  if (!find_key(header.descriptor, &key, &with)) return true;
+  if ((header.descriptor.flags & kAes) && !aes_available()) return true;
+  RecordReader reader(context(), header, record, with);
   if (!reader.frames()) return false;
   std::vector<int32_t> tokens;
   if (!reader.tokens(&tokens)) return false;
   std::vector<std::byte> scratch;
   for (uint32_t i = 0; i < header.descriptor.groups; ++i) {
     scratch.resize(reader.frame_bytes(i));
-    if (!reader.stored_group(i, image->head.data() + reader.frame_offset(i), scratch.data())) return false;
+    if (!reader.stored_group(i, record + reader.frame_offset(i), scratch.data())) return false;
   }
   return true;
+}
+
+// A record as it is stored, verified, for another place in this store.
+DiskMiss StoreImpl::read_image(Segment* segment, const Entry& entry, RecordImage* image) {
+  const uint64_t bytes = uint64_t{entry.blocks} * kBlock;
+  try {
+    image->head = buffers_.take(bytes);
+    image->head_bytes = bytes;
+    const ssize_t read =
+        transfer_block(segment->file.get(), false, uint64_t{entry.offset} * kBlock, image->head.data(), bytes);
+    RecordHeader header;
+    if (read != static_cast<ssize_t>(bytes) ||
+        !check_record_header(image->head.data(), bytes, uuid_, segment->generation, entry.offset, segment->blocks,
+                             &header)) {
+      return DiskMiss::damaged;
+    }
+    if (header.descriptor.flags & kErased) return DiskMiss::absent;
+    Digest key;
+    const Digest* with;
+    if (!find_key(header.descriptor, &key, &with)) return DiskMiss::locked;
+    const bool right = header.descriptor.blocks == entry.blocks && entry.is(header.descriptor.id);
+    return right && is_whole(header, image->head.data()) ? DiskMiss::none : DiskMiss::damaged;
+  } catch (const std::bad_alloc&) {
+    return DiskMiss::io;
+  }
+}
+
+// Whether the writer beside this read-only store has begun a new lap of the segment since it was opened.
+bool StoreImpl::begun_anew(Segment* segment) {
+  if (!read_only_ || pack_) return false;
+  const Buffer block = buffers_.take(kBlock);
+  SegmentHeader header;
+  return transfer_block(segment->file.get(), false, 0, block.data(), kBlock) == kBlock &&
+         read_segment_header(block.data(), &header) && header.uuid == uuid_ && header.generation > segment->generation;
 }
 
 // A page's record, for whoever has only its identity. The header is checked, the rest is not.
@@ -421,8 +440,11 @@ DiskMiss StoreImpl::read_record(const PageId& id, RecordHeader* header, Buffer* 
     miss = DiskMiss::io;
   } else if (result != static_cast<ssize_t>(bytes) ||
              !check_record_header(record->data(), bytes, uuid_, segment->generation, entry.offset, segment->blocks,
-                                  header) ||
-             header->descriptor.id != id || (header->descriptor.flags & (kErased | kBlob))) {
+                                  header)) {
+    miss = begun_anew(segment) ? DiskMiss::absent : DiskMiss::damaged;
+  } else if (header->descriptor.flags & kErased) {
+    miss = DiskMiss::absent;  // its writer ended before the table said so
+  } else if (header->descriptor.id != id || (header->descriptor.flags & kBlob)) {
     miss = DiskMiss::damaged;
   }
   const Lock lock(mutex_);

@@ -277,6 +277,7 @@ Status StoreImpl::adopt_segments() {
     int64_t table_pages = -1;
   };
   std::vector<Found> all;
+  const WholeRecord whole = [this](const RecordHeader& header, const std::byte* r) { return is_whole(header, r); };
   for (const std::string& name : names) {
     Found one;
     one.segment = std::make_unique<Segment>(memory_);
@@ -289,7 +290,7 @@ Status StoreImpl::adopt_segments() {
     }
     if (direct_ && segment.file->alignment() == 1) direct_ = false;  // this file system has no O_DIRECT
     SegmentHeader header;
-    one.usable = scan_segment(segment.file.get(), &buffers_, &uuid_, &header, &one.records, &one.table_pages) &&
+    one.usable = scan_segment(segment.file.get(), &buffers_, &uuid_, &header, whole, &one.records, &one.table_pages) &&
                  header.number == segment.number && header.segment_bytes == segment_bytes_;
     segment.generation = one.usable ? header.generation : 0;
     segment.blocks = segment_bytes_ / kBlock;
@@ -319,9 +320,17 @@ Status StoreImpl::adopt_segments() {
     if (one.usable) KVC_RETURN_IF_ERROR(adopt(segments_.back().get(), slot, one.records));
   }
   stats_.pages_recovered = stats_.pages;
+  if (read_only_) return Status::ok();
+  // What was written before a kill may not be on the device yet: the next persist is to answer for it.
+  for (const auto& segment : segments_) segment->dirty = true;
+  directory_dirty_ = !segments_.empty();
+  const auto continuable = [&](size_t i) { return all[i].usable && all[i].table_pages >= 0; };
+  size_t n = all.size();
+  // The newest may have been made ready and not come to use.
+  for (; n > 1 && continuable(n - 1) && all[n - 1].records.empty(); --n) segments_[n - 1]->state = Segment::State::free;
   // Appending goes on where it stopped, if that is where the newest segment ends without a gap.
-  if (!read_only_ && !all.empty() && all.back().usable && all.back().table_pages >= 0) {
-    reopen_last(all.back().records, static_cast<uint32_t>(all.back().table_pages));
+  if (n > 0 && continuable(n - 1)) {
+    reopen(static_cast<uint32_t>(n - 1), all[n - 1].records, static_cast<uint32_t>(all[n - 1].table_pages));
   }
   return Status::ok();
 }
@@ -354,8 +363,7 @@ Status StoreImpl::adopt(Segment* segment, uint32_t slot, const std::vector<Descr
   return Status::ok();
 }
 
-void StoreImpl::reopen_last(const std::vector<Descriptor>& found, uint32_t table_pages) {
-  const auto slot = static_cast<uint32_t>(segments_.size() - 1);
+void StoreImpl::reopen(uint32_t slot, const std::vector<Descriptor>& found, uint32_t table_pages) {
   Segment& segment = *segments_[slot];
   if (segment.data_end + table_blocks(found.size() + 1) >= segment.blocks) return;
   segment.state = Segment::State::open;

@@ -153,7 +153,7 @@ Status StoreImpl::open_pack_file(const std::string& path) {
   SegmentHeader header;
   std::vector<Descriptor> found;
   int64_t ignored;
-  if (!scan_segment(segment->file.get(), &buffers_, nullptr, &header, &found, &ignored) ||
+  if (!scan_segment(segment->file.get(), &buffers_, nullptr, &header, nullptr, &found, &ignored) ||
       header.number != kPackNumber) {
     return error(KVC_E_CORRUPT, "%s is not a pack, is of another format version, or its beginning is damaged",
                  path.c_str());

@@ -149,11 +149,11 @@ bool StoreImpl::empty_segment(Lock* lock, uint32_t slot, double share, bool rele
     RecordImage image;
     ++segment.pins;
     lock->unlock();
-    const bool whole = read_image(&segment, entry, &image);
+    const DiskMiss miss = read_image(&segment, entry, &image);
     lock->lock();
     --segment.pins;
-    if (!whole) {
-      ++stats_.misses[static_cast<size_t>(DiskMiss::damaged)];
+    if (miss != DiskMiss::none) {
+      if (miss == DiskMiss::damaged) ++stats_.misses[static_cast<size_t>(miss)];
       if (segment.entries[i].state == Entry::kLive) forget(locate(slot, i));
       continue;
     }

@@ -9,7 +9,7 @@ namespace {
 
 // Walks from record to record in blocks [from, to), as long as they make sense.
 void walk(VfsFile* file, BufferPool* buffers, const SegmentHeader& header, uint64_t blocks, uint64_t from, uint64_t to,
-          std::vector<Descriptor>* found) {
+          const WholeRecord& whole, std::vector<Descriptor>* found) {
   Buffer buffer = buffers->take(kBlock);
   while (from < to) {
     ssize_t available = transfer_block(file, false, from * kBlock, buffer.data(), kBlock);
@@ -28,8 +28,16 @@ void walk(VfsFile* file, BufferPool* buffers, const SegmentHeader& header, uint6
                              blocks, &record)) {
       return;
     }
-    found->push_back(record.descriptor);
-    from += record.descriptor.blocks;
+    const Descriptor& checked = record.descriptor;
+    bool keep = true;
+    if (whole && !(checked.flags & kErased)) {
+      const uint64_t bytes = uint64_t{checked.blocks} * kBlock;
+      if (buffer.size() < bytes) buffer = buffers->take(bytes);
+      keep = transfer_block(file, false, from * kBlock, buffer.data(), bytes) == static_cast<ssize_t>(bytes) &&
+             whole(record, buffer.data());
+    }
+    found->push_back(keep ? checked : erased(checked));
+    from += checked.blocks;
   }
 }
 
@@ -52,7 +60,7 @@ bool parse_segment_name(const std::string& name, uint32_t* number) {
 }
 
 bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentHeader* header,
-                  std::vector<Descriptor>* found, int64_t* table_pages) {
+                  const WholeRecord& whole, std::vector<Descriptor>* found, int64_t* table_pages) {
   found->clear();
   *table_pages = -1;
   const int64_t size = file->size();
@@ -67,11 +75,11 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
   const uint64_t blocks = std::min(header->segment_bytes, static_cast<uint64_t>(size)) / kBlock;
   if (header->segment_bytes % kBlock != 0 || header->segment_bytes > (uint64_t{1} << 44)) return false;
   // A file that was cut has lost its table; its records are still found one after the other.
-  const bool whole = blocks * kBlock == header->segment_bytes;
+  const bool uncut = blocks * kBlock == header->segment_bytes;
 
   uint64_t data_end = 1;
   uint32_t expected = 0, misses = 0;  // of the table's pages
-  bool more = whole, continuable = whole;
+  bool more = uncut, continuable = uncut;
   for (uint64_t top = blocks; more && top > 1;) {
     const uint64_t n = std::min(chunk, top - 1);
     const ssize_t read = transfer_block(file, false, (top - n) * kBlock, buffer.data(), n * kBlock);
@@ -88,7 +96,7 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
       for (uint32_t j = 0; j < page.count; ++j) {
         const Descriptor& d = page.descriptors[j];
         if (!plausible(d, blocks) || d.offset < data_end) continue;  // forged: the table is in order
-        if (d.offset > data_end) walk(file, buffers, *header, blocks, data_end, d.offset, found);
+        if (d.offset > data_end) walk(file, buffers, *header, blocks, data_end, d.offset, whole, found);
         found->push_back(d);
         data_end = d.offset + d.blocks;
       }
@@ -98,7 +106,7 @@ bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentH
   }
   const uint64_t table = table_blocks(found->size() + 1);
   if (continuable) *table_pages = static_cast<int64_t>(found->size() / kTableEntries);
-  if (data_end + table < blocks || !whole) walk(file, buffers, *header, blocks, data_end, blocks, found);
+  if (data_end + table < blocks || !uncut) walk(file, buffers, *header, blocks, data_end, blocks, whole, found);
   return true;
 }
 

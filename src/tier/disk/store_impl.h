@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -119,7 +120,7 @@ class StoreImpl final : public DiskStore {
   Status begin_store(const std::string& cold);
   Status adopt_segments();
   Status adopt(Segment* segment, uint32_t slot, const std::vector<Descriptor>& found);
-  void reopen_last(const std::vector<Descriptor>& found, uint32_t table_pages);
+  void reopen(uint32_t slot, const std::vector<Descriptor>& found, uint32_t table_pages);
 
   // pack.cpp
   Status open_pack_file(const std::string& path);
@@ -157,7 +158,9 @@ class StoreImpl final : public DiskStore {
   void finish(GetOp* op, DiskMiss miss);
   void drop(const GetOp& op) noexcept;
   void forget(Locator locator) noexcept;  // with the lock
-  bool read_image(Segment* segment, const Entry& entry, RecordImage* image);
+  DiskMiss read_image(Segment* segment, const Entry& entry, RecordImage* image);
+  bool is_whole(const RecordHeader& header, const std::byte* record);
+  bool begun_anew(Segment* segment);
   DiskMiss read_record(const PageId& id, RecordHeader* header, Buffer* record);
   void record_latency(uint64_t (&buckets)[StoreStats::kLatencyBuckets], uint64_t begun_ns) const;
   bool find_key(const Descriptor& descriptor, Digest* key, const Digest** out) const;
@@ -236,10 +239,14 @@ constexpr char kSuperName[] = "store";
 // The tag that stands for a tenant's name in descriptors: keyed by the store, so that names cannot be read off.
 uint64_t tenant_tag(const Uuid& uuid, const Keys* keys, std::string_view tenant) noexcept;
 
-// Reads a segment's descriptors: its table, then, where the table has gaps or ends, from record to record.
+// Whether all of a record is there and right; its header was checked.
+using WholeRecord = std::function<bool(const RecordHeader& header, const std::byte* record)>;
+
+// Reads a segment's descriptors: its table, then, where the table has gaps or ends, from record to record. What is found
+// so may have been on its way when its writer was killed: if `whole` is given, a record that it refuses counts as erased.
 // *table_pages: of its table, or -1 if nothing may be appended behind the last record. False: its header is not that of
 // a segment of this store.
 bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentHeader* header,
-                  std::vector<Descriptor>* found, int64_t* table_pages);
+                  const WholeRecord& whole, std::vector<Descriptor>* found, int64_t* table_pages);
 
 }  // namespace kvc::disk
