@@ -243,7 +243,8 @@ uint64_t tenant_tag(const Uuid& uuid, const Keys* keys, std::string_view tenant)
 using WholeRecord = std::function<bool(const RecordHeader& header, const std::byte* record)>;
 
 // Reads a segment's descriptors: its table, then, where the table has gaps or ends, from record to record. What is found
-// so may have been on its way when its writer was killed: if `whole` is given, a record that it refuses counts as erased.
+// from record to record may have been on its way when its writer was killed: if `whole` is given, a record that it
+// refuses counts as erased.
 // *table_pages: of its table, or -1 if nothing may be appended behind the last record. False: its header is not that of
 // a segment of this store.
 bool scan_segment(VfsFile* file, BufferPool* buffers, const Uuid* uuid, SegmentHeader* header,
