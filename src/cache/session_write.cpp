@@ -287,7 +287,11 @@ Status Session::commit(std::span<const int32_t> tokens) {
   if (n == 0) return Status::ok();
 
   const size_t full = sealable(tail + n);
-  tail_tokens_.insert(tail_tokens_.end(), tokens.begin(), tokens.end());
+  try {
+    tail_tokens_.insert(tail_tokens_.end(), tokens.begin(), tokens.end());
+  } catch (const std::bad_alloc&) {
+    return error(KVC_E_NO_MEMORY, "no room for %zu tokens of metadata: nothing more can be evicted", n);
+  }
   const Status sealed = seal(full);
   if (!sealed.is_ok()) tail_tokens_.resize(tail);
   return sealed;

@@ -64,6 +64,8 @@ class Scheduler {
  private:
   // Beginning (start.cpp).
   void start(Job* job) noexcept;
+  bool others_compute(const Job& job) const noexcept;
+  void put_back(Job* job) noexcept;
   Status try_start(Job* job, bool* complete);
   bool waits_for_other(Job* job);
   bool waits_for_room(Job* job);

@@ -26,16 +26,36 @@ size_t without_bos_alone(const Job& job, const ModelInfo& model, size_t found) n
 }  // namespace
 
 void Scheduler::start(Job* job) noexcept {
+  bool complete = false;
+  Status status;
   try {
-    bool complete = false;
-    if (Status status = try_start(job, &complete); !status.is_ok()) {
-      fail(job, std::move(status));
-    } else if (complete) {
-      finish(job, Status::ok(), KVC_FINISH_NONE);
-    }
+    status = try_start(job, &complete);
   } catch (...) {
-    fail(job, caught());
+    status = caught();
   }
+  if (status.is_ok()) {
+    if (complete) finish(job, Status::ok(), KVC_FINISH_NONE);
+  } else if (status.code() == KVC_E_NO_MEMORY && others_compute(*job)) {
+    put_back(job);
+  } else {
+    fail(job, std::move(status));
+  }
+}
+
+bool Scheduler::others_compute(const Job& job) const noexcept {
+  return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& other) {
+    return other.get() != &job && (other->run.phase == Phase::prefill || other->run.phase == Phase::decode);
+  });
+}
+
+// As if it had not tried to start: there is room for it when others have ended.
+void Scheduler::put_back(Job* job) noexcept {
+  Run& run = job->run;
+  if (run.sequence_open) backend_->sequence_close(job->ticket);
+  run.sequence_open = false;
+  run.fetch.reset();
+  run.session.reset();
+  run.reserved = 0;
 }
 
 Status Scheduler::try_start(Job* job, bool* complete) {
@@ -114,21 +134,18 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     return Status::ok();
   }
 
-  counters_->prompt_tokens.add(job->prompt.size());
-  counters_->cached_tokens.add(reused);
-  (reused > 0 ? counters_->hits : counters_->misses).add();
-  if (reused == job->prompt.size()) {
-    *complete = true;
-    return Status::ok();
-  }
-  if (!run.sequence_open) {
+  *complete = reused == job->prompt.size();
+  if (!*complete && !run.sequence_open) {
     KVC_RETURN_IF_ERROR(backend_->sequence_open(job->ticket));
     run.sequence_open = true;
   }
-  if (!backend_->paged() && !states && reused > 0) {
+  if (!*complete && !backend_->paged() && !states && reused > 0) {
     KVC_RETURN_IF_ERROR(backend_->import_kv(job->ticket, run.session.get(), prefix.first(reused), 0));
   }
-  run.phase = Phase::prefill;
+  counters_->prompt_tokens.add(job->prompt.size());
+  counters_->cached_tokens.add(reused);
+  (reused > 0 ? counters_->hits : counters_->misses).add();
+  if (!*complete) run.phase = Phase::prefill;
   return Status::ok();
 }
 
@@ -167,10 +184,7 @@ bool Scheduler::waits_for_disk(Job* job) {
     if (!prefix.empty()) run.fetch = cache_->begin_fetch(space_, job->request.tenant, prefix);
     if (run.fetch == nullptr) return false;
   }
-  const bool others = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& other) {
-    return other->run.phase == Phase::prefill || other->run.phase == Phase::decode;
-  });
-  return !run.fetch->advance(others ? 0 : kStep);
+  return !run.fetch->advance(others_compute(*job) ? 0 : kStep);
 }
 
 bool Scheduler::waits_for_other(Job* job) {

@@ -157,20 +157,44 @@ TEST_P(RequestFailureTest, FollowsAFailedLeader) {
   EXPECT_EQ(a.tokens, control(r).tokens);
 }
 
-TEST_P(RequestFailureTest, SurvivesEveryAllocationThatFails) {
-  // The allocator of the cache fails once, at its n-th call, for all n that a request and its successor make.
-  struct Failing {
-    uint64_t left = UINT64_MAX;
-  } failing;
+// The allocator of a cache, which fails once: after `left` more calls; or as long as `empty`.
+struct FailingAllocator {
+  uint64_t left = UINT64_MAX;
+  bool empty = false;
   kvc_allocator_t table{};
-  table.struct_size = sizeof table;
-  table.user_data = &failing;
-  table.allocate = [](void* user_data, size_t size, size_t alignment) -> void* {
-    auto* f = static_cast<Failing*>(user_data);
-    return f->left-- == 0 ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  };
-  table.release = [](void*, void* pointer, size_t, size_t) { std::free(pointer); };
-  toy_.allocator = &table;
+
+  FailingAllocator() {
+    table.struct_size = sizeof table;
+    table.user_data = this;
+    table.allocate = [](void* user_data, size_t size, size_t alignment) -> void* {
+      auto* f = static_cast<FailingAllocator*>(user_data);
+      return f->empty || f->left-- == 0 ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    };
+    table.release = [](void*, void* pointer, size_t, size_t) { std::free(pointer); };
+  }
+};
+
+TEST_P(RequestFailureTest, WithoutMemoryToBeginWaitsForThoseWhoHaveBegun) {
+  FailingAllocator failing;
+  toy_.allocator = &failing.table;
+  const Request r = token_request(random_tokens(1, 42), 12), other = token_request(random_tokens(2, 42), 12);
+  const kvc_ticket_t first = toy_.submit(r);
+  bool busy = false;
+  ASSERT_TRUE(toy_.open().step(&busy).is_ok());
+  const kvc_ticket_t second = toy_.submit(other);
+  failing.empty = true;  // the first goes on in the room that it has, the second finds none for its session
+  ASSERT_TRUE(toy_.open().step(&busy).is_ok());
+  failing.empty = false;
+  EXPECT_EQ(toy_.wait(first).tokens, control(r).tokens);
+  const Answer a = toy_.wait(second);
+  EXPECT_EQ(a.status, KVC_OK) << a.error;
+  EXPECT_EQ(a.tokens, control(other).tokens);
+}
+
+TEST_P(RequestFailureTest, SurvivesEveryAllocationThatFails) {
+  // For all n that a request and its successor make.
+  FailingAllocator failing;
+  toy_.allocator = &failing.table;
   toy_.open();
   const Answer expected = control(token_request(random_tokens(1, 40), 12));
   uint64_t failures = 0, n = 0;
