@@ -13,6 +13,8 @@ constexpr size_t kMostTestBytes = size_t{64} << 20;
 // The rows are written, and then read again: few enough to stay in a last-level cache, and fewer than what kvc copies
 // past the caches (4 MiB). llama.cpp looks through all its cells for each chunk: many enough that this does not count.
 constexpr size_t kChunkBytes = size_t{3} << 20;
+// Tokens of a page as they are by default: chunks that end with pages read them in whole runs.
+constexpr uint32_t kPage = 64;
 
 }  // namespace
 
@@ -69,7 +71,9 @@ void Cells::import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::
 }
 
 uint32_t Cells::chunk_tokens() const noexcept {
-  return static_cast<uint32_t>(std::clamp<size_t>(kChunkBytes / std::max<uint64_t>(1, shape_.token_bytes()), 1, 4096));
+  const auto n =
+      static_cast<uint32_t>(std::clamp<size_t>(kChunkBytes / std::max<uint64_t>(1, shape_.token_bytes()), 1, 4096));
+  return n > kPage ? n / kPage * kPage : n;
 }
 
 bool Cells::decode(int32_t sequence, const int32_t* tokens, int32_t n, int32_t position, int32_t vocab,

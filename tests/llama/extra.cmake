@@ -37,3 +37,23 @@ if(TARGET kvc_cli)
       ${PROJECT_SOURCE_DIR}/build/llama/model.gguf)
   set_tests_properties(llama/chat PROPERTIES LABELS model TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
 endif()
+
+# The example without kvc and with it, built as their users do.
+configure_file(${PROJECT_SOURCE_DIR}/bindings/llama/kvc_llama.h ${PROJECT_BINARY_DIR}/tests/llama_include/kvc/kvc_llama.h
+  COPYONLY)
+foreach(example ask ask_kvc)
+  add_executable(kvc_llama_${example} ${PROJECT_SOURCE_DIR}/bindings/llama/examples/${example}.cpp)
+  target_include_directories(kvc_llama_${example} SYSTEM PRIVATE ${llama_include})
+  target_link_libraries(kvc_llama_${example} PRIVATE
+    ${llama_lib}/libllama.so ${llama_lib}/libggml.so ${llama_lib}/libggml-base.so)
+  set_target_properties(kvc_llama_${example} PROPERTIES BUILD_RPATH "${llama_lib}")
+endforeach()
+target_include_directories(kvc_llama_ask_kvc PRIVATE ${PROJECT_BINARY_DIR}/tests/llama_include ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(kvc_llama_ask_kvc PRIVATE kvc_llama kvc)
+add_dependencies(kvc_llama_ask_kvc kvc_llama_models)
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+add_test(NAME llama/example
+  COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/example_test.py ${PROJECT_SOURCE_DIR}/bindings/llama/examples
+    $<TARGET_FILE:kvc_llama_ask> $<TARGET_FILE:kvc_llama_ask_kvc> ${llama_lib} $<TARGET_FILE:kvc_llama>
+    ${llama_models}/llama.gguf)
+set_tests_properties(llama/example PROPERTIES LABELS model TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
