@@ -19,11 +19,14 @@ inline void must(kvc_status_t status, const std::string& what, const char* words
 // The cache: an engine without a model.
 class Cache {
  public:
-  explicit Cache(const std::string& memory = "256MiB") {
+  explicit Cache(const std::string& memory = "256MiB", const std::string& disk_path = "") {
     kvc_config_t* config = nullptr;
     must(kvc_config_create("seamless", &config), "config");
     must(kvc_config_set(config, "model", "none"), "model");
     must(kvc_config_set(config, "memory", memory.c_str()), "memory");
+    must(kvc_config_set(config, "disk_path", disk_path.c_str()), "disk_path");
+    // However fast the model: what is stored is read.
+    must(kvc_config_set(config, "prefill_speed", "1"), "prefill_speed");
     const kvc_status_t status = kvc_engine_create(config, &engine_);
     kvc_config_destroy(config);
     must(status, "engine");
