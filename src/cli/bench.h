@@ -16,6 +16,9 @@ void bench_copies(Report* report);       // read and append against memcpy
 void bench_first_token(Report* report);  // time to first token, warm over cold
 void bench_footprint(Report* report);    // idle memory, size of the library
 
+// `kvc bench disk`: time to first token with K/V from disk, against computing it.
+int bench_disk(const std::vector<std::string>& argv);
+
 // `kvc bench llama`: the program kvc-bench-llama, beside this one, with these arguments.
 int bench_llama(const std::vector<std::string>& argv);
 

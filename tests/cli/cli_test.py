@@ -270,6 +270,16 @@ class Bench(Case):
             self.assertIn(key, done.stdout)
 
 
+class BenchDisk(Case):
+    def test_json_has_the_figure(self):
+        done = kvc("bench", "disk", "--quick", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        figures = json.loads(done.stdout)
+        for key in ("ttft_disk_over_cold", "ttft_disk_ms", "ttft_computed_ms", "disk_read_mb"):
+            self.assertGreater(figures[key], 0, key)
+        self.assertGreater(figures["prompt_tokens"], 150)
+
+
 class Stores(Case):
     """inspect, verify, compact and export of a directory that `kvc run` filled."""
 

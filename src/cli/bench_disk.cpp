@@ -1,0 +1,167 @@
+// kvc bench disk: a prompt whose K/V a directory keeps, in a program that has just started, against computing it.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "bench.h"
+
+namespace kvc::cli {
+namespace {
+
+constexpr Figure kFigures[] = {
+    {"ttft_disk_over_cold", "time to first token, from cold disk over computed", 0.1, 1.0 / 30, true},
+};
+
+std::vector<Option> disk_options() {
+  std::vector<Option> options = engine_options();
+  options.push_back({"tokens", "N", "of the prompt (4000; for the built-in model 2000)"});
+  options.push_back({"rounds", "N", "restarts, of which the median counts (3)"});
+  options.push_back({"directory", "DIR", "where a directory is made and removed; $TMPDIR or /tmp"});
+  options.push_back({"json", nullptr, "print one JSON object, nothing else"});
+  options.push_back({"quick", nullptr, "tiny sizes: shows that everything runs, measures nothing"});
+  options.push_back({"help", nullptr, "this text"});
+  return options;
+}
+
+// A directory that is gone when this is.
+class Scratch {
+ public:
+  explicit Scratch(const std::string& in) : path_(in + "/kvc-bench-disk-XXXXXX") {
+    if (::mkdtemp(path_.data()) == nullptr)
+      throw Failure("cannot make a directory in " + in + ": " + std::strerror(errno));
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Takes the files of a directory out of the page cache: what is read next comes from the device.
+void leave_page_cache(const std::string& directory) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) throw Failure("cannot open " + entry.path().string() + ": " + std::strerror(errno));
+    ::fdatasync(file);
+    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(file);
+  }
+}
+
+// Sentences of made-up words, as many tokens of this model as asked for, or a few less.
+std::string prompt_of(const Engine& engine, size_t tokens) {
+  std::string text;
+  uint32_t x = 1;
+  while (text.size() < tokens * 8) {
+    x = x * 1664525u + 1013904223u;
+    text += (x >> 24) % 6 == 0 ? ' ' : static_cast<char>('a' + (x >> 16) % 26);
+  }
+  std::vector<int32_t> ids(text.size() + 8);
+  for (;;) {
+    size_t n = 0;
+    engine.check(kvc_tokenize(engine.handle(), text.data(), text.size(), ids.data(), ids.size(), &n), "tokenize");
+    if (n <= tokens) return text;
+    text.resize(std::min(text.size() - 1, text.size() * tokens / n));
+  }
+}
+
+struct First {
+  double seconds;
+  uint32_t cached, prompt;
+};
+
+First first_token(const Engine& engine, const std::string& prompt, bool no_cache) {
+  kvc_request_t request;
+  check(kvc_request_init(&request, sizeof request), "request");
+  request.prompt = prompt.data();
+  request.prompt_size = prompt.size();
+  request.max_tokens = 1;
+  request.no_cache = no_cache ? 1 : 0;
+  kvc_response_t* answer = nullptr;
+  const kvc_status_t status = kvc_process(engine.handle(), &request, &answer);
+  First first{};
+  if (answer != nullptr) {
+    first = {static_cast<double>(answer->ttft_ns) * 1e-9, answer->cached_tokens, answer->prompt_tokens};
+  }
+  kvc_response_free(answer);
+  engine.check(status, "request");
+  return first;
+}
+
+}  // namespace
+
+int bench_disk(const std::vector<std::string>& argv) {
+  const Args args(disk_options(), argv);
+  if (args.has("help")) {
+    print(
+        "usage: kvc bench disk [options]\n\n"
+        "Stores the K/V of a prompt in a directory, restarts the engine, and measures the time to the first token with\n"
+        "the pages read from the device, against the same prompt computed by the same engine.\n\n" +
+        describe_options(disk_options()));
+    return kExitOk;
+  }
+  const bool quick = args.has("quick"), builtin = !args.has("model") || args.text("model") == "builtin";
+  const size_t tokens = static_cast<size_t>(args.number("tokens", quick ? 200 : builtin ? 2000 : 4000, 64, 1 << 20));
+  const auto rounds = static_cast<int>(args.number("rounds", quick ? 1 : 3, 1, 100));
+  const char* temporary = std::getenv("TMPDIR");
+  const Scratch scratch(args.text("directory", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp"));
+  const std::string store = scratch.path() + "/store";
+
+  Config config(preset_of(args));
+  if (!builtin) {
+    config.set("model_context", std::to_string(tokens + 64)).set("model_cells", std::to_string(2 * tokens + 256));
+  }
+  apply_engine_options(args, &config);
+  config.set("disk_path", store).set("disk_timeout", "600s");
+
+  Report report(quick);
+  report.progress().show("disk: storing a prompt");
+  std::string prompt;
+  {
+    const Engine engine(config);
+    prompt = prompt_of(engine, tokens);
+    first_token(engine, prompt, false);
+  }
+  config.set("disk_mode", "read_only");
+  std::vector<double> ratios, disk, cold, open;
+  First last{};
+  uint64_t read_bytes = 0;
+  for (int round = 0; round < rounds; ++round) {
+    report.progress().show("disk: restart " + std::to_string(round + 1));
+    leave_page_cache(store);
+    const double begun = now_seconds();
+    const Engine engine(config);
+    open.push_back(now_seconds() - begun);
+    first_token(engine, "#", true);  // starts its threads and maps its weights: no part of the comparison
+    last = first_token(engine, prompt, false);
+    if (last.cached + 1 != last.prompt) {
+      throw Failure(format("of %u tokens %u came from disk", last.prompt, last.cached));
+    }
+    read_bytes = engine.stats().disk_read_bytes;
+    disk.push_back(last.seconds);
+    cold.push_back(first_token(engine, prompt, true).seconds);
+    ratios.push_back(disk.back() / cold.back());
+  }
+  report.progress().clear();
+  report.add("ttft_disk_over_cold", median(ratios));
+  report.add("ttft_disk_ms", median(disk) * 1e3);
+  report.add("ttft_computed_ms", median(cold) * 1e3);
+  report.add("engine_open_ms", median(open) * 1e3);
+  report.add("prompt_tokens", last.prompt);
+  report.add("disk_read_mb", static_cast<double>(read_bytes) / 1e6);
+  print(args.has("json") ? report_json(report, kFigures) : report_table(report, kFigures));
+  return kExitOk;
+}
+
+}  // namespace kvc::cli
