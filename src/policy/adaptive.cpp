@@ -31,11 +31,11 @@ namespace {
 constexpr uint32_t kNone = 0xffffffff;
 constexpr uint32_t kRemembered = 32768;        // pages
 constexpr uint16_t kExamples = 8192;
-constexpr uint32_t kRefreshEvery = 16;         // requests: one class each time
-constexpr uint32_t kRankEvery = 256;           // requests
+constexpr uint64_t kRefreshEvery = 16;         // requests: one class each time; in the beginning more often
+constexpr uint64_t kRankEvery = 16;            // refreshes
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3154'5041'4443'564b;  // "KVCDAPT1"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3254'5041'4443'564b;  // "KVCDAPT2"; another layout has another number
 
 constexpr uint8_t kTail = 1;    // the last whole page of the last request that used it
 constexpr uint8_t kQueued = 2;
@@ -322,8 +322,8 @@ class Adaptive final : public Policy {
   std::array<uint16_t, kCells> order_, rank_;  // cell of a rank, rank of a cell
   std::array<uint64_t, kWords> occupied_{};
   uint32_t n_nodes_ = 0, n_entries_ = 0, free_ = kNone;
-  uint32_t moved_ = 0;
-  uint64_t requests_ = 0;
+  uint32_t moved_ = 0, observed_ = 0;  // ticks
+  uint64_t requests_ = 0, next_refresh_ = 0, refreshes_ = 0;
   double residence_ = 0;  // ticks since their last use after which pages leave
   bool promised_ = false;
 };
@@ -399,11 +399,15 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     if (page->candidate) evictable(*page, true);
   }
   examples_.expire(t, &model_);
+  if (requests_ > 0) model_.observe(t - observed_);
+  observed_ = t;
   ++requests_;
-  if (requests_ % kRefreshEvery == 0) {
-    model_.refresh(static_cast<uint32_t>(requests_ / kRefreshEvery % kTimeClasses), 1 + residence_ * kQuantum);
+  if (requests_ >= next_refresh_) {
+    next_refresh_ = requests_ + std::clamp(requests_ / 64, uint64_t{4}, kRefreshEvery);
+    model_.refresh(static_cast<uint32_t>(++refreshes_ % kTimeClasses), 1 + residence_ * kQuantum);
+    if (refreshes_ % kRankEvery == 0) rank();
   }
-  if (requests_ % kRankEvery == 0 || trusted_recency != guard_.trusts_recency()) rank();
+  if (trusted_recency != guard_.trusts_recency()) rank();
 }
 
 }  // namespace

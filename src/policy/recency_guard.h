@@ -53,7 +53,10 @@ class RecencyGuard {
     hits_ += hits;
     missed_ += known - std::min(known, hits);
     period_ += pages;
-    balance_ += static_cast<double>(hits) - static_cast<double>(lru_hits);
+    const double won = static_cast<double>(hits) - static_cast<double>(lru_hits);
+    balance_ += won;
+    total_ += won;
+    const double budget = kLoss * static_cast<double>(accesses_) + std::min(total_, 0.0);  // that may still be lost
     if (trusts_recency_) {
       if (period_ < pause_) return;
       trusts_recency_ = false;  // another try, with what was learned meanwhile
@@ -64,7 +67,7 @@ class RecencyGuard {
     // What was won counts for a while only: a workload that changes must not lose all of it first.
     balance_ = std::min(balance_, kCredit + 0.01 * static_cast<double>(held_));
     const double per_request = static_cast<double>(accesses_) / static_cast<double>(requests_);
-    if (balance_ >= -(4 * per_request + 0.0005 * static_cast<double>(accesses_))) return;
+    if (balance_ >= -(kStake * per_request / static_cast<double>(1 + switches_) + std::max(budget, 0.0))) return;
     trusts_recency_ = true;
     // The less there is to win, the longer it is not tried again: hits against reuses that were missed.
     const double odds = static_cast<double>(hits_ + 1) / static_cast<double>(missed_ + 1);
@@ -80,6 +83,8 @@ class RecencyGuard {
  private:
   static constexpr uint32_t kBuckets = 4096;
   static constexpr double kCredit = 256;
+  static constexpr double kStake = 6;      // requests whose pages the first try may lose beyond that; later tries less
+  static constexpr double kLoss = 0.0003;  // of all accesses: what tries may lose while they are not behind
 
   // Twice as wide buckets, when there are too few for the uses that LRU's pages reach back.
   void widen() noexcept {
@@ -97,7 +102,8 @@ class RecencyGuard {
   uint32_t width_ = 8;  // uses per bucket
   uint32_t frontier_ = 0, newest_ = 0;  // buckets
   uint32_t held_ = 0;                   // pages of LRU
-  double balance_ = 0;
+  double balance_ = 0;  // hits beyond LRU's in this try
+  double total_ = 0;    // ever
   uint64_t accesses_ = 0, requests_ = 0, hits_ = 0, missed_ = 0, period_ = 0, pause_ = 0, switches_ = 0;
   bool trusts_recency_ = false;
 };

@@ -15,7 +15,8 @@ constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
 constexpr float kMemory = 4096;       // returns that a distribution remembers
 constexpr float kBackoff = 1;         // returns that a class needs to outweigh what is common to all
-constexpr float kPrior = 0.05F;       // returns that each slice of the common distribution begins with
+constexpr float kPrior = 0.1F;       // returns that each slice of the common distribution begins with
+constexpr double kLeastSeen = 0.125;   // of what was observed: the scaling of rare late returns is bounded
 constexpr float kShare[ReuseModel::kModels] = {0.5F, 0.95F};  // of the returns that a model waits for
 
 float sigmoid(float x) noexcept { return 1.0F / (1.0F + std::exp(-x)); }
@@ -86,12 +87,22 @@ void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
   }
 }
 
+ReuseModel::Distribution ReuseModel::returns(uint32_t time_class) const noexcept {
+  Distribution counts = state_.gaps[time_class];
+  for (uint32_t s = 0; s < kSlices; ++s) {
+    const double middle = 0.5 * (slice_begin(s) + slice_begin(s + 1));
+    counts[s] *= static_cast<float>(1 / std::max(1 - middle / std::max(1.0F, state_.span), kLeastSeen));
+  }
+  return counts;
+}
+
 ReuseModel::Distribution ReuseModel::common() const noexcept {
   Distribution all;
   all.fill(kPrior);
   for (uint32_t c = 0; c < kTimeClasses; ++c) {
     if (is_hot(c) || c == kDue) continue;
-    for (uint32_t s = 0; s < kSlices; ++s) all[s] += state_.gaps[c][s];
+    const Distribution counts = returns(c);
+    for (uint32_t s = 0; s < kSlices; ++s) all[s] += counts[s];
   }
   return all;
 }
@@ -122,13 +133,14 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   }
 
   // density[s]: share of the returns in slice s; after[s]: share not before its begin.
+  const Distribution counts = returns(time_class);
   float own = 0;
-  for (float count : state_.gaps[time_class]) own += count;
+  for (float count : counts) own += count;
   std::array<double, kSlices> density;
   std::array<double, kSlices + 1> after;
   after[kSlices] = 0;
   for (uint32_t s = kSlices; s-- > 0;) {
-    density[s] = (state_.gaps[time_class][s] + kBackoff * all[s] / total) / (own + kBackoff);
+    density[s] = (counts[s] + kBackoff * all[s] / total) / (own + kBackoff);
     after[s] = after[s + 1] + density[s];
   }
   for (uint32_t level = 0; level < kLevels; ++level) {
@@ -178,6 +190,7 @@ bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
       if (!within(count, 0, 2 * kMemory)) return false;
     }
   }
+  if (!within(read.span, 0, 1e12F)) return false;
   state_ = read;
   refresh_all(1);
   return true;

@@ -70,6 +70,9 @@ class ReuseModel {
   void learn(uint32_t model, const Features& features, bool returned) noexcept;
   // A page of this class came back after so many ticks.
   void learn_gap(uint32_t time_class, uint32_t ticks) noexcept;
+  // So many more ticks were observed. A return after a time g is seen only in what was observed longer than g ago: its
+  // counts are scaled up by what could not show it yet (inverse probability of censoring).
+  void observe(uint32_t ticks) noexcept { state_.span += static_cast<float>(ticks); }
   // Ticks after which a model judges what has not come back; 0: not known yet.
   uint32_t patience(uint32_t model) const noexcept { return patience_[model]; }
 
@@ -97,9 +100,11 @@ class ReuseModel {
   struct State {
     std::array<Weights, kModels> weights;
     std::array<std::array<float, kSlices>, kTimeClasses> gaps{};  // counts of returns, decayed
+    float span = 0;                                               // ticks observed
   };
   using Distribution = std::array<float, kSlices>;
 
+  Distribution returns(uint32_t time_class) const noexcept;
   Distribution common() const noexcept;
   static float logit_of(const Weights& weights, const Features& features) noexcept;
 
