@@ -27,7 +27,7 @@ endforeach()
 set_tests_properties(bindings/rust/tests bindings/rust/package PROPERTIES RESOURCE_LOCK kvc_cargo)
 
 # The example for games. A hundred frames; how long they take is no matter of this test.
-add_executable(kvc_game ${PROJECT_SOURCE_DIR}/examples/game/game.c)
+add_executable(kvc_game ${PROJECT_SOURCE_DIR}/bindings/c/game/game.c)
 target_link_libraries(kvc_game PRIVATE kvc)
 target_compile_options(kvc_game PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${KVC_WERROR}>:-Werror>)
 set_target_properties(kvc_game PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
