@@ -17,7 +17,8 @@ namespace kvc::disk {
 
 constexpr uint32_t kTokensNonce = 0xffffffff;  // the frames' are their numbers
 
-inline bool aes_available() noexcept { return crypto_aead_aes256gcm_is_available() != 0; }
+// Asked of libsodium, which knows it once it is initialised.
+inline bool aes_available() noexcept { return sodium_init() >= 0 && crypto_aead_aes256gcm_is_available() != 0; }
 
 // 32 bytes from a key and a purpose (and more words about it).
 Digest derive(const Digest& key, const char* purpose, std::span<const uint8_t> more) noexcept;
