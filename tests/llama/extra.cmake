@@ -6,7 +6,7 @@ if(NOT llama_lib)
 endif()
 if(NOT EXISTS "${llama_include}/llama.h" OR NOT EXISTS "${llama_lib}/libllama.so")
   kvc_script(llama/all model ${CMAKE_COMMAND} -E env sh -c
-    "echo 'SKIPPED: no llama.cpp in build/llama; bindings/llama/setup fetches it'; exit 77")
+    "echo 'SKIPPED: no llama.cpp in build/llama, bindings/llama/setup fetches it' && exit 77")
   return()
 endif()
 

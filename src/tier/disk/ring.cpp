@@ -52,17 +52,17 @@ bool StoreImpl::make_room(Lock* lock) {
 }
 
 // Writes the header of a segment's next lap. Without the lock; the segment is nobody else's.
-static int write_lap(Segment* segment, const Uuid& uuid, uint64_t generation, BufferPool* buffers) {
+static int write_lap(const Segment& segment, VfsFile* file, const Uuid& uuid, uint64_t generation, BufferPool* buffers) {
   const Buffer block = buffers->take(kBlock);
   SegmentHeader header{};
   std::memcpy(header.magic, kSegmentMagic, sizeof header.magic);
   header.version = kFormatVersion;
-  header.number = segment->number;
+  header.number = segment.number;
   header.uuid = uuid;
   header.generation = generation;
-  header.segment_bytes = segment->blocks * kBlock;
+  header.segment_bytes = segment.blocks * kBlock;
   write_segment_header(header, block.data());
-  const ssize_t written = transfer_block(segment->file.get(), true, 0, block.data(), kBlock);
+  const ssize_t written = transfer_block(file, true, 0, block.data(), kBlock);
   return written == kBlock ? 0 : static_cast<int>(written < 0 ? written : -EIO);
 }
 
@@ -85,23 +85,21 @@ bool StoreImpl::create_segment(Lock* lock) {
   while (taken[number]) ++number;
   const uint64_t generation = next_generation_++;
   segment->number = number;
-  segment->state = Segment::State::emptying;  // nobody else's
+  segment->blocks = segment_bytes_ / kBlock;
+  segment->state = Segment::State::emptying;  // nobody else's; its file, once it has one, is seen by persist
   lock->unlock();
 
   const std::string path = path_of(segment_name(number));
   std::unique_ptr<VfsFile> file;
   int status = vfs_->open(path, Vfs::kWrite | Vfs::kCreate | Vfs::kTruncate | (direct_ ? Vfs::kDirect : 0), &file);
   if (status == 0) status = file->allocate(segment_bytes_);
-  segment->blocks = segment_bytes_ / kBlock;
   uint64_t allocated = 0;
   if (status == 0) {
-    segment->file = std::move(file);
-    status = write_lap(segment, uuid_, generation, &buffers_);
-    allocated = segment->file->allocated();
+    status = write_lap(*segment, file.get(), uuid_, generation, &buffers_);
+    allocated = file->allocated();
   }
   if (status != 0) {
-    segment->file.reset();
-    if (file) file.reset();
+    file.reset();
     vfs_->remove(path);
   }
 
@@ -114,6 +112,7 @@ bool StoreImpl::create_segment(Lock* lock) {
     if ((status == -ENOSPC || status == -EDQUOT) && files >= 2) max_segments_ = files;
     return false;
   }
+  segment->file = std::move(file);
   segment->allocated = allocated;
   account(static_cast<int64_t>(allocated));
   segment->generation = generation;
@@ -185,7 +184,7 @@ bool StoreImpl::empty_segment(Lock* lock, uint32_t slot, double share, bool rele
   const uint64_t generation = next_generation_++;
   lock->unlock();
   int status = segment.file->allocate(segment.blocks * kBlock);
-  if (status == 0) status = write_lap(&segment, uuid_, generation, &buffers_);
+  if (status == 0) status = write_lap(segment, segment.file.get(), uuid_, generation, &buffers_);
   const uint64_t allocated = segment.file->allocated();
   lock->lock();
   if (status != 0) {
@@ -235,8 +234,10 @@ void StoreImpl::forget(Locator locator) noexcept {
 // With the lock, which it gives up meanwhile.
 void StoreImpl::remove_file(Lock* lock, Segment* segment) {
   segment->state = Segment::State::emptying;  // nobody else's
+  room_.wait(*lock, [&] { return segment->pins == 0; });  // persist may be syncing it
+  std::unique_ptr<VfsFile> file = std::move(segment->file);
   lock->unlock();
-  segment->file.reset();
+  file.reset();
   vfs_->remove(path_of(segment_name(segment->number)));
   lock->lock();
   account(-static_cast<int64_t>(segment->allocated));
