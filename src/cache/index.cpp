@@ -38,8 +38,7 @@ void Cache::free_page(Page* page) noexcept {
 
 // Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short,
 // more) is there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy
-// has no memory for one more entry; or, for a session that wants
-// exact pages only, the one that is there is approximate.
+// has no memory for one more entry; or, for a session that wants exact pages only, the one that is there is approximate.
 Page* Cache::publish(Page* page, bool exact) noexcept {
   const Space& space = *page->root->space;
   const uint32_t width = space.token_width();

@@ -70,7 +70,7 @@ void copy_beginning(const PageGeometry& geometry, const std::byte* from, uint32_
   for (uint32_t layer = 0; layer < geometry.n_layers; ++layer) {
     for (int plane : {KVC_KEY, KVC_VALUE}) {
       for (uint32_t head = 0; head < geometry.n_kv_heads; ++head) {
-        const size_t at = geometry.plane_offset(layer, plane) + head * geometry.head_bytes(plane);
+        const size_t at = geometry.head_offset(layer, plane, head);
         std::memcpy(to + at, from + at, n * geometry.row_bytes(plane));
       }
     }

@@ -19,6 +19,14 @@ Status check_range(std::string_view codec, const PageGeometry& geometry, uint32_
                geometry.n_layers);
 }
 
+Status check_sizes(std::string_view codec, const PageGeometry& geometry, std::span<const std::byte> page,
+                   std::span<const std::byte> out, size_t encoded_bytes) {
+  if (page.size() == geometry.page_bytes() && out.size() == encoded_bytes) return Status::ok();
+  return error(KVC_E_INTERNAL, "%.*s: a page of %zu bytes to be encoded into %zu, but this geometry has %zu and %zu",
+               static_cast<int>(codec.size()), codec.data(), page.size(), out.size(), geometry.page_bytes(),
+               encoded_bytes);
+}
+
 Status measure_error(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> page,
                      std::span<const std::byte> encoded, uint32_t layer, int plane, PlaneError* out) {
   const size_t row = geometry.row_bytes(plane), head = geometry.head_bytes(plane);
@@ -29,7 +37,7 @@ Status measure_error(const Codec& codec, const PageGeometry& geometry, std::span
   std::vector<float> want(n), got(n);
   *out = {};
   for (uint32_t h = 0; h < geometry.n_kv_heads; ++h) {
-    to_f32(geometry.dtype, page.data() + geometry.plane_offset(layer, plane) + h * head, want.data(), n);
+    to_f32(geometry.dtype, page.data() + geometry.head_offset(layer, plane, h), want.data(), n);
     to_f32(geometry.dtype, decoded.data() + h * head, got.data(), n);
     for (size_t i = 0; i < n; ++i) {
       const double original = static_cast<double>(want[i]);

@@ -40,6 +40,16 @@ struct PageGeometry {
   size_t plane_offset(uint32_t layer, int plane) const noexcept {
     return layer * layer_bytes() + (plane == KVC_KEY ? 0 : plane_bytes(KVC_KEY));
   }
+  // Where the rows of one head begin.
+  size_t head_offset(uint32_t layer, int plane, uint32_t head) const noexcept {
+    return plane_offset(layer, plane) + head * head_bytes(plane);
+  }
+  // The same model's, of pages of n tokens.
+  PageGeometry with_tokens(uint32_t n) const noexcept {
+    PageGeometry other = *this;
+    other.page_tokens = n;
+    return other;
+  }
 };
 
 struct KltCalibration;  // codec/klt_calibration.h
@@ -88,6 +98,9 @@ const Codec* find_codec(uint8_t id) noexcept;
 // Refuses what no page has: layer, plane, tokens. For codecs.
 Status check_range(std::string_view codec, const PageGeometry& geometry, uint32_t layer, int plane, uint32_t from,
                    uint32_t n);
+// Refuses sizes that are not those of a page in the clear and of its encoded form. For codecs.
+Status check_sizes(std::string_view codec, const PageGeometry& geometry, std::span<const std::byte> page,
+                   std::span<const std::byte> out, size_t encoded_bytes);
 // The error of one plane of an encoded page. Throws std::bad_alloc.
 Status measure_error(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> page,
                      std::span<const std::byte> encoded, uint32_t layer, int plane, PlaneError* out);

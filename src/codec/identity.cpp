@@ -49,7 +49,7 @@ class Identity final : public Codec {
       const size_t row = geometry.row_bytes(plane);
       (plane == KVC_KEY ? tile->k : tile->v) = {
           geometry.dtype,
-          encoded.data() + geometry.plane_offset(layer, plane) + head * geometry.head_bytes(plane) + from * row, row};
+          encoded.data() + geometry.head_offset(layer, plane, head) + from * row, row};
     }
     return Status::ok();
   }

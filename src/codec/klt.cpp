@@ -92,15 +92,11 @@ class Layout {
     }
     return at;
   }
-  size_t exact_bytes() const {
-    return size_t{g_.n_kv_heads} * exact_ * (g_.row_bytes(KVC_KEY) + g_.row_bytes(KVC_VALUE));
-  }
   size_t exact_at(size_t tiles_end, uint32_t layer, int plane, uint32_t head) const {
-    return tiles_end + layer * exact_bytes() + (plane == KVC_KEY ? 0 : g_.n_kv_heads * exact_ * g_.row_bytes(KVC_KEY)) +
-           head * exact_ * g_.row_bytes(plane);
+    return tiles_end + g_.with_tokens(exact_).head_offset(layer, plane, head);
   }
   size_t tiles_end() const { return part_at(g_.n_layers - 1, KVC_VALUE, g_.n_kv_heads); }
-  size_t total() const { return tiles_end() + g_.n_layers * exact_bytes(); }
+  size_t total() const { return tiles_end() + g_.with_tokens(exact_).page_bytes(); }
 
  private:
   const PageGeometry& g_;
@@ -134,10 +130,7 @@ class Klt final : public Codec {
     }
     const Layout at = layout(g, options);
     const size_t total = at.total();
-    if (page.size() != g.page_bytes() || out.size() != total) {
-      return error(KVC_E_INTERNAL, "%s: a page of %zu bytes to be encoded into %zu, but this geometry has %zu and %zu",
-                   name_.data(), page.size(), out.size(), g.page_bytes(), total);
-    }
+    KVC_RETURN_IF_ERROR(check_sizes(name_, g, page, out, total));
     Header header;
     header.codec = id_;
     header.exact = exact_tokens(g, options);
@@ -171,7 +164,7 @@ class Klt final : public Codec {
         }
       }
       for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
-        const std::byte* from = page.data() + g.plane_offset(layer, KVC_VALUE) + head * g.head_bytes(KVC_VALUE);
+        const std::byte* from = page.data() + g.head_offset(layer, KVC_VALUE, head);
         for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
           const uint32_t n = at.tile_tokens(tile), exact = tile == 0 ? header.exact : 0;
           to_f32(g.dtype, from + tile * kTileTokens * g.row_bytes(KVC_VALUE), rows.data(), size_t{n} * g.v_dim);

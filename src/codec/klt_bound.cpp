@@ -168,9 +168,9 @@ Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>&
       const std::span<const double> own(variance.data() + at * k_dim, k_dim);
       HeadTrial trial(*made, at, g_.page_tokens);
       for (const Kept& kept : kept_) {
-        to_f32(g_.dtype, kept.page.data() + g_.plane_offset(layer, KVC_KEY) + head * g_.head_bytes(KVC_KEY),
+        to_f32(g_.dtype, kept.page.data() + g_.head_offset(layer, KVC_KEY, head),
                keys.data(), keys.size());
-        to_f32(g_.dtype, kept.page.data() + g_.plane_offset(layer, KVC_VALUE) + head * g_.head_bytes(KVC_VALUE),
+        to_f32(g_.dtype, kept.page.data() + g_.head_offset(layer, KVC_VALUE, head),
                values.data(), values.size());
         rotate_keys(rope_, kept.position, /*inverse=*/true, keys.data(), g_.page_tokens, k_dim);
         trial.add(keys.data(), values.data(), kept.exact);

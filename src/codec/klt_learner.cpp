@@ -97,7 +97,7 @@ void KltLearner::add_page(uint64_t position, uint32_t exact, std::span<const std
     for (uint32_t layer = 0; layer < g_.n_layers; ++layer) {
       for (uint32_t head = 0; head < g_.n_kv_heads; ++head) {
         const size_t count = size_t{n} * g_.dim(plane);
-        to_f32(g_.dtype, page.data() + g_.plane_offset(layer, plane) + head * g_.head_bytes(plane), rows.data(), count);
+        to_f32(g_.dtype, page.data() + g_.head_offset(layer, plane, head), rows.data(), count);
         if (!std::all_of(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(count),
                          [](float x) { return std::abs(x) < 1e15f; })) {
           return false;
@@ -110,7 +110,7 @@ void KltLearner::add_page(uint64_t position, uint32_t exact, std::span<const std
   Matrix product(dim, dim);
   for (uint32_t layer = 0; layer < g_.n_layers; ++layer) {
     for (uint32_t head = 0; head < g_.n_kv_heads; ++head) {
-      to_f32(g_.dtype, page.data() + g_.plane_offset(layer, KVC_KEY) + head * g_.head_bytes(KVC_KEY), rows.data(),
+      to_f32(g_.dtype, page.data() + g_.head_offset(layer, KVC_KEY, head), rows.data(),
              size_t{n} * dim);
       rotate_keys(rope_, position, /*inverse=*/true, rows.data(), n, dim);
       const Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> keys(

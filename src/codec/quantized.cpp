@@ -68,10 +68,7 @@ class Layout {
   }
   // Row of an exact token; they lie one after the other.
   size_t exact_at(uint32_t layer, int plane, uint32_t head) const {
-    const size_t key_rows = g_.n_kv_heads * exact_ * g_.row_bytes(KVC_KEY);
-    const size_t value_rows = g_.n_kv_heads * exact_ * g_.row_bytes(KVC_VALUE);
-    return exact_at_ + layer * (key_rows + value_rows) + (plane == KVC_KEY ? 0 : key_rows) +
-           head * exact_ * g_.row_bytes(plane);
+    return exact_at_ + g_.with_tokens(exact_).head_offset(layer, plane, head);
   }
   size_t total() const { return tile_align(exact_at(g_.n_layers, KVC_KEY, 0)); }
 
@@ -106,10 +103,7 @@ class Quantized final : public Codec {
   Status encode(const PageGeometry& g, const EncodeOptions& options, std::span<const std::byte> page,
                 std::span<std::byte> out) const override {
     const Layout at = layout(g, options);
-    if (page.size() != g.page_bytes() || out.size() != at.total()) {
-      return error(KVC_E_INTERNAL, "%s: a page of %zu bytes to be encoded into %zu, but this geometry has %zu and %zu",
-                   name_.data(), page.size(), out.size(), g.page_bytes(), at.total());
-    }
+    KVC_RETURN_IF_ERROR(check_sizes(name_, g, page, out, at.total()));
     if (!is_width(width(options, KVC_KEY)) || !is_width(width(options, KVC_VALUE))) {
       return error(KVC_E_UNSUPPORTED, "%s: codes of %u bits for keys and %u for values; there are 8, 4 and 2",
                    name_.data(), width(options, KVC_KEY), width(options, KVC_VALUE));
@@ -128,7 +122,7 @@ class Quantized final : public Codec {
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (const int plane : {KVC_KEY, KVC_VALUE}) {
         for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
-          const std::byte* from = page.data() + g.plane_offset(layer, plane) + head * g.head_bytes(plane);
+          const std::byte* from = page.data() + g.head_offset(layer, plane, head);
           if (exact > 0) std::memcpy(out.data() + at.exact_at(layer, plane, head), from, exact * g.row_bytes(plane));
           for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
             if (encode_tile(g, at, layer, plane, head, tile, tile == 0 ? exact : 0, from, out.data(), rows.data())) {
