@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "attend/attention.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "base/tensor.h"
 
@@ -76,6 +77,11 @@ class Codec {
   virtual uint8_t id() const noexcept = 0;             // pinned for ever: it is stored with pages
   // True if encoded bytes are the blob in the clear: readers may then use it in place. A codec that is not is lossy.
   virtual bool is_clear() const noexcept = 0;
+  // The digest of the calibration that an encoded page names, without which it cannot be decoded; all 0: none.
+  virtual Digest calibration_of(std::span<const std::byte> encoded) const noexcept {
+    (void)encoded;
+    return {};
+  }
   // Bytes of an encoded page: known before encoding.
   virtual size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions& options) const noexcept = 0;
   // page: page_bytes() in the clear, all tokens present. out: encoded_bytes().

@@ -113,6 +113,12 @@ class Klt final : public Codec {
   std::string_view name() const noexcept override { return name_; }
   uint8_t id() const noexcept override { return id_; }
   bool is_clear() const noexcept override { return false; }
+  Digest calibration_of(std::span<const std::byte> encoded) const noexcept override {
+    Digest digest;
+    if (encoded.size() < sizeof(Header)) return digest;
+    std::memcpy(&digest, encoded.data() + offsetof(Header, calibration), sizeof digest);
+    return digest;
+  }
 
   size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions& options) const noexcept override {
     return layout(geometry, options).total();
