@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "../small_space.h"
 #include "core_support.h"
 
 namespace kvc_test {
@@ -113,15 +114,7 @@ inline std::vector<Call> engine_calls() {
        }},
       {"kvc_space_open",
        [](void* h) {
-         kvc_space_desc_t d;
-         EXPECT_EQ(KVC_OK, kvc_space_desc_init(&d, sizeof d));
-         d.weights_digest = "w";
-         d.weights_digest_size = 1;
-         d.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-         d.n_layers = d.n_kv_heads = 1;
-         d.k_head_dim = 4;
-         d.dtype = KVC_F32;
-         d.page_tokens = 4;
+         const kvc_space_desc_t d = small_space(1, 4, KVC_F32, 4);
          kvc_space_t* space = nullptr;
          const kvc_status_t status = kvc_space_open(ENGINE, &d, &space);
          kvc_space_close(space);

@@ -49,15 +49,7 @@ class HandlesTest : public testing::Test {
     return config;
   }
   kvc_space_t* space() {
-    kvc_space_desc_t d;
-    EXPECT_EQ(KVC_OK, kvc_space_desc_init(&d, sizeof d));
-    d.weights_digest = "w";
-    d.weights_digest_size = 1;
-    d.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    d.n_layers = d.n_kv_heads = 1;
-    d.k_head_dim = 4;
-    d.dtype = KVC_F32;
-    d.page_tokens = 4;
+    const kvc_space_desc_t d = small_space(1, 4, KVC_F32, 4);
     kvc_space_t* space = nullptr;
     EXPECT_EQ(KVC_OK, kvc_space_open(engine_, &d, &space));
     return space;

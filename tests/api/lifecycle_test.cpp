@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "../small_space.h"
 #include "api_toy_backend.h"
 #include "core_support.h"
 
@@ -78,13 +79,7 @@ TEST(LifecycleTest, DestroyClosesEverythingOfTheEngine) {
   {
     Engine engine;
     handle = engine;
-    kvc_space_desc_t d;
-    ASSERT_EQ(KVC_OK, kvc_space_desc_init(&d, sizeof d));
-    d.weights_digest = "w";
-    d.weights_digest_size = 1;
-    d.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    d.n_layers = 1;
-    d.dtype = KVC_F16;
+    const kvc_space_desc_t d = small_space(1, 4, KVC_F16, 4);
     ASSERT_EQ(KVC_OK, kvc_space_open(handle, &d, &space_handle));
     ASSERT_EQ(KVC_OK, kvc_session_open(space_handle, nullptr, &session_handle));
     ASSERT_EQ(KVC_OK, kvc_page_iter_open(handle, nullptr, &iter));

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "../small_space.h"
 #include "cache/cache.h"
 #include "cache/disk_fetch.h"
 
@@ -117,17 +118,8 @@ class CacheDiskTest : public ::testing::Test {
     options.disk.vfs = &vfs_;
     const Status made = Cache::make(options, nullptr, Clock(), Log(), &cache_);
     ASSERT_TRUE(made.is_ok()) << made.message();
-    kvc_space_desc_t desc{};
-    desc.struct_size = sizeof desc;
-    desc.weights_digest = "w";
-    desc.weights_digest_size = 1;
-    desc.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    desc.n_layers = kLayers;
-    desc.n_kv_heads = 1;
-    desc.k_head_dim = kDim;
-    desc.dtype = KVC_F32;
-    desc.page_tokens = kPageTokens;
-    ASSERT_TRUE(cache_->open_space(desc, &space_).is_ok());
+    ASSERT_TRUE(
+        cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, kPageTokens), &space_).is_ok());
   }
 
   static std::vector<int32_t> prompt(int32_t first, size_t n) {

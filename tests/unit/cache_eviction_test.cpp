@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "../small_space.h"
 #include "cache/cache.h"
 
 namespace kvc {
@@ -33,17 +34,8 @@ class CacheTest : public ::testing::TestWithParam<std::string_view> {
     options.memory_limit = limit;
     options.policy = GetParam();
     ASSERT_TRUE(Cache::make(options, nullptr, Clock(), Log(), &cache_).is_ok());
-    kvc_space_desc_t desc{};
-    desc.struct_size = sizeof desc;
-    desc.weights_digest = "w";
-    desc.weights_digest_size = 1;
-    desc.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    desc.n_layers = kLayers;
-    desc.n_kv_heads = 1;
-    desc.k_head_dim = kDim;
-    desc.dtype = KVC_F32;
-    desc.page_tokens = kPageTokens;
-    ASSERT_TRUE(cache_->open_space(desc, &space_).is_ok());
+    ASSERT_TRUE(
+        cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, kPageTokens), &space_).is_ok());
   }
 
   std::unique_ptr<Session> open(SessionOptions options = {}) {
