@@ -190,11 +190,14 @@ class Cache {
   void purge_memory(const std::string& tenant, uint64_t* removed, uint64_t* in_use);
 
   // What the policy is told (eviction.cpp).
+  void note_access(const AccessNote& note) noexcept;
   void record_use(Page* page) noexcept;
   void drain_uses() noexcept;
+  void tell_access(const AccessNote& note) noexcept;
   void tell_use(Page* last, uint64_t now) noexcept;
   void settle(Page* page) noexcept;
   void settle_locked(Page* page) noexcept;
+  void set_candidate(Page* page, bool yes) noexcept;
   void raise_priority(Page* last, int32_t priority) noexcept;
   void set_pinned(Page* last, bool pinned) noexcept;
   void tell_closed(Page* last, const SessionEnd& end) noexcept;

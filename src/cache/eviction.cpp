@@ -8,30 +8,43 @@
 
 namespace kvc {
 
-// Notes that a match used a page and all before it. With the shared index lock held.
-void Cache::record_use(Page* page) noexcept {
-  if (uses_.note(page)) return;
-  // Own notes only: the pages that other threads use are in the caches of their processors. One at a time, so that
-  // nobody waits for long; the index lock keeps their pages.
-  const uint64_t now = clock_.now_ns();
-  uses_.drain_own([&](Page* last) {
-    std::lock_guard policy(policy_mutex_);
-    policy_->set_time(now);
-    tell_use(last, now);
-  });
-  (void)uses_.note(page);
+// Notes that a match used a page and all before it, or that a session ended there. With the shared index lock held.
+void Cache::note_access(const AccessNote& note) noexcept {
+  const AccessBuffer::Room room = uses_.note(note);
+  if (room == AccessBuffer::Room::plenty) return;
+  std::unique_lock policy(policy_mutex_, std::defer_lock);
+  if (room == AccessBuffer::Room::none) {
+    policy.lock();
+  } else if (!policy.try_lock()) {
+    return;  // there is room for a while
+  }
+  // Own notes only: the pages that other threads use are in the caches of their processors.
+  uses_.drain_own([&](const AccessNote& own) { tell_access(own); });
+  if (room == AccessBuffer::Room::none) tell_access(note);
 }
+
+void Cache::record_use(Page* page) noexcept { note_access(AccessNote{page, clock_.now_ns(), false, {}}); }
 
 // Hands all notes to the policy. With the index lock (shared or exclusive) and the policy's held.
 void Cache::drain_uses() noexcept {
-  const uint64_t now = clock_.now_ns();
-  policy_->set_time(now);
-  uses_.drain([&](Page* last) { tell_use(last, now); });
+  uses_.drain([&](const AccessNote& note) { tell_access(note); });
+  policy_->set_time(clock_.now_ns());
+}
+
+void Cache::tell_access(const AccessNote& note) noexcept {
+  policy_->set_time(note.time_ns);
+  if (!note.ended) {
+    tell_use(note.last, note.time_ns);
+    return;
+  }
+  policy_->closed(
+      *note.last, [](PolicyEntry& entry) noexcept -> PolicyEntry* { return static_cast<Page&>(entry).parent; },
+      note.end);
 }
 
 void Cache::tell_use(Page* last, uint64_t now) noexcept {
   for (Page* page = last; page != nullptr; page = page->parent) {
-    page->used_ns.store(now, std::memory_order_relaxed);
+    if (page->used_ns.load(std::memory_order_relaxed) < now) page->used_ns.store(now, std::memory_order_relaxed);
     if (page->finished || page->superseded) {
       page->finished = page->superseded = false;  // it did come back
       policy_->evictable(*page, page->candidate);
@@ -57,18 +70,23 @@ std::string Cache::policy_strategy() {
   return std::string(policy_->strategy());
 }
 
-// Tells the policy whether a page may go now. With the index lock held, shared or exclusive.
+// Tells the policy that a page that nobody uses any more may go. With the index lock held, shared or exclusive.
 void Cache::settle(Page* page) noexcept {
+  // It stays a candidate while it is taken up again (references under the shared lock); evict_one looks again.
+  if (page->may_go.load(std::memory_order_relaxed) || page->n_children != 0 || page->pinned) return;
   std::lock_guard policy(policy_mutex_);
-  settle_locked(page);
+  if (page->references.load(std::memory_order_acquire) == 0) set_candidate(page, true);
 }
 
+// Tells the policy whether a page may go now. With the exclusive index lock and the policy's held.
 void Cache::settle_locked(Page* page) noexcept {
-  // A page that is taken up again after this (references under the shared lock) stays a candidate; evict_one looks
-  // again.
   const bool free = page->references.load(std::memory_order_acquire) == 0;
-  const bool may_go = free && page->n_children == 0 && !page->pinned;
-  if (may_go != page->candidate) policy_->evictable(*page, may_go);
+  set_candidate(page, free && page->n_children == 0 && !page->pinned);
+}
+
+void Cache::set_candidate(Page* page, bool yes) noexcept {
+  if (yes != page->candidate) policy_->evictable(*page, yes);
+  page->may_go.store(yes, std::memory_order_relaxed);
 }
 
 void Cache::raise_priority(Page* last, int32_t priority) noexcept {
@@ -92,14 +110,10 @@ void Cache::set_pinned(Page* last, bool pinned) noexcept {
   }
 }
 
-// Tells a policy that learns from requests that one ended with `last`, which the session still references.
+// Notes, for a policy that learns from requests, that one ended with `last`, which the session still references.
 void Cache::tell_closed(Page* last, const SessionEnd& end) noexcept {
   std::shared_lock index(index_mutex_);
-  if (!last->published) return;
-  std::lock_guard policy(policy_mutex_);
-  drain_uses();
-  policy_->closed(
-      *last, [](PolicyEntry& entry) noexcept -> PolicyEntry* { return static_cast<Page&>(entry).parent; }, end);
+  if (last->published) note_access(AccessNote{last, clock_.now_ns(), true, end});
 }
 
 // A closed session's hint concerns the pages that only it led to: from its last page up to the first one that others
@@ -149,7 +163,7 @@ bool Cache::evict_one() noexcept {
       }
       page = static_cast<Page*>(victim);
       if (page->references.load(std::memory_order_acquire) != 0) {
-        policy_->evictable(*page, false);  // taken up since; its release settles it again
+        set_candidate(page, false);  // taken up since; its release settles it again
         continue;
       }
       policy_->removed(*page);

@@ -60,7 +60,6 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   }
   std::lock_guard policy(policy_mutex_);
   if (!policy_->reserve()) return nullptr;
-  policy_->set_time(clock_.now_ns());
   insert_child(siblings, page, width);
   page->published = true;
   policy_->inserted(*page);

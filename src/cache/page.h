@@ -38,32 +38,33 @@ struct Root {
   std::atomic<uint32_t> references{0};  // users: open sessions, an eviction in progress
 };
 
-// What uses of a page write fills its first cache line, what walking reads begins on the next: a walk does not wait for
-// lines that another processor wrote to.
+// Three cache lines, by who touches them: what the policy writes when it learns of a use (PolicyEntry); what walking
+// reads; what users of this page write, and what leads to its parent. A walk does not wait for lines that another
+// processor wrote to.
 struct alignas(64) Page : PolicyEntry {
-  std::atomic<uint64_t> used_ns{0};     // last use
-  std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
-
-  std::atomic<bool> on_disk{false};     // written there or about to be; a hint: the store knows
-  std::atomic<bool> refused{false};     // offered, but disk_admission did not let it in
-
   // Guarded by the index lock: exclusive to write.
-  bool pinned = false;
   alignas(64) Page* left = nullptr;  // in the treap of the parent's children
   Page* right = nullptr;
   Page* children = nullptr;  // treap of own children
   uint32_t n_children = 0;
-
   // Immutable once the page is published (or sealed, if private).
   uint32_t n_tokens = 0;  // PolicyEntry::tokens, for walks
+  Root* root = nullptr;
+  BlobRef blob;
   bool published = false;
   uint8_t codec = 0;         // Codec::id() of what blob holds
   bool approximate = false;  // its K/V is not bit for bit what was computed: a lossy codec has it, or had it
+
+  alignas(64) Page* parent = nullptr;   // nullptr: a first page
   PageId id;
-  Page* parent = nullptr;  // nullptr: a first page
-  Root* root = nullptr;
-  BlobRef blob;
   uint64_t sealed_ns = 0;
+  std::atomic<uint64_t> used_ns{0};     // last use
+  std::atomic<uint32_t> references{0};  // sessions that end here or borrow it, private pages that continue it
+  std::atomic<bool> on_disk{false};     // written there or about to be; a hint: the store knows
+  std::atomic<bool> refused{false};     // offered, but disk_admission did not let it in
+  // PolicyEntry::candidate, to be read without the policy's lock. Becomes false under the exclusive index lock only.
+  std::atomic<bool> may_go{false};
+  bool pinned = false;  // guarded by the index lock: exclusive to write
 
   // `tokens` ids of space.token_width() bytes each follow the struct. page_tokens of them; fewer in a short page: the
   // unfinished end of a session that was closed. A short page is never continued, only borrowed.
@@ -73,6 +74,8 @@ struct alignas(64) Page : PolicyEntry {
     return sizeof(Page) + n_tokens * space.token_width();
   }
 };
+
+static_assert(sizeof(Page) == 192);
 
 // An unsealed page of a session: an own blob in the clear, or a sealed page of which the session uses the beginning.
 struct OpenPage {

@@ -1,16 +1,17 @@
 // Adaptive: keeps what is worth most, by what it learns online of reuse (reuse_model.h), and falls back to recency where
 // that would have done better (recency_guard.h).
 //
-// Candidates lie in queues, one per cell (class of reuse time, level of probability, slice of age). The cells' worth is
+// Candidates lie in lists, one per cell (class of reuse time, level of probability, slice of age). The cells' worth is
 // tabled, their rank is a bit in a bitmap, so the next victim is found without looking at pages; a page moves to the
 // next cell when it ages, at most once per half octave. Entries with a priority, or that the cache says to drop, lie in
-// a heap beside them.
+// lists before and after these.
 //
 // The unit of learning is a request: the chain of a session that closed. Its last whole page, its unfinished one, the
 // page where it left what was known, and one at random become examples that are judged later (examples.h). What was
 // known of evicted pages stays for a while (page_memory.h).
 //
-// Memory: 36 bytes per entry in the budget (and what PolicyEntry has); below 1 MB of fixed tables beside it.
+// Memory: what PolicyEntry has; about 1 MB of fixed tables beside it. What a session's end costs is a walk along its
+// chain; the tables of worth are brought up to date only when room is needed.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -18,7 +19,6 @@
 #include <limits>
 
 #include "base/random.h"
-#include "policy/candidate_heap.h"
 #include "policy/examples.h"
 #include "policy/page_memory.h"
 #include "policy/policy.h"
@@ -28,20 +28,26 @@
 namespace kvc {
 namespace {
 
-constexpr uint32_t kNone = 0xffffffff;
 constexpr uint32_t kRemembered = 32768;        // pages
-constexpr uint16_t kExamples = 8192;
 constexpr uint64_t kRefreshEvery = 16;         // requests: one class each time; in the beginning more often
 constexpr uint64_t kRankEvery = 16;            // refreshes
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
 constexpr uint64_t kStateVersion = 0x3254'5041'4443'564b;  // "KVCDAPT2"; another layout has another number
 
-constexpr uint8_t kTail = 1;    // the last whole page of the last request that used it
-constexpr uint8_t kQueued = 2;
-constexpr uint8_t kHeaped = 4;
-constexpr uint8_t kFresh = 8;   // inserted and not yet part of a request
-constexpr uint8_t kShared = 16; // requests parted here
+constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
+constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
+constexpr uint8_t kFresh = 4;    // inserted and not yet part of a request
+constexpr uint8_t kShared = 8;   // requests parted here
+constexpr uint8_t kFlags = 15;
+constexpr uint8_t kMaxTurn = 15;
+
+// PolicyEntry::list. Lists beside those of the cells: what the cache says to drop, and one per priority.
+constexpr uint16_t kSuperseded = ReuseModel::kCells, kFinished = kSuperseded + 1, kPriorities = kFinished + 1;
+constexpr uint32_t kSpecial = 2 + KVC_PRIORITY_CRITICAL - KVC_PRIORITY_BACKGROUND + 1;
+constexpr uint16_t kNormal = kPriorities - KVC_PRIORITY_BACKGROUND;  // stays empty: these are in cells
+constexpr uint16_t kNoList = 0xffff;
+static_assert(ReuseModel::kCells + kSpecial < kNoList);
 
 uint8_t log2_bucket(uint64_t n) noexcept {
   return static_cast<uint8_t>(std::min<int>(kBuckets - 1, static_cast<int>(std::bit_width(n))));
@@ -50,104 +56,82 @@ uint8_t gap_bucket(uint32_t ticks) noexcept {
   return static_cast<uint8_t>(std::min<uint32_t>(kBuckets - 1, 1 + slice_of(ticks) / 3));
 }
 
-// Of an entry; entry.place is its index.
-struct Node {
-  PolicyEntry* entry;
-  uint32_t time;      // of the last use; while free: the next free node. For kDue: when it is expected
-  uint32_t sequence;  // of the last use
-  uint32_t prev, next;  // in the queue
-  uint16_t cell;
-  uint8_t level, time_class, count, turn, flags;
-};
+// What is kept in PolicyEntry: score holds the time of the last use (for kDue: when the next is expected) above its
+// sequence.
+uint32_t time_of(const PolicyEntry& entry) noexcept { return static_cast<uint32_t>(entry.score >> 32); }
+uint32_t sequence_of(const PolicyEntry& entry) noexcept { return static_cast<uint32_t>(entry.score); }
+void set_use(PolicyEntry& entry, uint32_t time, uint32_t sequence) noexcept {
+  entry.score = uint64_t{time} << 32 | sequence;
+}
+uint8_t& level_of(PolicyEntry& entry) noexcept { return entry.notes[0]; }
+uint8_t& time_class_of(PolicyEntry& entry) noexcept { return entry.notes[1]; }
+uint8_t& count_of(PolicyEntry& entry) noexcept { return entry.notes[2]; }
+uint8_t flags_of(const PolicyEntry& entry) noexcept { return entry.notes[3] & kFlags; }
+uint8_t turn_of(const PolicyEntry& entry) noexcept { return entry.notes[3] >> 4; }
+void set_flags(PolicyEntry& entry, uint8_t turn, uint32_t flags) noexcept {
+  entry.notes[3] = static_cast<uint8_t>(turn << 4 | flags);
+}
 
 class Adaptive final : public Policy {
  public:
-  explicit Adaptive(Memory* memory)
-      : nodes_(memory), heap_(memory), memory_(kRemembered), examples_(kExamples), random_(0x6b7663) {
-    heads_.fill(kNone);
-    tails_.fill(kNone);
-    rank();
-  }
+  Adaptive() : memory_(kRemembered), random_(0x6b7663) { rank(); }
   std::string_view name() const noexcept override { return "adaptive"; }
   bool weighs_hints() const noexcept override { return true; }
 
-  bool reserve() noexcept override {
-    if (!nodes_.reserve(n_nodes_ + 1, n_nodes_) || !heap_.reserve(n_entries_ + 1)) return false;
-    promised_ = true;
-    return true;
-  }
+  bool reserve() noexcept override { return true; }
 
   void inserted(PolicyEntry& entry) noexcept override {
-    promised_ = false;
     ++n_entries_;
     entry.candidate = false;
     entry.hits = 0;
-    uint32_t i = free_;
-    if (i != kNone) {
-      free_ = nodes_[i].time;
-    } else {
-      i = n_nodes_++;
-    }
-    entry.place = i;
+    entry.list = kNoList;
     PageHistory history;
     memory_.take(entry.key, &history);
-    nodes_[i] = Node{&entry, history.time, history.sequence, kNone, kNone, 0, 0, kFirst, history.count, history.turn,
-                     static_cast<uint8_t>((history.flags & (kTail | kShared)) | kFresh)};
-    nodes_[i].level = static_cast<uint8_t>(ReuseModel::level_of(-1.0F));
-    if (entry.is_tensor) used_alone(i);
+    set_use(entry, history.time, history.sequence);
+    level_of(entry) = static_cast<uint8_t>(ReuseModel::level_of(-1.0F));
+    time_class_of(entry) = kFirst;
+    count_of(entry) = history.count;
+    set_flags(entry, history.turn, (history.flags & (kTail | kShared)) | kFresh | kWaiting);
+    if (entry.is_tensor) used_alone(entry);
   }
 
   void hit(PolicyEntry& entry) noexcept override {
     if (entry.hits != std::numeric_limits<uint32_t>::max()) ++entry.hits;
-    if (entry.is_tensor) used_alone(entry.place);
+    if (entry.is_tensor) used_alone(entry);
   }
 
   void evictable(PolicyEntry& entry, bool yes) noexcept override {
-    leave(entry.place);
+    leave(entry);
     entry.candidate = yes;
-    if (yes) enter(entry.place);
+    if (yes) enter(entry);
   }
 
   void removed(PolicyEntry& entry) noexcept override {
-    const uint32_t i = entry.place;
-    leave(i);
+    leave(entry);
     entry.candidate = false;
-    Node& node = nodes_[i];
-    if (!(node.flags & kFresh)) {
-      const uint32_t age = node.time < now() ? now() - node.time : 0;
+    if (!(flags_of(entry) & kFresh)) {
+      const uint32_t time = time_of(entry);
+      const uint32_t age = time < now() ? now() - time : 0;
       residence_ += (age - residence_) / 1024;
       if (!entry.is_tensor) {
-        memory_.put(entry.key, PageHistory{node.time, node.sequence, node.count, node.turn,
-                                           static_cast<uint8_t>(node.flags & (kTail | kShared))});
+        memory_.put(entry.key, PageHistory{time, sequence_of(entry), count_of(entry), turn_of(entry),
+                                           static_cast<uint8_t>(flags_of(entry) & (kTail | kShared))});
       }
     }
-    node.time = free_;
-    node.entry = nullptr;
-    free_ = i;
     guard_.limit(--n_entries_);
-    if (n_entries_ == 0) {
-      n_nodes_ = 0;
-      free_ = kNone;
-      // An empty cache holds nothing on to the budget, unless room was promised.
-      if (!promised_) {
-        nodes_.free();
-        heap_.free();
-      }
-    }
   }
 
   PolicyEntry* victim() noexcept override {
-    PolicyEntry* first = heap_.top();
-    if (first != nullptr && (first->superseded || first->finished || first->priority < KVC_PRIORITY_NORMAL)) {
-      return first;
-    }
+    catch_up();
+    const uint32_t first = first_special();
+    if (first < kNormal) return oldest(first);
     move_on();
     for (uint32_t word = 0; word < kWords; ++word) {
       if (occupied_[word] == 0) continue;
       const uint32_t at = word * 64 + static_cast<uint32_t>(std::countr_zero(occupied_[word]));
-      return nodes_[guard_.trusts_recency() ? oldest_of_slice(at) : tails_[order_[at]]].entry;
+      return guard_.trusts_recency() ? oldest_of_slice(at) : oldest(order_[at]);
     }
-    return first;
+    return first == kNoList ? nullptr : oldest(first);
   }
 
   void closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept override;
@@ -162,7 +146,7 @@ class Adaptive final : public Policy {
       return false;
     }
     if (!model_.load(state.data() + sizeof kStateVersion, state.size() - sizeof kStateVersion)) return false;
-    rank();
+    reorder_ = true;
     return true;
   }
   std::string_view strategy() const noexcept override {
@@ -174,97 +158,109 @@ class Adaptive final : public Policy {
   static constexpr uint32_t kWords = kCells / 64;
   static_assert(kCells % 64 == 0 && kCells <= 65536);
 
-  struct Order {
-    static bool before(const PolicyEntry& a, const PolicyEntry& b) noexcept {
-      bool decided;
-      const bool first = goes_first(a, b, &decided);
-      return decided ? first : a.place < b.place;
-    }
-    // The heap's place is kept in the score, which this policy does not use.
-    static uint64_t& position(PolicyEntry& entry) noexcept { return entry.score; }
-  };
-
   uint32_t now() const noexcept { return static_cast<uint32_t>(now_ns_ / kTickNs) + 1; }
 
   // A tensor has no chain: each use is a request of its own, judged by time alone.
-  void used_alone(uint32_t i) noexcept {
-    Node& node = nodes_[i];
-    node.sequence = guard_.use(node.sequence);
-    node.count = static_cast<uint8_t>(std::min(node.count + 1, 255));
-    node.time = now();
-    node.flags &= static_cast<uint8_t>(~kFresh);
-    if (node.entry->candidate) evictable(*node.entry, true);
+  void used_alone(PolicyEntry& entry) noexcept {
+    const bool candidate = entry.candidate;
+    leave(entry);
+    set_use(entry, now(), guard_.use(sequence_of(entry)));
+    count_of(entry) = static_cast<uint8_t>(std::min(count_of(entry) + 1, 255));
+    set_flags(entry, turn_of(entry), flags_of(entry) & ~uint32_t{kFresh});
+    if (candidate) enter(entry);
   }
 
-  uint16_t cell_for(const Node& node) const noexcept {
+  uint16_t cell_for(PolicyEntry& entry) const noexcept {
     const uint32_t t = now();
-    uint32_t time_class = node.time_class;
-    if (time_class == kDue && node.time <= t) time_class = kOverdue;
-    const uint32_t age = time_class == kDue ? node.time - t : t - std::min(t, node.time);
-    return static_cast<uint16_t>(ReuseModel::cell_of(time_class, node.level, slice_of(age)));
+    const uint32_t time = time_of(entry);
+    uint32_t time_class = time_class_of(entry);
+    if (time_class == kDue && time <= t) time_class = kOverdue;
+    const uint32_t age = time_class == kDue ? time - t : t - std::min(t, time);
+    return static_cast<uint16_t>(ReuseModel::cell_of(time_class, level_of(entry), slice_of(age)));
   }
 
-  void enter(uint32_t i) noexcept {
-    Node& node = nodes_[i];
-    const PolicyEntry& entry = *node.entry;
-    if (entry.superseded || entry.finished || entry.priority != KVC_PRIORITY_NORMAL) {
-      node.flags |= kHeaped;
-      heap_.push(*node.entry);
+  // Lists are rings: heads_ is the youngest, the one before it the oldest.
+  PolicyEntry* oldest(uint32_t list) const noexcept { return heads_[list]->prev; }
+
+  void enter(PolicyEntry& entry) noexcept {
+    if (entry.superseded) {
+      entry.list = kSuperseded;
+    } else if (entry.finished) {
+      entry.list = kFinished;
+    } else if (entry.priority != KVC_PRIORITY_NORMAL) {
+      const int priority = std::clamp<int>(entry.priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL);
+      entry.list = static_cast<uint16_t>(kNormal + priority);
+    } else {
+      entry.list = cell_for(entry);
+    }
+    PolicyEntry*& head = heads_[entry.list];
+    if (head == nullptr) {
+      entry.prev = entry.next = head = &entry;
+      mark(entry.list, true);
       return;
     }
-    node.flags |= kQueued;
-    node.cell = cell_for(node);
-    uint32_t& tail = tails_[node.cell];
-    uint32_t& head = heads_[node.cell];
-    // The tail is the oldest. What comes back among the candidates is usually older than all or younger than all.
-    if (tail == kNone || nodes_[tail].time >= node.time) {
-      node.prev = tail;
-      node.next = kNone;
-      (tail == kNone ? head : nodes_[tail].next) = i;
-      tail = i;
+    entry.next = head;
+    entry.prev = head->prev;
+    entry.next->prev = entry.prev->next = &entry;
+    // What comes among the candidates is usually older than all or younger than all.
+    if (time_of(*entry.prev) < time_of(entry)) head = &entry;
+  }
+
+  void leave(PolicyEntry& entry) noexcept {
+    if (entry.list == kNoList) return;
+    PolicyEntry*& head = heads_[entry.list];
+    if (entry.next == &entry) {
+      head = nullptr;
+      mark(entry.list, false);
     } else {
-      node.prev = kNone;
-      node.next = head;
-      nodes_[head].prev = i;
-      head = i;
+      entry.next->prev = entry.prev;
+      entry.prev->next = entry.next;
+      if (head == &entry) head = entry.next;
     }
-    mark(node.cell, true);
+    entry.list = kNoList;
   }
 
-  void leave(uint32_t i) noexcept {
-    Node& node = nodes_[i];
-    if (node.flags & kHeaped) heap_.erase(*node.entry);
-    if (node.flags & kQueued) {
-      (node.prev == kNone ? heads_[node.cell] : nodes_[node.prev].next) = node.next;
-      (node.next == kNone ? tails_[node.cell] : nodes_[node.next].prev) = node.prev;
-      if (heads_[node.cell] == kNone) mark(node.cell, false);
-    }
-    node.flags &= static_cast<uint8_t>(~(kHeaped | kQueued));
-  }
-
-  void mark(uint32_t cell, bool occupied) noexcept {
-    const uint64_t bit = uint64_t{1} << (rank_[cell] % 64);
-    uint64_t& word = occupied_[rank_[cell] / 64];
+  void mark(uint32_t list, bool occupied) noexcept {
+    const bool special = list >= kCells;
+    const uint32_t at = special ? list - kCells : rank_[list];
+    uint64_t& word = (special ? special_ : occupied_.data())[at / 64];
+    const uint64_t bit = uint64_t{1} << (at % 64);
     word = occupied ? word | bit : word & ~bit;
   }
 
-  // Orders the cells: least worth first; with recency, oldest first.
-  void rank() noexcept {
-    for (uint32_t cell = 0; cell < kCells; ++cell) order_[cell] = static_cast<uint16_t>(cell);
-    if (guard_.trusts_recency()) {
-      std::sort(order_.begin(), order_.end(), [](uint16_t a, uint16_t b) {
-        return a % kSlices != b % kSlices ? a % kSlices > b % kSlices : a < b;
-      });
-    } else {
-      std::sort(order_.begin(), order_.end(), [&](uint16_t a, uint16_t b) {
-        if (model_.worth(a) != model_.worth(b)) return model_.worth(a) < model_.worth(b);
-        return a % kSlices != b % kSlices ? a % kSlices > b % kSlices : a < b;
-      });
+  // The list of what leaves before all others of those beside the cells; kNoList: these are empty.
+  uint32_t first_special() const noexcept {
+    for (uint32_t word = 0; word < std::size(special_); ++word) {
+      if (special_[word] != 0) return kCells + word * 64 + static_cast<uint32_t>(std::countr_zero(special_[word]));
     }
+    return kNoList;
+  }
+
+  // Brings worth and order up to date with what was learned.
+  void catch_up() noexcept {
+    if (stale_ == 0 && !reorder_) return;
+    reorder_ = reorder_ || stale_ > kTimeClasses;
+    for (stale_ = std::min<uint64_t>(stale_, kTimeClasses); stale_ > 0; --stale_) {
+      model_.refresh(static_cast<uint32_t>(++refreshes_ % kTimeClasses), 1 + residence_ * kQuantum);
+      reorder_ = reorder_ || refreshes_ % kRankEvery == 0;
+    }
+    if (reorder_) rank();
+    reorder_ = false;
+  }
+
+  // Orders the cells: least worth first, with recency none before another; then oldest first.
+  void rank() noexcept {
+    std::array<uint64_t, kCells> keys;
+    for (uint32_t cell = 0; cell < kCells; ++cell) {
+      const float worth = guard_.trusts_recency() ? 0 : model_.worth(cell);  // >= 0: has the order of its bits
+      keys[cell] = uint64_t{std::bit_cast<uint32_t>(worth)} << 32 | uint64_t{kSlices - 1 - cell % kSlices} << 16 | cell;
+    }
+    std::sort(keys.begin(), keys.end());
     occupied_.fill(0);
     for (uint32_t r = 0; r < kCells; ++r) {
+      order_[r] = static_cast<uint16_t>(keys[r]);
       rank_[order_[r]] = static_cast<uint16_t>(r);
-      if (heads_[order_[r]] != kNone) mark(order_[r], true);
+      if (heads_[order_[r]] != nullptr) mark(order_[r], true);
     }
   }
 
@@ -275,29 +271,31 @@ class Adaptive final : public Policy {
     for (uint32_t word = 0; word < kWords; ++word) {
       for (uint64_t bits = occupied_[word]; bits != 0; bits &= bits - 1) {
         const uint32_t cell = order_[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))];
-        for (uint32_t tail; (tail = tails_[cell]) != kNone && cell_for(nodes_[tail]) != cell;) {
-          leave(tail);
-          enter(tail);
+        for (;;) {
+          PolicyEntry* last = heads_[cell] != nullptr ? oldest(cell) : nullptr;
+          if (last == nullptr || cell_for(*last) == cell) break;
+          leave(*last);
+          enter(*last);
         }
       }
     }
   }
 
-  // With recency: the least recent of the tails of the cells that begin at rank `at` and have its slice of age.
-  uint32_t oldest_of_slice(uint32_t at) const noexcept {
+  // With recency: the least recent of the oldest of the cells that begin at rank `at` and have its slice of age.
+  PolicyEntry* oldest_of_slice(uint32_t at) const noexcept {
     const uint32_t slice = order_[at] % kSlices;
-    uint32_t oldest = tails_[order_[at]];
+    PolicyEntry* found = oldest(order_[at]);
     for (uint32_t word = at / 64; word < kWords; ++word) {
       for (uint64_t bits = occupied_[word]; bits != 0; bits &= bits - 1) {
         const uint32_t cell = order_[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))];
-        if (cell % kSlices != slice) return oldest;
-        if (nodes_[tails_[cell]].sequence < nodes_[oldest].sequence) oldest = tails_[cell];
+        if (cell % kSlices != slice) return found;
+        if (sequence_of(*oldest(cell)) < sequence_of(*found)) found = oldest(cell);
       }
     }
-    return oldest;
+    return found;
   }
 
-  uint8_t time_class_of(const SessionEnd& end, bool shared, uint8_t count, uint32_t gap) const noexcept {
+  uint8_t class_after(const SessionEnd& end, bool shared, uint32_t count, uint32_t gap) const noexcept {
     if (!shared) {
       if (end.return_ns != 0 && (end.hint == SessionHint::expected || end.hint == SessionHint::idle)) return kDue;
       if (end.hint == SessionHint::tool_call) return kTool;
@@ -311,21 +309,21 @@ class Adaptive final : public Policy {
     return gap < 256 * kSecond ? kGap4Minutes : kGapLonger;
   }
 
-  BudgetArray<Node> nodes_;
-  CandidateHeap<Order> heap_;
   PageMemory memory_;
   Examples examples_;
   ReuseModel model_;
   RecencyGuard guard_;
   Random random_;
-  std::array<uint32_t, kCells> heads_, tails_;
+  std::array<PolicyEntry*, kCells + kSpecial> heads_{};
   std::array<uint16_t, kCells> order_, rank_;  // cell of a rank, rank of a cell
-  std::array<uint64_t, kWords> occupied_{};
-  uint32_t n_nodes_ = 0, n_entries_ = 0, free_ = kNone;
+  std::array<uint64_t, kWords> occupied_{};    // by rank
+  uint64_t special_[(kSpecial + 63) / 64] = {};
+  uint32_t n_entries_ = 0;
   uint32_t moved_ = 0, observed_ = 0;  // ticks
   uint64_t requests_ = 0, next_refresh_ = 0, refreshes_ = 0;
+  uint64_t stale_ = 0;    // refreshes to be made
+  bool reorder_ = false;  // after them
   double residence_ = 0;  // ticks since their last use after which pages leave
-  bool promised_ = false;
 };
 
 void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept {
@@ -338,16 +336,16 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   uint32_t known = 0, gap = 0, hits = 0, lru_hits = 0;
   uint8_t turn = 0, kind = 0;
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
-    const Node& node = nodes_[page->place];
-    if (known == 0 && node.count > 0) {
+    const uint8_t flags = flags_of(*page);
+    if (known == 0 && count_of(*page) > 0) {
       known = page->depth + 1;
-      gap = t - std::min(t, node.time);
-      kind = (node.flags & kTail) != 0 ? 1 : 2;
-      if (kind == 1) turn = static_cast<uint8_t>(std::min(node.turn + 1, 15));
+      gap = t - std::min(t, time_of(*page));
+      kind = (flags & kTail) != 0 ? 1 : 2;
+      if (kind == 1) turn = static_cast<uint8_t>(std::min<int>(turn_of(*page) + 1, kMaxTurn));
     }
-    if (hits == 0 && !(node.flags & kFresh)) hits = page->depth + 1;
-    if (lru_hits == 0 && guard_.holds(node.sequence)) lru_hits = page->depth + 1;
-    examples_.used(page->key, t, &model_);
+    if (hits == 0 && !(flags & kFresh)) hits = page->depth + 1;
+    if (lru_hits == 0 && guard_.holds(sequence_of(*page))) lru_hits = page->depth + 1;
+    if (flags & kWaiting) examples_.used(page->key, t, &model_);
   }
   const bool trusted_recency = guard_.trusts_recency();
   guard_.compare(pages, known, hits, lru_hits);
@@ -361,42 +359,49 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   request[6] = log2_bucket(known);
   const uint32_t picked = static_cast<uint32_t>(random_.next() % pages);
   bool shared = false;
+  Features judged{};  // what `level` is of: pages beside each other are mostly alike
+  judged[kHintFeature] = kBuckets;
+  uint8_t level = 0;
   uint32_t depth = pages;  // of this page, counted from 1
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page), --depth) {
-    const uint32_t i = page->place;
-    Node& node = nodes_[i];
+    const bool candidate = page->candidate;
+    if (candidate) leave(*page);
     const bool unfinished = is_short && page == &last;
     const bool is_tail = depth == pages - (is_short ? 1 : 0);
-    if (kind == 2 && depth == known) node.flags |= kShared;
-    shared = shared || (node.flags & kShared) != 0;
-    if (node.count < 255) ++node.count;
-    const uint32_t own_gap = t - std::min(t, node.time);
+    uint32_t flags = flags_of(*page) & ~uint32_t{kTail | kFresh | kWaiting};
+    if (kind == 2 && depth == known) flags |= kShared;
+    if (is_tail) flags |= kTail;
+    shared = shared || (flags & kShared) != 0;
+    if (count_of(*page) < 255) ++count_of(*page);
+    const uint32_t count = count_of(*page);
+    const uint32_t own_gap = t - std::min(t, time_of(*page));
 
     Features features = request;
     if (shared) features[kHintFeature] = 0;  // what a session says of itself concerns its own pages
     const uint8_t distance = log2_bucket(pages - depth + (is_short ? 0 : 1));
     features[kDistanceFeature] = unfinished ? 0 : std::min<uint8_t>(15, distance + 1);
-    const uint32_t uses = node.count < 8 ? node.count : 6 + log2_bucket(node.count) / 2;
+    const uint32_t uses = count < 8 ? count : 6 + log2_bucket(count) / 2;
     features[7] = static_cast<uint8_t>(std::min<uint32_t>(15, uses));
     features[8] = static_cast<uint8_t>(kind + (unfinished ? 4 : 0) + (depth <= known ? 8 : 0));
-    features[9] = node.count > 1 ? gap_bucket(own_gap) : 0;
+    features[9] = count > 1 ? gap_bucket(own_gap) : 0;
     features[10] = static_cast<uint8_t>(std::min<uint8_t>(7, turn) + (depth <= known ? 8 : 0));
     features[11] = log2_bucket(depth);
+    if (features != judged) {
+      judged = features;
+      level = static_cast<uint8_t>(ReuseModel::level_of(model_.logit(features)));
+    }
 
-    node.level = static_cast<uint8_t>(ReuseModel::level_of(model_.logit(features)));
-    node.time_class = unfinished ? uint8_t{kShort} : time_class_of(end, shared, node.count, own_gap);
-    node.turn = turn;
-    node.flags &= static_cast<uint8_t>(~(kTail | kFresh));
-    if (is_tail) node.flags |= kTail;
-    node.time = t;
-    node.sequence = guard_.use(node.sequence);
+    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, count, own_gap);
+    level_of(*page) = level;
+    time_class_of(*page) = time_class;
     if (unfinished || is_tail || depth == known || pages - depth == picked) {
-      examples_.add(page->key, t, features, node.time_class == kDue ? uint8_t{kFirst} : node.time_class, &model_);
+      examples_.add(page->key, t, features, time_class == kDue ? uint8_t{kFirst} : time_class, &model_);
+      flags |= kWaiting;
     }
-    if (node.time_class == kDue) {
-      node.time = t + static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, 1u << 30));
-    }
-    if (page->candidate) evictable(*page, true);
+    set_flags(*page, turn, flags);
+    const uint64_t wait = time_class == kDue ? std::min<uint64_t>(end.return_ns / kTickNs, 1u << 30) : 0;
+    set_use(*page, t + static_cast<uint32_t>(wait), guard_.use(sequence_of(*page)));
+    if (candidate) enter(*page);
   }
   examples_.expire(t, &model_);
   if (requests_ > 0) model_.observe(t - observed_);
@@ -404,14 +409,14 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   ++requests_;
   if (requests_ >= next_refresh_) {
     next_refresh_ = requests_ + std::clamp(requests_ / 64, uint64_t{4}, kRefreshEvery);
-    model_.refresh(static_cast<uint32_t>(++refreshes_ % kTimeClasses), 1 + residence_ * kQuantum);
-    if (refreshes_ % kRankEvery == 0) rank();
+    model_.set_patience();
+    ++stale_;
   }
-  if (trusted_recency != guard_.trusts_recency()) rank();
+  reorder_ = reorder_ || trusted_recency != guard_.trusts_recency();
 }
 
 }  // namespace
 
-std::unique_ptr<Policy> make_adaptive(Memory* memory) { return std::make_unique<Adaptive>(memory); }
+std::unique_ptr<Policy> make_adaptive(Memory*) { return std::make_unique<Adaptive>(); }
 
 }  // namespace kvc

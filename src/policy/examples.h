@@ -13,7 +13,7 @@ namespace kvc {
 
 class Examples {
  public:
-  explicit Examples(uint16_t capacity) : ring_(capacity), heads_(capacity, kNone) {}
+  Examples() : ring_(kCapacity), heads_(kCapacity, kNone) {}
 
   // The page was used: if a use of it waits, that use was followed by one.
   void used(uint64_t key, uint32_t now, ReuseModel* model) noexcept {
@@ -54,6 +54,7 @@ class Examples {
   }
 
  private:
+  static constexpr uint16_t kCapacity = 8192;
   static constexpr uint16_t kNone = 0xffff;
   struct Example {
     uint64_t key = 0;  // 0: none, or it was used again
@@ -65,10 +66,10 @@ class Examples {
   };
 
   uint16_t next_place(uint16_t place) const noexcept {
-    return static_cast<uint16_t>(place + 1 == static_cast<int>(ring_.size()) ? 0 : place + 1);
+    return static_cast<uint16_t>((place + 1) % kCapacity);
   }
   uint16_t* link_to(uint64_t key) noexcept {
-    uint16_t* link = &heads_[key % heads_.size()];
+    uint16_t* link = &heads_[(key ^ key >> 32) % kCapacity];
     while (*link != kNone && ring_[*link].key != key) link = &ring_[*link].next;
     return link;
   }

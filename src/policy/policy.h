@@ -13,6 +13,7 @@
 //   - after removed(entry) the policy holds no pointer to it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,10 +36,15 @@ struct PolicyEntry {
 
   bool candidate = false;   // evictable now
   bool superseded = false;  // the cache's: another entry holds all that this one does
+  uint16_t list = 0;        // the policy's, as all below
+  uint8_t notes[4] = {};
   uint32_t hits = 0;        // since insertion
   uint32_t place = 0;       // in the policy's structure
   uint64_t score = 0;       // the lower leaves first
+  PolicyEntry* prev = nullptr;  // in a list
+  PolicyEntry* next = nullptr;
 };
+static_assert(sizeof(PolicyEntry) == 64, "one cache line: what is written when a policy learns of a use");
 
 // What a session said of its future when it closed, or what is known of it.
 enum class SessionHint : uint8_t {
@@ -94,8 +100,8 @@ class Policy {
   // What it goes by now, where that changes.
   virtual std::string_view strategy() const noexcept { return name(); }
 
-  // The time of the events that follow; never goes backwards.
-  void set_time(uint64_t now_ns) noexcept { now_ns_ = now_ns; }
+  // The time of the events that follow. One before the last one counts as the last one.
+  void set_time(uint64_t now_ns) noexcept { now_ns_ = std::max(now_ns_, now_ns); }
 
  protected:
   uint64_t now_ns_ = 0;

@@ -15,19 +15,19 @@ namespace kvc {
 class RecencyGuard {
  public:
   // Whether LRU holds a page whose last use had this number (0: none).
-  bool holds(uint32_t sequence) const noexcept { return sequence != 0 && sequence / width_ >= frontier_; }
+  bool holds(uint32_t sequence) const noexcept { return sequence != 0 && sequence >> shift_ >= frontier_; }
 
   // A page was used; `before` is the number of its use before this one, or 0. Returns the number of this use.
   uint32_t use(uint32_t before) noexcept {
     ++sequence_;
     if (holds(before)) {
-      --counts_[before / width_ % kBuckets];
+      --counts_[(before >> shift_) % kBuckets];
       --held_;
     }
-    uint32_t bucket = sequence_ / width_;
+    uint32_t bucket = sequence_ >> shift_;
     if (bucket - frontier_ >= kBuckets) {
       widen();
-      bucket = sequence_ / width_;
+      bucket = sequence_ >> shift_;
     }
     if (bucket != newest_) {
       newest_ = bucket;
@@ -94,12 +94,12 @@ class RecencyGuard {
     counts_ = wide;
     frontier_ = first;
     newest_ /= 2;
-    width_ *= 2;
+    ++shift_;
   }
 
   std::array<uint32_t, kBuckets> counts_{};
   uint32_t sequence_ = 0;
-  uint32_t width_ = 8;  // uses per bucket
+  uint32_t shift_ = 3;  // 2 to this uses per bucket
   uint32_t frontier_ = 0, newest_ = 0;  // buckets
   uint32_t held_ = 0;                   // pages of LRU
   double balance_ = 0;  // hits beyond LRU's in this try

