@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/json.h"
 #include "engine/values.h"
+#include "model/module.h"
 
 namespace kvc {
 namespace {
@@ -206,6 +207,7 @@ std::string Engine::info() {
       .string("codec", cache_->codec_name())
       .raw("codec_learned", calibrations_json(cache_->calibrations()))
       .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");
+  json.raw("device", describe_device_module());
   JsonObject options;
   for (const auto& [name, value] : options_) options.string(name, value);
   return json.raw("options", options.text()).text();

@@ -8,7 +8,15 @@
 namespace kvc {
 namespace {
 
-constexpr const char* kName = "libkvc_llama.so";
+// A kind of module: its file, and how a user names another.
+struct Kind {
+  const char* name;
+  const char* variable;
+  const char* purpose;
+  const char* option;
+};
+constexpr Kind kModels = {"libkvc_llama.so", "KVC_LLAMA_MODULE", "runs model files", "option model_module or "};
+constexpr Kind kDevices = {"libkvc_cuda.so", "KVC_CUDA_MODULE", "works with NVIDIA devices", ""};
 
 // The folder of the library (or program) that this code is in.
 std::filesystem::path own_folder() {
@@ -18,18 +26,18 @@ std::filesystem::path own_folder() {
   return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
 }
 
-Status load(const std::string& file, void** out, std::string* path) {
+Status load(const Kind& kind, const std::string& file, void** out, std::string* path) {
   std::vector<std::string> places;
-  const char* variable = std::getenv("KVC_LLAMA_MODULE");
+  const char* variable = std::getenv(kind.variable);
   if (!file.empty()) {
     places.push_back(file);
   } else if (variable != nullptr && variable[0] != 0) {
     places.emplace_back(variable);
   } else {
-    const std::filesystem::path beside = own_folder() / kName;
+    const std::filesystem::path beside = own_folder() / kind.name;
     std::error_code ignored;
     if (std::filesystem::exists(beside, ignored)) places.push_back(beside.string());
-    places.emplace_back(kName);
+    places.emplace_back(kind.name);
   }
   std::string why;
   for (const std::string& place : places) {
@@ -45,9 +53,8 @@ Status load(const std::string& file, void** out, std::string* path) {
   }
   return error(
       KVC_E_UNSUPPORTED,
-      "the module that runs model files cannot be loaded (%s): install %s beside libkvc.so, or name it in option "
-      "model_module or the environment variable KVC_LLAMA_MODULE",
-      why.c_str(), kName);
+      "the module that %s cannot be loaded (%s): install %s beside libkvc.so, or name it in %sthe environment variable %s",
+      kind.purpose, why.c_str(), kind.name, kind.option, kind.variable);
 }
 
 template <typename Function>
@@ -90,33 +97,12 @@ std::string json_text(const std::string& text) {
   return out + "\"";
 }
 
-}  // namespace
-
-Status open_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host,
-                   kvc_backend_t* out) {
-  void* handle = nullptr;
-  std::string path;
-  KVC_RETURN_IF_ERROR(load(file, &handle, &path));
-  kvc_module_open_fn open = nullptr;
-  KVC_RETURN_IF_ERROR(find(handle, path, "kvc_module_open", &open));
-  const Told told(options, host);
-  char words[1024] = {};
-  kvc_backend_t backend{};
-  backend.struct_size = sizeof backend;
-  const kvc_status_t status = open(told.request(), &backend, words, sizeof words);
-  words[sizeof words - 1] = 0;
-  if (status != KVC_OK) {
-    return error(status < 0 ? status : KVC_E_BACKEND, "%s", words[0] != 0 ? words : "the module gave no reason");
-  }
-  *out = backend;
-  return Status::ok();
-}
-
-std::string describe_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host) {
+std::string describe(const Kind& kind, const std::string& file, const ModuleOptions& options,
+                     const kvc_module_host_t* host) {
   void* handle = nullptr;
   std::string path;
   kvc_module_describe_fn describe = nullptr;
-  Status status = load(file, &handle, &path);
+  Status status = load(kind, file, &handle, &path);
   if (status.is_ok()) status = find(handle, path, "kvc_module_describe", &describe);
   if (!status.is_ok()) return "{\"module\":\"none\",\"why\":" + json_text(status.message()) + "}";
   const Told told(options, host);
@@ -134,5 +120,33 @@ std::string describe_module(const std::string& file, const ModuleOptions& option
   const bool object = text.size() > 2 && text.front() == '{' && text.back() == '}';
   return "{\"module\":" + json_text(path) + (object ? "," + text.substr(1) : ",\"why\":\"it says nothing of itself\"}");
 }
+
+}  // namespace
+
+Status open_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host,
+                   kvc_backend_t* out) {
+  void* handle = nullptr;
+  std::string path;
+  KVC_RETURN_IF_ERROR(load(kModels, file, &handle, &path));
+  kvc_module_open_fn open = nullptr;
+  KVC_RETURN_IF_ERROR(find(handle, path, "kvc_module_open", &open));
+  const Told told(options, host);
+  char words[1024] = {};
+  kvc_backend_t backend{};
+  backend.struct_size = sizeof backend;
+  const kvc_status_t status = open(told.request(), &backend, words, sizeof words);
+  words[sizeof words - 1] = 0;
+  if (status != KVC_OK) {
+    return error(status < 0 ? status : KVC_E_BACKEND, "%s", words[0] != 0 ? words : "the module gave no reason");
+  }
+  *out = backend;
+  return Status::ok();
+}
+
+std::string describe_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host) {
+  return describe(kModels, file, options, host);
+}
+
+std::string describe_device_module() { return describe(kDevices, "", {}, nullptr); }
 
 }  // namespace kvc

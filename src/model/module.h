@@ -22,4 +22,8 @@ Status open_module(const std::string& file, const ModuleOptions& options, const 
 // What the module says of itself: one JSON object. Never fails for want of a module: then the object says why.
 std::string describe_module(const std::string& file, const ModuleOptions& options, const kvc_module_host_t* host);
 
+// The same of the module for NVIDIA devices: what KVC_CUDA_MODULE names, else libkvc_cuda.so beside this library, else on
+// the loader's path. Initialises no device.
+std::string describe_device_module();
+
 }  // namespace kvc

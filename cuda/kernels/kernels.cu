@@ -1,0 +1,20 @@
+// Every kernel of the module, for the driver to find by name. The bodies are in the headers beside this file.
+#include "kernels/attend.h"
+#include "kernels/move.h"
+
+using namespace kvc_cuda;
+
+// blocks: at least so many share a processor, which bounds the registers of a thread.
+#define KVC_KERNEL(name, body, type, threads, blocks)                                                  \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ type a) { \
+    extern __shared__ __align__(16) unsigned char shared[];                                            \
+    DeviceBlock block(shared);                                                                         \
+    body(block, a);                                                                                    \
+  }
+
+KVC_KERNEL(kvc_move_rows, move_rows, MoveArgs, 256, 4)
+KVC_KERNEL(kvc_copy_runs, copy_runs, CopyArgs, 512, 1)
+KVC_KERNEL(kvc_encode_pages, encode_pages, CodeArgs, 128, 6)
+KVC_KERNEL(kvc_decode_pages, decode_pages, CodeArgs, 128, 6)
+KVC_KERNEL(kvc_attend_pages, attend_pages, AttendArgs, 128, 3)
+KVC_KERNEL(kvc_merge_splits, merge_splits, AttendArgs, 128, 8)

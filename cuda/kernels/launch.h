@@ -1,0 +1,61 @@
+// How kernels are launched: blocks, threads, shared memory. And what they refuse: kernels check nothing.
+#pragma once
+
+#include "kernels/coded.h"
+
+namespace kvc_cuda {
+
+struct Shape {
+  uint32_t grid = 0, threads = 0, shared = 0;
+};
+
+// Largest heads that fit a block's shared memory when pages are encoded or decoded, in channels.
+inline constexpr uint32_t kCodedDim = 512;
+
+inline Shape move_shape(const MoveArgs& a, uint32_t processors) {
+  const uint64_t vectors =
+      uint64_t{a.planes} * a.layers * a.tokens * a.heads * (a.row_bytes / (a.vector == 0 ? 1 : a.vector));
+  const uint64_t blocks = (vectors + 255) / 256, most = uint64_t{processors} * 8;
+  return {static_cast<uint32_t>(blocks < most ? blocks : most), 256, 0};
+}
+
+// processors: how many the copy may occupy; the others go on with the model.
+inline Shape copy_shape(const CopyArgs& a, uint32_t processors) {
+  return {a.chunks < processors ? a.chunks : processors, 512, 0};
+}
+
+inline Shape code_shape(const CodeArgs& a) {
+  const uint32_t tiles = (a.page_tokens + kTile - 1) / kTile;
+  return {a.pages * a.n_layers * 2 * a.n_heads * tiles, 128,
+          static_cast<uint32_t>((kLanes * value_channels(a.dim[1]) + 2 * 128 + 2 * kLanes) * sizeof(float))};
+}
+
+inline uint32_t attend_parts(const AttendArgs& a) { return (a.group + kAttendGroup - 1) / kAttendGroup; }
+
+inline Shape attend_shape(const AttendArgs& a) {
+  const uint32_t k = a.page.dim[0], v = a.page.dim[1];
+  const uint32_t floats = kAttendGroup * k + kAttendTokens * ((k > v ? k : v) | 1u) + kAttendGroup * kAttendTokens +
+                          3 * kAttendGroup;
+  return {a.sequences * a.kv_heads * attend_parts(a) * a.splits, kAttendThreads,
+          static_cast<uint32_t>(floats * sizeof(float))};
+}
+
+inline Shape merge_shape(const AttendArgs& a) { return {a.sequences * a.kv_heads * attend_parts(a), 128, 0}; }
+
+// Bytes of AttendArgs::partial.
+inline uint64_t partial_bytes(const AttendArgs& a) {
+  return uint64_t{a.sequences} * a.kv_heads * attend_parts(a) * a.splits * kAttendGroup * (a.page.dim[1] + 2) *
+         sizeof(float);
+}
+
+// The widest vector that divides everything a move touches: 16, 8, 4, 2 or 1 bytes.
+inline uint32_t vector_of(const View& view, uint64_t row_bytes) {
+  const uint64_t all = row_bytes | (view.layer_bases != nullptr ? 0 : view.base | static_cast<uint64_t>(view.layer)) |
+                       static_cast<uint64_t>(view.page | view.plane | view.head | view.token);
+  for (uint32_t width = 16; width > 1; width /= 2) {
+    if (all % width == 0) return width;
+  }
+  return 1;
+}
+
+}  // namespace kvc_cuda

@@ -1,0 +1,20 @@
+# The CUDA module without a device: kernels on the host, the module on a driver of our own.
+kvc_gtest(cuda unit kvc_objects)
+target_include_directories(kvc_cuda_tests PRIVATE ${PROJECT_SOURCE_DIR}/cuda ${CMAKE_CURRENT_LIST_DIR})
+# Kernels have the bits of the library's own code: one operation at a time, nothing fused.
+target_compile_options(kvc_cuda_tests PRIVATE -ffp-contract=off)
+target_sources(kvc_cuda_tests PRIVATE $<TARGET_OBJECTS:kvc_cuda_objects>)
+target_link_libraries(kvc_cuda_tests PRIVATE kvc_cuda_objects)
+
+if(NOT KVC_SANITIZE)
+  if(TARGET kvc_cuda)
+    set(program "")
+    if(TARGET kvc_cli)
+      set(program $<TARGET_FILE:kvc_cli>)
+    endif()
+    kvc_script(cuda/module abi ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/check_module.py $<TARGET_FILE:kvc_cuda>
+      ${KVC_CUDA_REPORT} ${CMAKE_CURRENT_LIST_DIR}/budgets.json "${program}")
+  else()
+    kvc_script(cuda/module abi ${CMAKE_COMMAND} -E env sh -c "echo 'SKIPPED: no nvcc, cuda/setup fetches it' && exit 77")
+  endif()
+endif()

@@ -1,0 +1,75 @@
+// Kernel bodies on the host: what cuda/kernels/block.h says a block is, played by one thread.
+//
+// Each each() runs the threads of the block one after the other, in an order that a seed chooses anew every time. A body
+// that needs a sync() it does not have gives results that depend on the seed. Shared memory is exactly as large as the
+// launch asked for, on the heap, where a sanitizer sees its ends.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/block.h"
+
+namespace kvc_cuda {
+
+class HostBlock {
+ public:
+  template <typename T>
+  class Local {
+   public:
+    explicit Local(HostBlock& block) : values_(block.threads()) {}
+    T& operator[](uint32_t thread) { return values_[thread]; }
+
+   private:
+    std::vector<T> values_;
+  };
+
+  HostBlock(uint32_t index, uint32_t blocks, uint32_t threads, unsigned char* shared, uint64_t seed)
+      : index_(index), blocks_(blocks), threads_(threads), shared_(shared), state_(seed * 2 + 1) {}
+  uint32_t index() const { return index_; }
+  uint32_t blocks() const { return blocks_; }
+  uint32_t threads() const { return threads_; }
+  unsigned char* shared() const { return shared_; }
+  void sync() {}
+  template <typename Function>
+  void each(Function&& function) {
+    // A start and an odd step through a power of two: every thread once, in an order of its own.
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    uint32_t size = 1;
+    while (size < threads_) size *= 2;
+    const uint32_t step = static_cast<uint32_t>(state_ >> 40) | 1u, start = static_cast<uint32_t>(state_ >> 20);
+    for (uint32_t i = 0; i < size; ++i) {
+      const uint32_t thread = (start + i * step) & (size - 1);
+      if (thread < threads_) function(thread);
+    }
+  }
+
+ private:
+  uint32_t index_, blocks_, threads_;
+  unsigned char* shared_;
+  uint64_t state_;
+};
+
+// A launch: all blocks, in an order that the seed chooses.
+template <typename Args, typename Body>
+void run_on_host(uint32_t grid, uint32_t threads, uint32_t shared_bytes, const Args& args, uint64_t seed, Body&& body) {
+  std::vector<uint32_t> order(grid);
+  std::iota(order.begin(), order.end(), 0u);
+  for (uint32_t i = grid; i > 1; --i) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    std::swap(order[i - 1], order[(seed >> 33) % i]);
+  }
+  const auto shared = std::make_unique<float[]>((shared_bytes + 3) / 4);
+  for (const uint32_t index : order) {
+    // A device does not clear shared memory either.
+    std::fill_n(shared.get(), (shared_bytes + 3) / 4, -7.0e33f);
+    HostBlock block(index, grid, threads, reinterpret_cast<unsigned char*>(shared.get()), seed + index);
+    body(block, args);
+  }
+}
+
+}  // namespace kvc_cuda

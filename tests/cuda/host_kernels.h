@@ -1,0 +1,30 @@
+// Every kernel of the module as the host runs it, by its name.
+#pragma once
+
+#include "host_block.h"
+#include "kernels/attend.h"
+#include "kernels/launch.h"
+#include "kernels/move.h"
+
+namespace kvc_cuda {
+
+inline void host_move(const MoveArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const MoveArgs& x) { move_rows(b, x); });
+}
+inline void host_copy(const CopyArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const CopyArgs& x) { copy_runs(b, x); });
+}
+inline void host_encode(const CodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const CodeArgs& x) { encode_pages(b, x); });
+}
+inline void host_decode(const CodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const CodeArgs& x) { decode_pages(b, x); });
+}
+inline void host_attend(const AttendArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { attend_pages(b, x); });
+}
+inline void host_merge(const AttendArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { merge_splits(b, x); });
+}
+
+}  // namespace kvc_cuda
