@@ -54,7 +54,7 @@ struct CodeArgs {
   const uint64_t* coded_pages = nullptr;  // addresses, device memory
   uint32_t pages = 0;
   uint32_t n_layers = 0, n_heads = 0, dim[2] = {}, page_tokens = 0;
-  uint32_t bits[2] = {};
+  uint32_t bits[2] = {8, 8};  // of codes of keys and values: 8, 4 or 2
   uint32_t exact = 0;
   uint32_t codec = 0;
   Number number = Number::f16;

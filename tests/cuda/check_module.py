@@ -43,7 +43,7 @@ def check_library(library, budgets):
             yield f"it links {name}"
     for line in output("readelf", "--dyn-syms", "-W", library).splitlines():
         fields = line.split()
-        if len(fields) == 8 and fields[4] in ("GLOBAL", "WEAK") and fields[6] != "UND" and not fields[7].startswith("kvc_"):
+        if len(fields) == 8 and fields[4] in ("GLOBAL", "WEAK") and fields[6] != "UND" and not fields[7].startswith(("kvc_", "KVC_")):
             yield f"it exports {fields[7]}"
         if len(fields) == 8 and fields[6] == "UND" and re.match(r"cu[A-Z]|cuda|nvml", fields[7]):
             yield f"it needs {fields[7]}, which only a driver has"
