@@ -28,6 +28,7 @@ function(kvc_language name)
 endfunction()
 kvc_language(rust)
 kvc_language(go)
+kvc_language(java)
 # Both write to one target folder.
 set_tests_properties(bindings/rust/tests bindings/rust/package PROPERTIES RESOURCE_LOCK kvc_cargo)
 

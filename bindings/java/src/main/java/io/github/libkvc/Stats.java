@@ -1,0 +1,236 @@
+// Written by bindings/generate from include/kvc/kvc.h; do not edit.
+package io.github.libkvc;
+
+import static java.lang.foreign.ValueLayout.*;
+
+import io.github.libkvc.Structs.kvc_stats_t;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * kvc_stats_t; units as in kvc.h, numbers without sign unless said.
+ *
+ * @param requests submitted and accepted
+ * @param requestsCompleted with KVC_OK
+ * @param requestsFailed requests failed
+ * @param requestsCancelled by the caller or by a deadline
+ * @param requestsRefused never queued: bad arguments or a full queue
+ * @param requestsQueued waiting now
+ * @param requestsActive in the batch now
+ * @param requestHits requests that reused at least one token
+ * @param requestMisses request misses
+ * @param hitRate request_hits / (request_hits + request_misses); 0 before the first
+ * @param promptTokens prompt tokens
+ * @param cachedTokens of the prompts, reused
+ * @param computedTokens of the prompts, computed
+ * @param generatedTokens generated tokens
+ * @param tokenHitRate cached / (cached + computed)
+ * @param savedNs sum of the responses' saved_ns
+ * @param latencyAvgNs latency avg ns
+ * @param latencyP50Ns latency p50 ns
+ * @param latencyP95Ns latency p95 ns
+ * @param latencyP99Ns latency p99 ns
+ * @param ttftAvgNs ttft avg ns
+ * @param ttftP50Ns ttft p50 ns
+ * @param ttftP95Ns ttft p95 ns
+ * @param ttftP99Ns the page core, with or without requests
+ * @param matches kvc_session_match calls, the request engine's included
+ * @param matchHits of these, with at least one token
+ * @param matchedTokens matched tokens
+ * @param matchAskedTokens match asked tokens
+ * @param missesByReason by KVC_MISS_* below 8; of matches. KVC_MISS_DAMAGED: misses_damaged
+ * @param pages held now
+ * @param pagesSealed ever
+ * @param pagesDeduplicated sealed twice, kept once
+ * @param pagesEvicted pages evicted
+ * @param pagesPinned now
+ * @param sessions open now
+ * @param tensors plain tensors held now
+ * @param tensorsEvicted memory, bytes
+ * @param memoryBudget memory budget
+ * @param memoryUsed payload + metadata + pooled; never more than the budget
+ * @param memoryPayload K/V and tensors
+ * @param memoryMetadata memory metadata
+ * @param memoryPooled free pages kept for reuse
+ * @param memoryPeak memory peak
+ * @param hostBytes of pages, per tier
+ * @param deviceBytes device bytes
+ * @param diskBytes disk bytes
+ * @param remoteBytes remote bytes
+ * @param gpuUtilization 0..1; -1 when there is none
+ * @param uptimeNs codecs
+ * @param approximateTokens of matched_tokens: their K/V went through a lossy codec
+ * @param pagesEncoded ever, by a lossy codec
+ * @param pagesKeptClear ever: not finite, or no smaller when encoded
+ * @param encodedRawBytes of pages_encoded, before ...
+ * @param encodedBytes ... and after
+ * @param codecKeyError measured: root mean square error of encoded keys over that of the keys ...
+ * @param codecValueError ... and of values; a layer of every page
+ * @param missesDamaged matches that ended with KVC_MISS_DAMAGED
+ * @param diskLimit option disk_limit
+ * @param diskPages records on disk now: pages, and for each a small one, its clue, by which prompts that end inside the page find it
+ * @param diskHits pages that matches found on disk and read into memory
+ * @param diskHitTokens tokens that those pages added to matches
+ * @param diskMisses matches that looked for more on disk and found none
+ * @param diskWritten pages written, most of them ahead of eviction
+ * @param diskDemoted of these, when they were evicted from memory
+ * @param diskDropped pages that were not written: the disk was slower than what came, or full
+ * @param diskDamaged pages whose bytes failed their check; each was a miss
+ * @param diskTimeouts matches that gave up waiting
+ * @param diskRecomputed pages on disk that were left there because to compute is faster
+ * @param diskErrors writes, reads and syncs that the operating system refused
+ * @param diskWrittenBytes to the files, records and metadata
+ * @param diskReadBytes disk read bytes
+ * @param diskWaiting pages that wait to be written
+ * @param diskDurableNs age of the state that would survive a power cut now; 0: nothing was made durable yet
+ */
+public record Stats(
+    long requests,
+    long requestsCompleted,
+    long requestsFailed,
+    long requestsCancelled,
+    long requestsRefused,
+    long requestsQueued,
+    long requestsActive,
+    long requestHits,
+    long requestMisses,
+    double hitRate,
+    long promptTokens,
+    long cachedTokens,
+    long computedTokens,
+    long generatedTokens,
+    double tokenHitRate,
+    long savedNs,
+    long latencyAvgNs,
+    long latencyP50Ns,
+    long latencyP95Ns,
+    long latencyP99Ns,
+    long ttftAvgNs,
+    long ttftP50Ns,
+    long ttftP95Ns,
+    long ttftP99Ns,
+    long matches,
+    long matchHits,
+    long matchedTokens,
+    long matchAskedTokens,
+    long[] missesByReason,
+    long pages,
+    long pagesSealed,
+    long pagesDeduplicated,
+    long pagesEvicted,
+    long pagesPinned,
+    long sessions,
+    long tensors,
+    long tensorsEvicted,
+    long memoryBudget,
+    long memoryUsed,
+    long memoryPayload,
+    long memoryMetadata,
+    long memoryPooled,
+    long memoryPeak,
+    long hostBytes,
+    long deviceBytes,
+    long diskBytes,
+    long remoteBytes,
+    double gpuUtilization,
+    long uptimeNs,
+    long approximateTokens,
+    long pagesEncoded,
+    long pagesKeptClear,
+    long encodedRawBytes,
+    long encodedBytes,
+    double codecKeyError,
+    double codecValueError,
+    long missesDamaged,
+    long diskLimit,
+    long diskPages,
+    long diskHits,
+    long diskHitTokens,
+    long diskMisses,
+    long diskWritten,
+    long diskDemoted,
+    long diskDropped,
+    long diskDamaged,
+    long diskTimeouts,
+    long diskRecomputed,
+    long diskErrors,
+    long diskWrittenBytes,
+    long diskReadBytes,
+    long diskWaiting,
+    long diskDurableNs) {
+    static Stats of(MemorySegment s) {
+        return new Stats(
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_COMPLETED),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_FAILED),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_CANCELLED),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_REFUSED),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_QUEUED),
+            s.get(JAVA_LONG, kvc_stats_t.REQUESTS_ACTIVE),
+            s.get(JAVA_LONG, kvc_stats_t.REQUEST_HITS),
+            s.get(JAVA_LONG, kvc_stats_t.REQUEST_MISSES),
+            s.get(JAVA_DOUBLE, kvc_stats_t.HIT_RATE),
+            s.get(JAVA_LONG, kvc_stats_t.PROMPT_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.CACHED_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.COMPUTED_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.GENERATED_TOKENS),
+            s.get(JAVA_DOUBLE, kvc_stats_t.TOKEN_HIT_RATE),
+            s.get(JAVA_LONG, kvc_stats_t.SAVED_NS),
+            s.get(JAVA_LONG, kvc_stats_t.LATENCY_AVG_NS),
+            s.get(JAVA_LONG, kvc_stats_t.LATENCY_P50_NS),
+            s.get(JAVA_LONG, kvc_stats_t.LATENCY_P95_NS),
+            s.get(JAVA_LONG, kvc_stats_t.LATENCY_P99_NS),
+            s.get(JAVA_LONG, kvc_stats_t.TTFT_AVG_NS),
+            s.get(JAVA_LONG, kvc_stats_t.TTFT_P50_NS),
+            s.get(JAVA_LONG, kvc_stats_t.TTFT_P95_NS),
+            s.get(JAVA_LONG, kvc_stats_t.TTFT_P99_NS),
+            s.get(JAVA_LONG, kvc_stats_t.MATCHES),
+            s.get(JAVA_LONG, kvc_stats_t.MATCH_HITS),
+            s.get(JAVA_LONG, kvc_stats_t.MATCHED_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.MATCH_ASKED_TOKENS),
+            s.asSlice(kvc_stats_t.MISSES_BY_REASON, 64).toArray(JAVA_LONG),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_SEALED),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_DEDUPLICATED),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_EVICTED),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_PINNED),
+            s.get(JAVA_LONG, kvc_stats_t.SESSIONS),
+            s.get(JAVA_LONG, kvc_stats_t.TENSORS),
+            s.get(JAVA_LONG, kvc_stats_t.TENSORS_EVICTED),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_BUDGET),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_USED),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_PAYLOAD),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_METADATA),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_POOLED),
+            s.get(JAVA_LONG, kvc_stats_t.MEMORY_PEAK),
+            s.get(JAVA_LONG, kvc_stats_t.HOST_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.REMOTE_BYTES),
+            s.get(JAVA_DOUBLE, kvc_stats_t.GPU_UTILIZATION),
+            s.get(JAVA_LONG, kvc_stats_t.UPTIME_NS),
+            s.get(JAVA_LONG, kvc_stats_t.APPROXIMATE_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_ENCODED),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_KEPT_CLEAR),
+            s.get(JAVA_LONG, kvc_stats_t.ENCODED_RAW_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.ENCODED_BYTES),
+            s.get(JAVA_DOUBLE, kvc_stats_t.CODEC_KEY_ERROR),
+            s.get(JAVA_DOUBLE, kvc_stats_t.CODEC_VALUE_ERROR),
+            s.get(JAVA_LONG, kvc_stats_t.MISSES_DAMAGED),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_LIMIT),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_PAGES),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_HITS),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_HIT_TOKENS),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_MISSES),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_WRITTEN),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_DEMOTED),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_DROPPED),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_DAMAGED),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_TIMEOUTS),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_RECOMPUTED),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_ERRORS),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_WRITTEN_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_READ_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_WAITING),
+            s.get(JAVA_LONG, kvc_stats_t.DISK_DURABLE_NS));
+    }
+}
