@@ -638,6 +638,11 @@ class Config {
     return detail::finish(kvc_config_set_clock(handle_, &table), source());
   }
 
+  // The table is kvc_policy_t as it is: it is called for every page, with a lock held.
+  Return<void> set_policy(const kvc_policy_t* policy) {
+    return detail::finish(kvc_config_set_policy(handle_, policy), source());
+  }
+
   kvc_config_t* handle() const noexcept { return handle_; }
 
  private:
@@ -1326,6 +1331,28 @@ class Engine {
     stats.struct_size = sizeof stats;
     const kvc_status_t status = kvc_stats(handle(), &stats);
     return detail::finish(status, source(), stats);
+  }
+
+  // What another budget (0: this one's) and policy ("": this one's) would have hit.
+  Return<kvc_whatif_t> whatif(uint64_t budget = 0, const std::string& policy = {}) const {
+    kvc_whatif_t result{};
+    result.struct_size = sizeof result;
+    const kvc_status_t status = kvc_whatif(handle(), budget, policy.c_str(), &result);
+    return detail::finish(status, source(), result);
+  }
+  // KVC_OBJECTIVE_*; tokens per second of prefill, where known.
+  Return<void> adapt(int32_t objective, double prefill_speed = 0, double balanced_position = 0) {
+    const kvc_metrics_t metrics{sizeof(kvc_metrics_t), objective, 0, prefill_speed, balanced_position};
+    return detail::finish(kvc_adapt(handle(), &metrics), source());
+  }
+  Return<void> trace_start(const std::string& path) {
+    return detail::finish(kvc_trace_start(handle(), path.c_str()), source());
+  }
+  // Sessions written.
+  Return<uint64_t> trace_stop() {
+    uint64_t sessions = 0;
+    const kvc_status_t status = kvc_trace_stop(handle(), &sessions);
+    return detail::finish(status, source(), sessions);
   }
 
   // Prompt in, answer out. With exceptions a failure throws RequestError, which has what was generated until then.

@@ -222,6 +222,19 @@ const (
 	LogLevelDebug LogLevel = 4
 )
 
+// Policy is KVC_POLICY_* of kvc.h.
+type Policy int32
+
+// Values of Policy.
+const (
+	// PolicyInserted: it came in
+	PolicyInserted Policy = 1
+	// PolicyUsed: a match found it, or kvc_get a tensor
+	PolicyUsed Policy = 2
+	// PolicyEnded: a session that led to it closed
+	PolicyEnded Policy = 3
+)
+
 // OptionType is KVC_OPTION_* of kvc.h.
 type OptionType int32
 
@@ -246,6 +259,45 @@ const (
 	AbsentRope Absent = 2
 	AbsentAdapters Absent = 4
 	AbsentAttention Absent = 8
+)
+
+// Strategy is KVC_STRATEGY_* of kvc.h.
+type Strategy int32
+
+// Values of Strategy.
+const (
+	// StrategyFixed: its one rule
+	StrategyFixed Strategy = 0
+	// StrategyLearned: adaptive: what it learned of reuse
+	StrategyLearned Strategy = 1
+	// StrategyRecency: adaptive: what was used longest ago leaves first
+	StrategyRecency Strategy = 2
+)
+
+// Reason is KVC_REASON_* of kvc.h.
+type Reason int32
+
+// Values of Reason.
+const (
+	// ReasonNone: it did not
+	ReasonNone Reason = 0
+	// ReasonLost: what it learned had cost hits that recency would have had
+	ReasonLost Reason = 1
+	// ReasonRetry: another try with what was learned meanwhile
+	ReasonRetry Reason = 2
+	// ReasonMetrics: kvc_adapt asked for another objective
+	ReasonMetrics Reason = 3
+)
+
+// Objective is KVC_OBJECTIVE_* of kvc.h.
+type Objective int32
+
+// Values of Objective.
+const (
+	// ObjectiveHits: tokens found in the cache
+	ObjectiveHits Objective = 0
+	// ObjectiveTime: time of prefill spared: a token late in a sequence costs more to compute again
+	ObjectiveTime Objective = 1
 )
 
 // BackendKind is KVC_BACKEND_* of kvc.h.

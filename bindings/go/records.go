@@ -352,6 +352,14 @@ type Stats struct {
 	DiskWaiting uint64
 	// DiskDurableNs: age of the state that would survive a power cut now; 0: nothing was made durable yet
 	DiskDurableNs uint64
+	// PolicyStrategy: KVC_STRATEGY_*: what it goes by now
+	PolicyStrategy int32
+	// PolicyReason: KVC_REASON_*: why it last changed that
+	PolicyReason int32
+	// PolicyChanges: how often it did
+	PolicyChanges uint64
+	// PolicyChangedNs: time since it last did; 0: never
+	PolicyChangedNs uint64
 }
 
 func newStats(s *ffi.KvcStatsT) Stats {
@@ -429,5 +437,9 @@ func newStats(s *ffi.KvcStatsT) Stats {
 		DiskReadBytes: s.DiskReadBytes,
 		DiskWaiting: s.DiskWaiting,
 		DiskDurableNs: s.DiskDurableNs,
+		PolicyStrategy: s.PolicyStrategy,
+		PolicyReason: s.PolicyReason,
+		PolicyChanges: s.PolicyChanges,
+		PolicyChangedNs: s.PolicyChangedNs,
 	}
 }

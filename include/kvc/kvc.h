@@ -274,6 +274,38 @@ typedef struct kvc_clock_t {
     uint64_t (*now_ns)(void *user_data);      /* nanoseconds since any fixed moment  */
 } kvc_clock_t;
 
+/* What a custom policy is told of a page (or of a plain tensor). Valid during the call. */
+typedef struct kvc_policy_page_t {
+    size_t struct_size;
+    uint64_t key;                /* names it, also when it comes back after it was evicted                         */
+    uint64_t now_ns;             /* the engine's clock                                                             */
+    double score;                /* as `score` last gave it; 0 before                                              */
+    uint64_t bytes;              /* of its K/V                                                                     */
+    uint32_t depth;              /* pages before it in its sequence; 0 for a tensor                                */
+    uint32_t tokens;             /* 0 for a tensor                                                                 */
+    uint32_t hits;               /* uses since it came in                                                          */
+    int32_t hint;                /* with KVC_POLICY_ENDED: KVC_HINT_*                                              */
+    uint64_t return_ns;          /* with KVC_POLICY_ENDED: kvc_session_expect's in_ns; 0: nothing was said         */
+} kvc_policy_page_t;
+
+/* events of pages */
+#define KVC_POLICY_INSERTED  1   /* it came in                                                                     */
+#define KVC_POLICY_USED      2   /* a match found it, or kvc_get a tensor                                          */
+#define KVC_POLICY_ENDED     3   /* a session that led to it closed                                                */
+
+/* An eviction policy of your own: it gives every page a score, and of what may leave the lowest leaves first. What holds for
+ * every policy holds for yours: no page leaves that is in use, pinned, or continued by another; what kvc_session_close called
+ * finished goes first, a lower priority before a higher one. Pages of a sequence are told from the last to the first.
+ * The functions are called one at a time, from any thread that uses the engine, with a lock held: they must be short and must
+ * not call kvc. The table is copied; name and user_data must live until the engine is gone. */
+typedef struct kvc_policy_t {
+    size_t struct_size;
+    void *user_data;
+    const char *name;                                                                    /* for people and statistics   */
+    double (*score)(void *user_data, const kvc_policy_page_t *page, int32_t event);      /* NaN counts as lowest        */
+    void (*removed)(void *user_data, const kvc_policy_page_t *page);                     /* it left; may be NULL        */
+} kvc_policy_t;
+
 /* ------------------------------------------------------------------------------------------------------------------
  * Configuration: every option has a name, so that every language and every config file has every option.
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -318,6 +350,10 @@ KVC_API kvc_status_t kvc_config_set_logger(kvc_config_t *config, const kvc_logge
 
 /* Gives engines a clock (default: the monotonic clock). NULL takes it back. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_config_set_clock(kvc_config_t *config, const kvc_clock_t *clock) KVC_NOEXCEPT;
+
+/* Gives engines an eviction policy; option "policy" is then ignored. NULL takes it back.
+ * Errors: KVC_E_NULL (no name, no score). Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_config_set_policy(kvc_config_t *config, const kvc_policy_t *policy) KVC_NOEXCEPT;
 
 /* types of options */
 #define KVC_OPTION_INTEGER  1
@@ -769,7 +805,9 @@ KVC_API kvc_status_t kvc_session_truncate(kvc_session_t *session, size_t n) KVC_
 KVC_API kvc_status_t kvc_session_fork(kvc_session_t *session, kvc_session_t **fork) KVC_NOEXCEPT;
 
 /* Pins (pinned = 1) the session's sealed pages: they are not evicted, even after the session is closed, until a session over the same
- * tokens says pinned = 0. Pinned pages count against the budget. Thread-safety: any thread. Since: 0.1.0 */
+ * tokens says pinned = 0. Pinned pages count against the budget. Errors: KVC_E_BUDGET (more pages would be pinned than option
+ * pin_limit allows; none is pinned). Pages that a pinned session adds beyond it later stay unpinned. Thread-safety: any thread.
+ * Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_pin(kvc_session_t *session, int32_t pinned) KVC_NOEXCEPT;
 
 /* Sets the priority of the session's pages, present and to come. A shared page has the highest that was asked for.
@@ -995,6 +1033,17 @@ KVC_API kvc_status_t kvc_config_load(kvc_config_t *config, const char *path, con
  * Statistics
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* what a policy goes by (kvc_stats_t.policy_strategy) */
+#define KVC_STRATEGY_FIXED    0  /* its one rule                                                                    */
+#define KVC_STRATEGY_LEARNED  1  /* adaptive: what it learned of reuse                                              */
+#define KVC_STRATEGY_RECENCY  2  /* adaptive: what was used longest ago leaves first                                */
+
+/* why it changed (kvc_stats_t.policy_reason) */
+#define KVC_REASON_NONE       0  /* it did not                                                                      */
+#define KVC_REASON_LOST       1  /* what it learned had cost hits that recency would have had                       */
+#define KVC_REASON_RETRY      2  /* another try with what was learned meanwhile                                     */
+#define KVC_REASON_METRICS    3  /* kvc_adapt asked for another objective                                           */
+
 typedef struct kvc_stats_t {
     size_t struct_size;
     /* requests */
@@ -1079,11 +1128,74 @@ typedef struct kvc_stats_t {
     uint64_t disk_waiting;           /* pages that wait to be written                                               */
     uint64_t disk_durable_ns;        /* age of the state that would survive a power cut now; 0: nothing was made
                                         durable yet                                                                 */
+    /* the eviction policy                                                                                          */
+    int32_t policy_strategy;         /* KVC_STRATEGY_*: what it goes by now                                         */
+    int32_t policy_reason;           /* KVC_REASON_*: why it last changed that                                      */
+    uint64_t policy_changes;         /* how often it did                                                            */
+    uint64_t policy_changed_ns;      /* time since it last did; 0: never                                            */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_stats(kvc_engine_t *engine, kvc_stats_t *stats) KVC_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Sizing and adapting a cache that runs
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* What another budget or another policy would have hit (kvc_whatif). */
+typedef struct kvc_whatif_t {
+    size_t struct_size;
+    double token_hit_rate;       /* of the tokens of the sessions looked at, those found in the cache              */
+    double page_hit_rate;        /* the same in pages                                                              */
+    uint64_t pages;              /* that the budget holds, at the bytes per page of now                            */
+    uint64_t sessions;           /* looked at                                                                      */
+    uint64_t tokens;             /* of these sessions, estimated from the sample                                   */
+    uint64_t span_ns;            /* from the first of these sessions' ends to the last                             */
+    uint64_t saved_ns;           /* prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt
+                                    gives it, option prefill_speed, or the engine's own model)                     */
+    double sampled;              /* share of the pages that were looked at                                         */
+} kvc_whatif_t;
+
+/* Says what a cache would have hit over the sessions that closed so far, had it had this budget and policy from their begin, by
+ * replaying a sample that the engine keeps (at most 1 MiB of its budget, option whatif_memory). Takes milliseconds to a
+ * second; the engine goes on meanwhile.
+ *   budget    bytes, as option memory; 0: the engine's own
+ *   policy    as option policy; NULL: the engine's own
+ * Errors: KVC_E_INVALID (no such policy), KVC_E_UNSUPPORTED (a custom policy), KVC_E_NOT_FOUND (nothing was seen yet),
+ * KVC_E_NO_MEMORY. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_whatif(kvc_engine_t *engine, uint64_t budget, const char *policy,
+                                kvc_whatif_t *result) KVC_NOEXCEPT;
+
+/* Begins to write a line per session that closes to a file (made anew), for `kvc replay`: JSON with timestamp (ms since the
+ * begin), input_length (tokens), output_length (0: a session does not tell them apart), block_tokens, hash_ids and, where it was
+ * said, finish. An id is a digest of the page's identity under a key that is drawn for this trace and not kept: equal pages have
+ * equal ids, and nothing else can be told from them.
+ * Errors: KVC_E_BUSY (a trace is being written), KVC_E_IO, KVC_E_INVALID. Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_trace_start(kvc_engine_t *engine, const char *path) KVC_NOEXCEPT;
+
+/* Ends the trace; *sessions (may be NULL) gets the lines written. Errors: KVC_E_NOT_FOUND (none was begun), KVC_E_IO (not
+ * everything could be written). Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_trace_stop(kvc_engine_t *engine, uint64_t *sessions) KVC_NOEXCEPT;
+
+/* what a policy is to get more of (kvc_metrics_t.objective) */
+#define KVC_OBJECTIVE_HITS  0    /* tokens found in the cache                                                      */
+#define KVC_OBJECTIVE_TIME  1    /* time of prefill spared: a token late in a sequence costs more to compute again  */
+
+/* What an application knows of its model and wants of its cache. */
+typedef struct kvc_metrics_t {
+    size_t struct_size;
+    int32_t objective;           /* KVC_OBJECTIVE_*                                                                */
+    int32_t reserved;            /* 0                                                                              */
+    double prefill_speed;        /* tokens per second at the beginning of a sequence; 0: not known                 */
+    double balanced_position;    /* position at which attention costs a token as much as all else; 0: as in a model of 8
+                                    billion parameters, 30632                                                      */
+} kvc_metrics_t;
+
+/* Tells the engine what to adapt to; the last call counts. Policy adaptive then ranks pages by the objective, kvc_whatif tells
+ * time by the speed. Errors: KVC_E_OUT_OF_RANGE (another objective; a number that is negative or not finite),
+ * KVC_E_UNSUPPORTED (KVC_OBJECTIVE_TIME, but the policy has no objective). Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_adapt(kvc_engine_t *engine, const kvc_metrics_t *metrics) KVC_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Backends: a model behind a table of functions

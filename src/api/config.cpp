@@ -66,6 +66,11 @@ Status check_logger(const kvc_logger_t& table) {
   return required(table.log != nullptr, "logger.log");
 }
 
+Status check_policy(const kvc_policy_t& table) {
+  KVC_RETURN_IF_ERROR(required(table.name != nullptr, "policy.name"));
+  return required(table.score != nullptr, "policy.score");
+}
+
 Status check_clock(const kvc_clock_t& table) { return required(table.now_ns != nullptr, "clock.now_ns"); }
 
 }  // namespace
@@ -151,6 +156,10 @@ kvc_status_t kvc_config_set_logger(kvc_config_t* config, const kvc_logger_t* log
 
 kvc_status_t kvc_config_set_clock(kvc_config_t* config, const kvc_clock_t* clock) noexcept {
   return on_config(config, [&](Config& options) { return set_table(clock, "clock", &options.clock, check_clock); });
+}
+
+kvc_status_t kvc_config_set_policy(kvc_config_t* config, const kvc_policy_t* policy) noexcept {
+  return on_config(config, [&](Config& options) { return set_table(policy, "policy", &options.policy, check_policy); });
 }
 
 uint32_t kvc_option_count() noexcept { return static_cast<uint32_t>(option_rows().size()); }

@@ -4,17 +4,6 @@
 namespace kvc {
 namespace {
 
-Status path_argument(const char* path, std::string* out) {
-  constexpr size_t kLongestPath = 4000;
-  if (path == nullptr) return null_argument("path");
-  *out = path;
-  if (out->empty()) return error(KVC_E_INVALID, "path is empty");
-  if (out->size() > kLongestPath) {
-    return error(KVC_E_OUT_OF_RANGE, "path has %zu bytes; the most allowed is %zu", out->size(), kLongestPath);
-  }
-  return Status::ok();
-}
-
 // The caller's number is set also where the call was a success in part.
 struct Number {
   uint64_t value = 0;

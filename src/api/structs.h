@@ -49,6 +49,9 @@ KVC_FIRST_SIZE(kvc_attend_t, 72);
 KVC_FIRST_SIZE(kvc_backend_t, 104);
 KVC_FIRST_SIZE(kvc_message_t, 24);
 KVC_FIRST_SIZE(kvc_store_report_t, 88);
+KVC_FIRST_SIZE(kvc_policy_t, 40);
+KVC_FIRST_SIZE(kvc_whatif_t, 72);
+KVC_FIRST_SIZE(kvc_metrics_t, 32);
 #undef KVC_FIRST_SIZE
 
 // No public struct will be larger: a struct_size beyond is an uninitialised one.

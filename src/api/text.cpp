@@ -42,6 +42,17 @@ Status name_argument(const char* text, const char* what, std::string* out) {
   return Status::ok();
 }
 
+Status path_argument(const char* path, std::string* out) {
+  constexpr size_t kLongestPath = 4000;
+  if (path == nullptr) return error(KVC_E_NULL, "path is NULL");
+  *out = path;
+  if (out->empty()) return error(KVC_E_INVALID, "path is empty");
+  if (out->size() > kLongestPath) {
+    return error(KVC_E_OUT_OF_RANGE, "path has %zu bytes; the most allowed is %zu", out->size(), kLongestPath);
+  }
+  return Status::ok();
+}
+
 Status check_buffer(const char* buffer, size_t capacity) {
   if (buffer == nullptr && capacity > 0) return error(KVC_E_NULL, "buffer is NULL, but its capacity is %zu", capacity);
   return Status::ok();

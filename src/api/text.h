@@ -18,6 +18,9 @@ Status text_argument(const char* text, size_t size, const char* what, std::strin
 constexpr size_t kLongestName = 1024;
 Status name_argument(const char* text, const char* what, std::string* out);
 
+// For files and directories: neither NULL nor empty, of a length that systems take.
+Status path_argument(const char* path, std::string* out);
+
 // KVC_E_NULL for a NULL buffer with a capacity.
 Status check_buffer(const char* buffer, size_t capacity);
 // Writes what fits, cut between characters and zero-terminated; returns the full length.

@@ -40,6 +40,19 @@ Digest tenant_key(const Digest& engine_secret, std::string_view tenant) noexcept
   return out;
 }
 
+Digest random_digest() noexcept {
+  Digest out;
+  randombytes_buf(out.bytes.data(), out.bytes.size());
+  return out;
+}
+
+uint64_t keyed_word(const Digest& key, const Digest& digest) noexcept {
+  Digest out;
+  crypto_generichash_blake2b(out.bytes.data(), out.bytes.size(), digest.bytes.data(), digest.bytes.size(),
+                             key.bytes.data(), key.bytes.size());
+  return out.word();
+}
+
 PageId page_id(const Digest& tenant_key, const PageId& parent, std::span<const int32_t> tokens) noexcept {
   uint8_t key[crypto_generichash_blake2b_KEYBYTES_MAX];
   static_assert(sizeof key == 2 * sizeof(Digest));

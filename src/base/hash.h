@@ -35,6 +35,11 @@ Digest digest_of(std::span<const std::byte> bytes) noexcept;
 // A tenant's key: BLAKE2b-256 keyed by the engine's secret over the tenant's name ("" is the default tenant).
 Digest tenant_key(const Digest& engine_secret, std::string_view tenant) noexcept;
 
+// 32 bytes that nobody can foresee.
+Digest random_digest() noexcept;
+// The first word of BLAKE2b-256 over a digest under a key.
+uint64_t keyed_word(const Digest& key, const Digest& digest) noexcept;
+
 // A page's identity: BLAKE2b-256 over its tokens (int32, little endian), keyed by tenant key || parent identity (64
 // bytes: so the parent costs no extra block), personalised "kvc page v1". The parent of a first page is its space's
 // digest.

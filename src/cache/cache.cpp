@@ -1,5 +1,6 @@
 #include "cache/cache.h"
 
+#include <algorithm>
 #include <cmath>
 #include <new>
 
@@ -15,6 +16,8 @@ Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, cons
       memory_(allocator, options.memory_limit),
       pool_(&memory_),
       host_(&memory_, &pool_),
+      history_(&memory_, std::min(options.history_bytes, options.memory_limit / 64)),
+      prefill_speed_(options.prefill_speed),
       counters_(std::make_unique<Counters>()),
       tensors_(CountedAllocator<std::pair<const TensorKey, StoredTensor*>>(&memory_)),
       sessions_(CountedAllocator<std::pair<const uint64_t, Session*>>(&memory_)) {
@@ -36,7 +39,8 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
     return error(KVC_E_BUDGET, "the memory budget is 0 bytes: set option memory, e.g. to 512MiB");
   }
   std::unique_ptr<Cache> cache(new Cache(options, allocator, clock, log));
-  cache->policy_ = make_policy(options.policy, &cache->memory_);
+  cache->policy_ = options.custom_policy ? make_custom_policy(*options.custom_policy, &cache->memory_)
+                                         : make_policy(options.policy, &cache->memory_);
   if (cache->policy_ == nullptr)
     return error(KVC_E_UNSUPPORTED, "there is no policy '%s' in this build", options.policy.c_str());
   cache->codec_ = find_codec(options.codec);
@@ -263,6 +267,9 @@ CacheStats Cache::stats() {
   s.key_error = relative(KVC_KEY);
   s.value_error = relative(KVC_VALUE);
   s.disk = disk_->stats();
+  std::lock_guard policy(policy_mutex_);
+  s.policy = policy_->state();
+  if (s.policy.changes > 0) s.policy.changed_ns = std::max<uint64_t>(1, clock_.now_ns() - s.policy.changed_ns);
   return s;
 }
 

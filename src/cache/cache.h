@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -32,8 +33,10 @@
 #include "cache/session.h"
 #include "cache/space.h"
 #include "cache/tensor_store.h"
+#include "cache/trace_writer.h"
 #include "memory/memory.h"
 #include "memory/page_pool.h"
+#include "policy/history.h"
 #include "policy/policy.h"
 #include "tier/host_tier.h"
 
@@ -47,6 +50,10 @@ struct CacheOptions {
   double gc_target = 0.7;     // ... and stops at this one
   uint64_t page_limit = 0;    // pages kept when no session is open; 0: what the memory holds
   std::string policy = "lru";
+  std::optional<kvc_policy_t> custom_policy;  // of full size; instead of `policy`
+  uint64_t history_bytes = 0;  // for what_if
+  uint64_t pin_limit = 0;      // bytes of pinned pages; 0: no limit
+  double prefill_speed = 0;    // tokens per second; 0: not known
   std::string codec = "identity";
   // For lossy codecs: a page is encoded once so many tokens follow it; until then it is part of the session's tail.
   uint32_t codec_window = 64;
@@ -69,6 +76,7 @@ struct CacheStats {
   uint64_t host_bytes = 0;
   uint64_t approximate_tokens = 0;  // of matched_tokens
   uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
+  PolicyState policy;
   double key_error = 0, value_error = 0;  // root mean square, relative; sampled
   DiskStats disk;
 };
@@ -140,7 +148,11 @@ class Cache {
   // What the policy learned, for a store to keep and to give back after a restart; false: not what it can take.
   std::vector<std::byte> policy_state();
   bool load_policy_state(std::span<const std::byte> state);
-  std::string policy_strategy();
+  // Tells the policy what hits are to be weighed by. KVC_E_UNSUPPORTED: it cannot.
+  Status adapt(const PolicyObjective& objective, double prefill_speed);
+  // kvc_whatif. ns_per_token: of prefill, where neither adapt nor an option told its speed; 0: not known.
+  Status what_if(uint64_t budget, std::string_view policy, double ns_per_token, kvc_whatif_t* out);
+  TraceWriter& trace() noexcept { return trace_; }
   std::string_view policy_name() const noexcept { return policy_->name(); }
   // What codecs that learn have picked.
   std::vector<CalibrationInfo> calibrations();
@@ -199,7 +211,7 @@ class Cache {
   void settle_locked(Page* page) noexcept;
   void set_candidate(Page* page, bool yes) noexcept;
   void raise_priority(Page* last, int32_t priority) noexcept;
-  void set_pinned(Page* last, bool pinned) noexcept;
+  bool set_pinned(Page* last, bool pinned) noexcept;
   void tell_closed(Page* last, const SessionEnd& end) noexcept;
   void hint_closed(Page* last, int32_t hint, int32_t priority) noexcept;
 
@@ -227,6 +239,10 @@ class Cache {
   PagePool pool_;
   HostTier host_;
   std::unique_ptr<Policy> policy_;
+  History history_;            // guarded by the policy's lock, as the two below
+  PolicyObjective objective_;
+  double prefill_speed_;
+  TraceWriter trace_;
   const Codec* codec_ = nullptr;
   std::unique_ptr<Counters> counters_;
 

@@ -16,6 +16,12 @@ struct Cache::Counters {
   // By plane: sums of squares, of differences and of the original numbers.
   std::atomic<double> error[2] = {}, energy[2] = {};
   std::atomic<int64_t> pages{0}, pages_pinned{0}, sessions{0}, tensors{0};
+  std::atomic<uint64_t> bytes_pinned{0};
+
+  void count_pinned(uint64_t bytes, bool pinned) noexcept {
+    pages_pinned.fetch_add(pinned ? 1 : -1, std::memory_order_relaxed);
+    bytes_pinned.fetch_add(pinned ? bytes : 0 - bytes, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace kvc

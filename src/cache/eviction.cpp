@@ -37,9 +37,10 @@ void Cache::tell_access(const AccessNote& note) noexcept {
     tell_use(note.last, note.time_ns);
     return;
   }
-  policy_->closed(
-      *note.last, [](PolicyEntry& entry) noexcept -> PolicyEntry* { return static_cast<Page&>(entry).parent; },
-      note.end);
+  const auto up = [](PolicyEntry& entry) noexcept -> PolicyEntry* { return static_cast<Page&>(entry).parent; };
+  policy_->closed(*note.last, up, note.end);
+  history_.add(note.time_ns, *note.last, up, note.end,
+               static_cast<uint64_t>(std::max<int64_t>(0, counters_->pages.load(std::memory_order_relaxed))));
 }
 
 void Cache::tell_use(Page* last, uint64_t now) noexcept {
@@ -63,11 +64,6 @@ std::vector<std::byte> Cache::policy_state() {
 bool Cache::load_policy_state(std::span<const std::byte> state) {
   std::lock_guard policy(policy_mutex_);
   return policy_->load(state);
-}
-
-std::string Cache::policy_strategy() {
-  std::lock_guard policy(policy_mutex_);
-  return std::string(policy_->strategy());
 }
 
 // Tells the policy that a page that nobody uses any more may go. With the index lock held, shared or exclusive.
@@ -99,19 +95,27 @@ void Cache::raise_priority(Page* last, int32_t priority) noexcept {
   }
 }
 
-void Cache::set_pinned(Page* last, bool pinned) noexcept {
+// False, and nothing changed: more would be pinned than pin_limit allows.
+bool Cache::set_pinned(Page* last, bool pinned) noexcept {
   std::unique_lock index(index_mutex_);
+  if (pinned && options_.pin_limit > 0) {
+    uint64_t more = 0;
+    for (const Page* page = last; page != nullptr; page = page->parent) more += page->pinned ? 0 : page->bytes;
+    if (counters_->bytes_pinned.load(std::memory_order_relaxed) + more > options_.pin_limit) return false;
+  }
   std::lock_guard policy(policy_mutex_);
   for (Page* page = last; page != nullptr; page = page->parent) {
     if (page->pinned == pinned || !page->published) continue;
     page->pinned = pinned;
-    counters_->pages_pinned.fetch_add(pinned ? 1 : -1, std::memory_order_relaxed);
+    counters_->count_pinned(page->bytes, pinned);
     settle_locked(page);
   }
+  return true;
 }
 
-// Notes, for a policy that learns from requests, that one ended with `last`, which the session still references.
+// Notes that a session ended with `last`, which it still references.
 void Cache::tell_closed(Page* last, const SessionEnd& end) noexcept {
+  if (trace_.active() && last->published) trace_.add(last, end, clock_.now_ns());
   std::shared_lock index(index_mutex_);
   if (last->published) note_access(AccessNote{last, clock_.now_ns(), true, end});
 }

@@ -260,7 +260,7 @@ void Cache::purge_memory(const std::string& tenant, uint64_t* removed, uint64_t*
         ++*in_use;
         continue;
       }
-      if (page->pinned) counters_->pages_pinned.fetch_sub(1, std::memory_order_relaxed);
+      if (page->pinned) counters_->count_pinned(page->bytes, false);
       policy_->removed(*page);
       erase_child(page->parent != nullptr ? &page->parent->children : &page->root->children, page,
                   page->root->space->token_width());

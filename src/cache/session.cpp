@@ -51,11 +51,10 @@ void Session::close(int32_t hint, uint64_t until_ns) {
   closed_ = true;
   drop_tail();
   if (last_ != nullptr) {
-    if (cache_->policy_->weighs_hints()) {
-      if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0};
-      if (hint == KVC_CLOSE_IDLE) end_ = SessionEnd{SessionHint::idle, until_ns};
-      cache_->tell_closed(last_, end_);
-    } else if (hint != KVC_CLOSE_KEEP) {
+    if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0};
+    if (hint == KVC_CLOSE_IDLE) end_ = SessionEnd{SessionHint::idle, until_ns};
+    cache_->tell_closed(last_, end_);
+    if (hint != KVC_CLOSE_KEEP && !cache_->policy_->weighs_hints()) {
       cache_->hint_closed(last_, hint, priority_);  // how long an idle one stays away is nothing to these policies
     }
     cache_->unreference(last_);
@@ -325,8 +324,11 @@ Status Session::fork(std::unique_ptr<Session>* out) {
 Status Session::pin(bool pinned) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
+  if (!cache_->set_pinned(last_, pinned)) {
+    return error(KVC_E_BUDGET, "pinning these %zu pages would pin more than option pin_limit, %llu bytes, allows",
+                 sealed_pages(), static_cast<unsigned long long>(cache_->options_.pin_limit));
+  }
   pinned_ = pinned;
-  cache_->set_pinned(last_, pinned);
   return Status::ok();
 }
 

@@ -214,10 +214,14 @@ ReplayResult replay(const Trace& trace, const std::string& policy, uint64_t page
   }
   const double seconds = now_seconds() - start;
   if (log != nullptr) log->close();
+  kvc_whatif_t whatif{};
+  whatif.struct_size = sizeof whatif;
+  engine.check(kvc_whatif(engine.handle(), 0, nullptr, &whatif), "what-if");
   kvc_space_close(space);
   ReplayResult result = ratios(trace, hits);
   result.policy = policy;
   result.pages = pages;
+  result.whatif_token_hit_ratio = whatif.token_hit_rate;
   result.ns_per_access = seconds * 1e9 / static_cast<double>(trace.accesses);
   return result;
 }

@@ -17,6 +17,7 @@ struct ReplayResult {
   double token_hit_ratio = 0;
   double flops_saved = 0;    // share of the prefill's arithmetic
   double closure = 0;        // of the gap between lru and the minimum, in tokens; NaN where there is no gap
+  double whatif_token_hit_ratio = 0;  // what kvc_whatif says of the same policy and size afterwards
   double ns_per_access = 0;  // whole replay, per page of the requests
 };
 

@@ -49,6 +49,7 @@ std::string replay_json(const Trace& trace, const ReplayOptions& options, const 
     json.key("policy").text(r.policy).key("pages").unsigned_integer(r.pages);
     json.key("page_hit_ratio").real(r.page_hit_ratio).key("token_hit_ratio").real(r.token_hit_ratio);
     json.key("flops_saved").real(r.flops_saved).key("gap_closed").real(r.closure);
+    if (r.ns_per_access > 0) json.key("whatif_token_hit_ratio").real(r.whatif_token_hit_ratio);
     if (r.ns_per_access > 0) json.key("ns_per_page").real(r.ns_per_access);
     json.close_object();
   }

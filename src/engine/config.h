@@ -34,6 +34,7 @@ class Config {
   std::optional<kvc_allocator_t> allocator;
   std::optional<kvc_logger_t> logger;
   std::optional<kvc_clock_t> clock;
+  std::optional<kvc_policy_t> policy;
 
  private:
   Status effective(size_t index, std::string* canonical) const;

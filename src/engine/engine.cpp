@@ -75,8 +75,12 @@ DiskOptions disk_options(const Settings& settings) {
   return options;
 }
 
-CacheOptions cache_options(const Settings& settings) {
+CacheOptions cache_options(const Settings& settings, const Config& config) {
   CacheOptions options;
+  options.custom_policy = config.policy;
+  options.history_bytes = settings.whatif_memory;
+  options.pin_limit = settings.pin_limit;
+  options.prefill_speed = settings.prefill_speed;
   options.memory_limit = settings.memory;
   options.gc_threshold = settings.gc_threshold;
   options.gc_target = settings.gc_target;
@@ -147,7 +151,7 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
 
   std::unique_ptr<Engine> engine(new Engine(config, std::move(settings)));
   const Settings& set = engine->settings_;
-  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set), config.allocator ? &*config.allocator : nullptr, engine->clock_,
+  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set, config), config.allocator ? &*config.allocator : nullptr, engine->clock_,
                                   engine->log_, &engine->cache_));
   KVC_RETURN_IF_ERROR(make_backend(config, set, handles, &owner, &engine->backend_));
   if (engine->backend_ != nullptr) {
@@ -164,9 +168,14 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
   engine->cache_->disk().set_checkpoint([made = engine.get()](DiskStore& store) { made->write_checkpoint(store); });
   engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
                      engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",
-                     static_cast<unsigned long long>(set.memory), set.policy.c_str(), set.codec.c_str());
+                     static_cast<unsigned long long>(set.memory), std::string(engine->cache_->policy_name()).c_str(), set.codec.c_str());
   *out = std::move(engine);
   return Status::ok();
+}
+
+Status Engine::what_if(uint64_t budget, std::string_view policy, kvc_whatif_t* out) {
+  const double measured = space_ != nullptr ? space_->prefill_ns().load(std::memory_order_relaxed) : 0;
+  return cache_->what_if(budget, policy, measured, out);
 }
 
 bool Engine::stop() {

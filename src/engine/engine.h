@@ -50,6 +50,7 @@ class Engine {
   bool stop();
 
   kvc_stats_t stats();
+  Status what_if(uint64_t budget, std::string_view policy, kvc_whatif_t* out);
   // One JSON object: see kvc_engine_info.
   std::string info();
 

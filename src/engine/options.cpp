@@ -61,6 +61,13 @@ constexpr OptionRow kOptions[] = {
      "Most pages kept when no session is open; what open sessions use comes on top, within the budget. 0: as many as "
      "the budget holds.",
      "0.1.0", &Settings::page_limit},
+    {"pin_limit", KVC_OPTION_SIZE, "0B", "0B", "1024TiB", nullptr,
+     "Most bytes of pages that kvc_session_pin may hold in memory; 0: all of the budget.", "0.1.0",
+     &Settings::pin_limit},
+    {"whatif_memory", KVC_OPTION_SIZE, "1MiB", "0B", "1GiB", nullptr,
+     "Room within the budget, at most a 64th of it, for what kvc_whatif looks back on; 0: kvc_whatif has nothing to "
+     "say.",
+     "0.1.0", &Settings::whatif_memory},
     {"codec", KVC_OPTION_CHOICE, "identity", "", "", codec_choices,
      "How sealed pages are encoded. identity keeps every bit. int8, int4 and mixed are smaller by about 1.9, 3.5 and 2.5, "
      "and approximate: keys are rounded per channel, values per token; the first 4 tokens of a sequence stay exact. "

@@ -20,6 +20,8 @@ struct Settings {
   uint64_t memory = 0;
   uint64_t page_limit = 0;
   std::string policy;
+  uint64_t pin_limit = 0;
+  uint64_t whatif_memory = 0;
   std::string codec;
   uint32_t codec_window = 0;
   uint32_t codec_key_bits = 0;

@@ -91,6 +91,10 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->disk_read_bytes = disk.read_bytes;
   to->disk_waiting = disk.waiting;
   to->disk_durable_ns = disk.durable_ns;
+  to->policy_strategy = from.policy.strategy;
+  to->policy_reason = from.policy.reason;
+  to->policy_changes = from.policy.changes;
+  to->policy_changed_ns = from.policy.changed_ns;
 }
 
 std::string layout_json(const Space& space) {
@@ -105,6 +109,14 @@ std::string layout_json(const Space& space) {
       .number("page_bytes", geometry.page_bytes())
       .string("space", to_hex(space.digest().bytes));
   return json.text();
+}
+
+std::string strategy_text(const PolicyState& state) {
+  static constexpr const char* kStrategies[] = {"fixed", "learned reuse", "recency"};
+  static constexpr const char* kReasons[] = {"", ": what was learned cost hits lately",
+                                             ": another try with what was learned meanwhile",
+                                             ": kvc_adapt asked for another objective"};
+  return std::string(kStrategies[state.strategy]) + kReasons[state.reason];
 }
 
 // In four digits, whatever the locale.
@@ -203,7 +215,7 @@ std::string Engine::info() {
   json.number("memory_budget", cache_->options().memory_limit)
       .string("allocator", has_allocator_ ? "caller" : "mimalloc")
       .string("policy", cache_->policy_name())
-      .string("policy_strategy", cache_->policy_strategy())
+      .string("policy_strategy", strategy_text(cache_->stats().policy))
       .string("codec", cache_->codec_name())
       .raw("codec_learned", calibrations_json(cache_->calibrations()))
       .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");

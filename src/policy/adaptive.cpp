@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -149,14 +150,24 @@ class Adaptive final : public Policy {
     reorder_ = true;
     return true;
   }
-  std::string_view strategy() const noexcept override {
-    return guard_.trusts_recency() ? "recency: what was learned cost hits lately" : "learned reuse";
+  PolicyState state() const noexcept override { return state_; }
+  bool set_objective(const PolicyObjective& objective) noexcept override {
+    if (objective.time != objective_.time) changed(KVC_REASON_METRICS);
+    objective_ = objective;
+    return true;
   }
 
  private:
   static constexpr uint32_t kCells = ReuseModel::kCells;
   static constexpr uint32_t kWords = kCells / 64;
   static_assert(kCells % 64 == 0 && kCells <= 65536);
+
+  void changed(int32_t reason) noexcept {
+    state_.strategy = guard_.trusts_recency() ? KVC_STRATEGY_RECENCY : KVC_STRATEGY_LEARNED;
+    state_.reason = reason;
+    state_.changed_ns = now_ns_;
+    ++state_.changes;
+  }
 
   uint32_t now() const noexcept { return static_cast<uint32_t>(now_ns_ / kTickNs) + 1; }
 
@@ -295,6 +306,12 @@ class Adaptive final : public Policy {
     return found;
   }
 
+  // Of the time that prefill takes per token of a page, in units of a first page's.
+  float log_cost(const PolicyEntry& page) const noexcept {
+    const double balanced = objective_.balanced_position > 0 ? objective_.balanced_position : kBalancedPosition;
+    return static_cast<float>(std::log1p(static_cast<double>(page.depth) * page.tokens / balanced));
+  }
+
   uint8_t class_after(const SessionEnd& end, bool shared, uint32_t count, uint32_t gap) const noexcept {
     if (!shared) {
       if (end.return_ns != 0 && (end.hint == SessionHint::expected || end.hint == SessionHint::idle)) return kDue;
@@ -323,6 +340,8 @@ class Adaptive final : public Policy {
   uint64_t requests_ = 0, next_refresh_ = 0, refreshes_ = 0;
   uint64_t stale_ = 0;    // refreshes to be made
   bool reorder_ = false;  // after them
+  PolicyState state_{KVC_STRATEGY_LEARNED, KVC_REASON_NONE, 0, 0};
+  PolicyObjective objective_;
   double residence_ = 0;  // ticks since their last use after which pages leave
 };
 
@@ -361,6 +380,7 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   bool shared = false;
   Features judged{};  // what `level` is of: pages beside each other are mostly alike
   judged[kHintFeature] = kBuckets;
+  float logit = 0;
   uint8_t level = 0;
   uint32_t depth = pages;  // of this page, counted from 1
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page), --depth) {
@@ -388,8 +408,11 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     features[11] = log2_bucket(depth);
     if (features != judged) {
       judged = features;
-      level = static_cast<uint8_t>(ReuseModel::level_of(model_.logit(features)));
+      logit = model_.logit(features);
+      level = static_cast<uint8_t>(ReuseModel::level_of(logit));
     }
+    // Of rarely used pages, one that costs twice as much to compute again is worth as much as one twice as likely used.
+    if (objective_.time) level = static_cast<uint8_t>(ReuseModel::level_of(logit + log_cost(*page)));
 
     const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, count, own_gap);
     level_of(*page) = level;
@@ -412,7 +435,10 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     model_.set_patience();
     ++stale_;
   }
-  reorder_ = reorder_ || trusted_recency != guard_.trusts_recency();
+  if (trusted_recency != guard_.trusts_recency()) {
+    reorder_ = true;
+    changed(trusted_recency ? KVC_REASON_RETRY : KVC_REASON_LOST);
+  }
 }
 
 }  // namespace

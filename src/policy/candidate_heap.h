@@ -21,13 +21,13 @@ class BudgetArray {
   BudgetArray(const BudgetArray&) = delete;
   BudgetArray& operator=(const BudgetArray&) = delete;
 
-  bool reserve(uint32_t needed, uint32_t in_use) noexcept {
+  // most: elements that it never has more than.
+  bool reserve(uint32_t needed, uint32_t in_use, uint32_t most = std::numeric_limits<uint32_t>::max() / 2) noexcept {
     if (needed <= capacity_) return true;
+    if (needed > most) return false;
     constexpr uint32_t kFirst = 64;
-    constexpr uint32_t kLast = std::numeric_limits<uint32_t>::max() / 2;
-    if (capacity_ >= kLast) return false;
-    const uint32_t wanted = std::max({kFirst, capacity_ + capacity_ / 2, needed});
-    return grow(wanted, in_use) || grow(std::max(needed, capacity_ + 8), in_use);
+    const uint32_t wanted = std::min(most, std::max({kFirst, capacity_ + capacity_ / 2, needed}));
+    return grow(wanted, in_use) || grow(std::min(most, std::max(needed, capacity_ + 8)), in_use);
   }
   void free() noexcept {
     memory_->release(data_, capacity_ * sizeof(T), alignof(T), MemoryUse::metadata);

@@ -7,9 +7,6 @@
 namespace kvc {
 namespace {
 
-// At this position a token's attention costs as much as its matrix products (8B model of 32 layers and 32 heads).
-constexpr double kBalancedPosition = 30632;
-
 class Gdsf final : public ScorePolicy {
  public:
   using ScorePolicy::ScorePolicy;

@@ -20,6 +20,7 @@
 #include <span>
 #include <string_view>
 
+#include "kvc/kvc.h"
 #include "memory/memory.h"
 
 namespace kvc {
@@ -64,6 +65,22 @@ struct SessionEnd {
   uint64_t return_ns = 0;  // from now, for idle and expected
 };
 
+// What a policy goes by, and why it last changed that.
+struct PolicyState {
+  int32_t strategy = KVC_STRATEGY_FIXED;
+  int32_t reason = KVC_REASON_NONE;
+  uint64_t changes = 0;
+  uint64_t changed_ns = 0;  // when it last did, on the clock of set_time()
+};
+
+// What hits are to be weighed by.
+struct PolicyObjective {
+  bool time = false;               // prefill spared, rather than tokens found
+  double balanced_position = 0;    // of a token whose attention costs as much as all else; 0: kBalancedPosition
+};
+// In a model of 8 billion parameters, 32 layers and 32 heads.
+inline constexpr double kBalancedPosition = 30632;
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -97,8 +114,9 @@ class Policy {
   virtual size_t state_size() const noexcept { return 0; }
   virtual void save(std::byte* /*out*/) const noexcept {}
   virtual bool load(std::span<const std::byte> /*state*/) noexcept { return false; }
-  // What it goes by now, where that changes.
-  virtual std::string_view strategy() const noexcept { return name(); }
+  virtual PolicyState state() const noexcept { return {}; }
+  // False: it has no objective but its own.
+  virtual bool set_objective(const PolicyObjective& objective) noexcept { return !objective.time; }
 
   // The time of the events that follow. One before the last one counts as the last one.
   void set_time(uint64_t now_ns) noexcept { now_ns_ = std::max(now_ns_, now_ns); }
@@ -111,5 +129,7 @@ class Policy {
 std::span<const std::string_view> policy_names() noexcept;
 // nullptr: no such policy. `memory` is what its own structures come from.
 std::unique_ptr<Policy> make_policy(std::string_view name, Memory* memory);
+// A caller's own (kvc_policy_t, of full size).
+std::unique_ptr<Policy> make_custom_policy(const kvc_policy_t& table, Memory* memory);
 
 }  // namespace kvc

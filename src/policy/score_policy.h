@@ -27,6 +27,10 @@ class ScorePolicy : public Policy {
   virtual uint64_t score_hit(const PolicyEntry& entry, uint64_t tick) noexcept = 0;
   // The candidate with the lowest score may be given a higher one instead of leaving: true if it was.
   virtual bool pass_over(PolicyEntry& /*entry*/, uint64_t /*tick*/) noexcept { return false; }
+  void set_score(PolicyEntry& entry, uint64_t score) noexcept {
+    entry.score = score;
+    if (entry.candidate) heap_.settle(entry);
+  }
 
  private:
   struct Order {

@@ -98,6 +98,15 @@ class StructsTest : public testing::Test {
         [](void* p) { static_cast<kvc_clock_t*>(p)->now_ns = [](void*) { return uint64_t{1}; }; },
         [this](void* p) { return kvc_config_set_clock(config_, static_cast<kvc_clock_t*>(p)); });
     add(
+        "kvc_policy_t", sizeof(kvc_policy_t), true,
+        [](void* p) {
+          static_cast<kvc_policy_t*>(p)->name = "none";
+          static_cast<kvc_policy_t*>(p)->score = [](void*, const kvc_policy_page_t*, int32_t) { return 0.0; };
+        },
+        [this](void* p) { return kvc_config_set_policy(config_, static_cast<kvc_policy_t*>(p)); });
+    add("kvc_metrics_t", sizeof(kvc_metrics_t), true, nothing,
+        [this](void* p) { return kvc_adapt(engine_, static_cast<kvc_metrics_t*>(p)); });
+    add(
         "kvc_backend_t", sizeof(kvc_backend_t), true,
         [](void* p) {
           static ToyBackend toy;

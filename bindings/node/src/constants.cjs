@@ -116,6 +116,12 @@ exports.LogLevel = Object.freeze({
   DEBUG: 4,
 });
 
+exports.Policy = Object.freeze({
+  INSERTED: 1, // it came in
+  USED: 2, // a match found it, or kvc_get a tensor
+  ENDED: 3, // a session that led to it closed
+});
+
 exports.OptionType = Object.freeze({
   INTEGER: 1,
   SIZE: 2,
@@ -131,6 +137,24 @@ exports.Absent = Object.freeze({
   ROPE: 2,
   ADAPTERS: 4,
   ATTENTION: 8,
+});
+
+exports.Strategy = Object.freeze({
+  FIXED: 0, // its one rule
+  LEARNED: 1, // adaptive: what it learned of reuse
+  RECENCY: 2, // adaptive: what was used longest ago leaves first
+});
+
+exports.Reason = Object.freeze({
+  NONE: 0, // it did not
+  LOST: 1, // what it learned had cost hits that recency would have had
+  RETRY: 2, // another try with what was learned meanwhile
+  METRICS: 3, // kvc_adapt asked for another objective
+});
+
+exports.Objective = Object.freeze({
+  HITS: 0, // tokens found in the cache
+  TIME: 1, // time of prefill spared: a token late in a sequence costs more to compute again
 });
 
 exports.BackendKind = Object.freeze({

@@ -188,6 +188,16 @@ export const LogLevel: {
   readonly DEBUG: 4;
 };
 
+/** KVC_POLICY_* of kvc.h. */
+export const Policy: {
+  /** it came in */
+  readonly INSERTED: 1;
+  /** a match found it, or kvc_get a tensor */
+  readonly USED: 2;
+  /** a session that led to it closed */
+  readonly ENDED: 3;
+};
+
 /** KVC_OPTION_* of kvc.h. */
 export const OptionType: {
   readonly INTEGER: 1;
@@ -206,6 +216,36 @@ export const Absent: {
   readonly ROPE: 2;
   readonly ADAPTERS: 4;
   readonly ATTENTION: 8;
+};
+
+/** KVC_STRATEGY_* of kvc.h. */
+export const Strategy: {
+  /** its one rule */
+  readonly FIXED: 0;
+  /** adaptive: what it learned of reuse */
+  readonly LEARNED: 1;
+  /** adaptive: what was used longest ago leaves first */
+  readonly RECENCY: 2;
+};
+
+/** KVC_REASON_* of kvc.h. */
+export const Reason: {
+  /** it did not */
+  readonly NONE: 0;
+  /** what it learned had cost hits that recency would have had */
+  readonly LOST: 1;
+  /** another try with what was learned meanwhile */
+  readonly RETRY: 2;
+  /** kvc_adapt asked for another objective */
+  readonly METRICS: 3;
+};
+
+/** KVC_OBJECTIVE_* of kvc.h. */
+export const Objective: {
+  /** tokens found in the cache */
+  readonly HITS: 0;
+  /** time of prefill spared: a token late in a sequence costs more to compute again */
+  readonly TIME: 1;
 };
 
 /** KVC_BACKEND_* of kvc.h. */
@@ -476,4 +516,12 @@ export interface Stats {
   readonly diskWaiting: number;
   /** age of the state that would survive a power cut now; 0: nothing was made durable yet */
   readonly diskDurableNs: number;
+  /** KVC_STRATEGY_*: what it goes by now */
+  readonly policyStrategy: number;
+  /** KVC_REASON_*: why it last changed that */
+  readonly policyReason: number;
+  /** how often it did */
+  readonly policyChanges: number;
+  /** time since it last did; 0: never */
+  readonly policyChangedNs: number;
 }

@@ -156,4 +156,8 @@ exports.stats = (v) => ({
   diskReadBytes: Number(v.getBigUint64(624, true)),
   diskWaiting: Number(v.getBigUint64(632, true)),
   diskDurableNs: Number(v.getBigUint64(640, true)),
+  policyStrategy: v.getInt32(648, true),
+  policyReason: v.getInt32(652, true),
+  policyChanges: Number(v.getBigUint64(656, true)),
+  policyChangedNs: Number(v.getBigUint64(664, true)),
 });

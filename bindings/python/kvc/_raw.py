@@ -22,6 +22,8 @@ kvc_allocator_allocate_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_size_t)
 kvc_allocator_release_fn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_size_t)
 kvc_logger_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_void_p)
 kvc_clock_now_ns_fn = CFUNCTYPE(c_uint64, c_void_p)
+kvc_policy_score_fn = CFUNCTYPE(c_double, c_void_p, c_void_p, c_int32)
+kvc_policy_removed_fn = CFUNCTYPE(None, c_void_p, c_void_p)
 kvc_backend_describe_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
 kvc_backend_tokenize_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
 kvc_backend_detokenize_fn = CFUNCTYPE(c_int32, c_void_p, c_int32, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
@@ -72,6 +74,31 @@ class kvc_clock_t(_Struct):  # 24 bytes
         ("struct_size", c_size_t),
         ("user_data", c_void_p),
         ("now_ns", kvc_clock_now_ns_fn),
+    ]
+
+
+class kvc_policy_page_t(_Struct):  # 64 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("key", c_uint64),
+        ("now_ns", c_uint64),
+        ("score", c_double),
+        ("bytes", c_uint64),
+        ("depth", c_uint32),
+        ("tokens", c_uint32),
+        ("hits", c_uint32),
+        ("hint", c_int32),
+        ("return_ns", c_uint64),
+    ]
+
+
+class kvc_policy_t(_Struct):  # 40 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("user_data", c_void_p),
+        ("name", c_char_p),
+        ("score", kvc_policy_score_fn),
+        ("removed", kvc_policy_removed_fn),
     ]
 
 
@@ -313,7 +340,7 @@ class kvc_store_report_t(_Struct):  # 88 bytes
     ]
 
 
-class kvc_stats_t(_Struct):  # 648 bytes
+class kvc_stats_t(_Struct):  # 672 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -389,6 +416,34 @@ class kvc_stats_t(_Struct):  # 648 bytes
         ("disk_read_bytes", c_uint64),
         ("disk_waiting", c_uint64),
         ("disk_durable_ns", c_uint64),
+        ("policy_strategy", c_int32),
+        ("policy_reason", c_int32),
+        ("policy_changes", c_uint64),
+        ("policy_changed_ns", c_uint64),
+    ]
+
+
+class kvc_whatif_t(_Struct):  # 72 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("token_hit_rate", c_double),
+        ("page_hit_rate", c_double),
+        ("pages", c_uint64),
+        ("sessions", c_uint64),
+        ("tokens", c_uint64),
+        ("span_ns", c_uint64),
+        ("saved_ns", c_uint64),
+        ("sampled", c_double),
+    ]
+
+
+class kvc_metrics_t(_Struct):  # 32 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("objective", c_int32),
+        ("reserved", c_int32),
+        ("prefill_speed", c_double),
+        ("balanced_position", c_double),
     ]
 
 
@@ -482,6 +537,7 @@ FUNCTIONS = {
     "kvc_config_set_allocator": (c_int32, (c_void_p, c_void_p,)),
     "kvc_config_set_logger": (c_int32, (c_void_p, c_void_p,)),
     "kvc_config_set_clock": (c_int32, (c_void_p, c_void_p,)),
+    "kvc_config_set_policy": (c_int32, (c_void_p, c_void_p,)),
     "kvc_option_count": (c_uint32, ()),
     "kvc_option_info": (c_int32, (c_uint32, c_void_p,)),
     "kvc_engine_create": (c_int32, (c_void_p, c_void_p,)),
@@ -554,5 +610,9 @@ FUNCTIONS = {
     "kvc_store_text": (c_int32, (c_char_p, c_char_p, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p,)),
     "kvc_config_load": (c_int32, (c_void_p, c_char_p, c_char_p,)),
     "kvc_stats": (c_int32, (c_void_p, c_void_p,)),
+    "kvc_whatif": (c_int32, (c_void_p, c_uint64, c_char_p, c_void_p,)),
+    "kvc_trace_start": (c_int32, (c_void_p, c_char_p,)),
+    "kvc_trace_stop": (c_int32, (c_void_p, c_void_p,)),
+    "kvc_adapt": (c_int32, (c_void_p, c_void_p,)),
     "kvc_module_info": (c_int32, (c_void_p, c_void_p, c_size_t, c_void_p,)),
 }

@@ -118,6 +118,12 @@ class LogLevel(IntEnum):
     DEBUG = 4
 
 
+class Policy(IntEnum):
+    INSERTED = 1  # it came in
+    USED = 2  # a match found it, or kvc_get a tensor
+    ENDED = 3  # a session that led to it closed
+
+
 class OptionType(IntEnum):
     INTEGER = 1
     SIZE = 2
@@ -135,6 +141,24 @@ class Absent(IntFlag):
     ATTENTION = 8
 
 
+class Strategy(IntEnum):
+    FIXED = 0  # its one rule
+    LEARNED = 1  # adaptive: what it learned of reuse
+    RECENCY = 2  # adaptive: what was used longest ago leaves first
+
+
+class Reason(IntEnum):
+    NONE = 0  # it did not
+    LOST = 1  # what it learned had cost hits that recency would have had
+    RETRY = 2  # another try with what was learned meanwhile
+    METRICS = 3  # kvc_adapt asked for another objective
+
+
+class Objective(IntEnum):
+    HITS = 0  # tokens found in the cache
+    TIME = 1  # time of prefill spared: a token late in a sequence costs more to compute again
+
+
 class BackendKind(IntEnum):
     PAGED = 1  # keeps no K/V: `forward` reads the past from the session and appends the new to it
     OWN_KV = 2  # keeps its own K/V per sequence; kvc has it exported to, and imported from, sessions
@@ -144,4 +168,4 @@ ABI_VERSION = 0
 MAX_DIMS = 8
 MODULE_VERSION = 1
 
-__all__ = ["Status", "DType", "Plane", "Priority", "CloseHint", "Hint", "Action", "FinishReason", "MissReason", "Tier", "LogLevel", "OptionType", "Absent", "BackendKind", "ABI_VERSION", "MAX_DIMS", "MODULE_VERSION"]
+__all__ = ["Status", "DType", "Plane", "Priority", "CloseHint", "Hint", "Action", "FinishReason", "MissReason", "Tier", "LogLevel", "Policy", "OptionType", "Absent", "Strategy", "Reason", "Objective", "BackendKind", "ABI_VERSION", "MAX_DIMS", "MODULE_VERSION"]

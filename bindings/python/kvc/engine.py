@@ -237,6 +237,32 @@ class Engine(Handle):
         self._check(lib.kvc_stats(self._raw, ctypes.byref(s)))
         return Stats.of(s)
 
+    def whatif(self, budget=0, policy=None) -> dict:
+        """What another budget in bytes (0: this engine's) and policy would have hit: kvc_whatif_t by name."""
+        result = _raw.kvc_whatif_t()
+        result.struct_size = ctypes.sizeof(result)
+        self._check(lib.kvc_whatif(self._raw, budget, _bytes(policy), ctypes.byref(result)))
+        return {name: getattr(result, name) for name, *_ in result._fields_ if name != "struct_size"}
+
+    def adapt(self, save_time=False, prefill_speed=0.0, balanced_position=0.0) -> None:
+        """Tells the policy whether to go for tokens found or for time of prefill spared, and what prefill costs."""
+        metrics = _raw.kvc_metrics_t()
+        metrics.struct_size = ctypes.sizeof(metrics)
+        metrics.objective = _raw.KVC_OBJECTIVE_TIME if save_time else _raw.KVC_OBJECTIVE_HITS
+        metrics.prefill_speed = prefill_speed
+        metrics.balanced_position = balanced_position
+        self._check(lib.kvc_adapt(self._raw, ctypes.byref(metrics)))
+
+    def trace_start(self, path) -> None:
+        """Writes a line per session that closes to a file, for `kvc replay`; pages leave as digests."""
+        self._check(lib.kvc_trace_start(self._raw, os.fsencode(path)))
+
+    def trace_stop(self) -> int:
+        """Ends the trace; the sessions written."""
+        n = ctypes.c_uint64()
+        self._check(lib.kvc_trace_stop(self._raw, ctypes.byref(n)))
+        return n.value
+
     def info(self) -> dict:
         """What this engine is made of."""
         return json.loads(read_text(lambda b, c, n: self._check(lib.kvc_engine_info(self._raw, b, c, n))))

@@ -258,6 +258,10 @@ class Stats:
     disk_read_bytes: int
     disk_waiting: int  # pages that wait to be written
     disk_durable_ns: int  # age of the state that would survive a power cut now; 0: nothing was made durable yet
+    policy_strategy: int  # KVC_STRATEGY_*: what it goes by now
+    policy_reason: int  # KVC_REASON_*: why it last changed that
+    policy_changes: int  # how often it did
+    policy_changed_ns: int  # time since it last did; 0: never
 
     @classmethod
     def of(cls, s):
@@ -334,7 +338,11 @@ class Stats:
                    s.disk_written_bytes,
                    s.disk_read_bytes,
                    s.disk_waiting,
-                   s.disk_durable_ns)
+                   s.disk_durable_ns,
+                   s.policy_strategy,
+                   s.policy_reason,
+                   s.policy_changes,
+                   s.policy_changed_ns)
 
 
 __all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats"]

@@ -51,6 +51,31 @@ func Layouts() map[string]Layout {
 		}}
 	}
 	{
+		var s KvcPolicyPageT
+		all["kvc_policy_page_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"key": {unsafe.Offsetof(s.Key), unsafe.Sizeof(s.Key)},
+			"now_ns": {unsafe.Offsetof(s.NowNs), unsafe.Sizeof(s.NowNs)},
+			"score": {unsafe.Offsetof(s.Score), unsafe.Sizeof(s.Score)},
+			"bytes": {unsafe.Offsetof(s.Bytes), unsafe.Sizeof(s.Bytes)},
+			"depth": {unsafe.Offsetof(s.Depth), unsafe.Sizeof(s.Depth)},
+			"tokens": {unsafe.Offsetof(s.Tokens), unsafe.Sizeof(s.Tokens)},
+			"hits": {unsafe.Offsetof(s.Hits), unsafe.Sizeof(s.Hits)},
+			"hint": {unsafe.Offsetof(s.Hint), unsafe.Sizeof(s.Hint)},
+			"return_ns": {unsafe.Offsetof(s.ReturnNs), unsafe.Sizeof(s.ReturnNs)},
+		}}
+	}
+	{
+		var s KvcPolicyT
+		all["kvc_policy_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"user_data": {unsafe.Offsetof(s.UserData), unsafe.Sizeof(s.UserData)},
+			"name": {unsafe.Offsetof(s.Name), unsafe.Sizeof(s.Name)},
+			"score": {unsafe.Offsetof(s.Score), unsafe.Sizeof(s.Score)},
+			"removed": {unsafe.Offsetof(s.Removed), unsafe.Sizeof(s.Removed)},
+		}}
+	}
+	{
 		var s KvcOptionInfoT
 		all["kvc_option_info_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
 			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
@@ -365,6 +390,34 @@ func Layouts() map[string]Layout {
 			"disk_read_bytes": {unsafe.Offsetof(s.DiskReadBytes), unsafe.Sizeof(s.DiskReadBytes)},
 			"disk_waiting": {unsafe.Offsetof(s.DiskWaiting), unsafe.Sizeof(s.DiskWaiting)},
 			"disk_durable_ns": {unsafe.Offsetof(s.DiskDurableNs), unsafe.Sizeof(s.DiskDurableNs)},
+			"policy_strategy": {unsafe.Offsetof(s.PolicyStrategy), unsafe.Sizeof(s.PolicyStrategy)},
+			"policy_reason": {unsafe.Offsetof(s.PolicyReason), unsafe.Sizeof(s.PolicyReason)},
+			"policy_changes": {unsafe.Offsetof(s.PolicyChanges), unsafe.Sizeof(s.PolicyChanges)},
+			"policy_changed_ns": {unsafe.Offsetof(s.PolicyChangedNs), unsafe.Sizeof(s.PolicyChangedNs)},
+		}}
+	}
+	{
+		var s KvcWhatifT
+		all["kvc_whatif_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"token_hit_rate": {unsafe.Offsetof(s.TokenHitRate), unsafe.Sizeof(s.TokenHitRate)},
+			"page_hit_rate": {unsafe.Offsetof(s.PageHitRate), unsafe.Sizeof(s.PageHitRate)},
+			"pages": {unsafe.Offsetof(s.Pages), unsafe.Sizeof(s.Pages)},
+			"sessions": {unsafe.Offsetof(s.Sessions), unsafe.Sizeof(s.Sessions)},
+			"tokens": {unsafe.Offsetof(s.Tokens), unsafe.Sizeof(s.Tokens)},
+			"span_ns": {unsafe.Offsetof(s.SpanNs), unsafe.Sizeof(s.SpanNs)},
+			"saved_ns": {unsafe.Offsetof(s.SavedNs), unsafe.Sizeof(s.SavedNs)},
+			"sampled": {unsafe.Offsetof(s.Sampled), unsafe.Sizeof(s.Sampled)},
+		}}
+	}
+	{
+		var s KvcMetricsT
+		all["kvc_metrics_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"objective": {unsafe.Offsetof(s.Objective), unsafe.Sizeof(s.Objective)},
+			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
+			"prefill_speed": {unsafe.Offsetof(s.PrefillSpeed), unsafe.Sizeof(s.PrefillSpeed)},
+			"balanced_position": {unsafe.Offsetof(s.BalancedPosition), unsafe.Sizeof(s.BalancedPosition)},
 		}}
 	}
 	{
@@ -530,6 +583,9 @@ var Constants = map[string]int64{
 	"KVC_LOG_WARN": 2,
 	"KVC_LOG_INFO": 3,
 	"KVC_LOG_DEBUG": 4,
+	"KVC_POLICY_INSERTED": 1,
+	"KVC_POLICY_USED": 2,
+	"KVC_POLICY_ENDED": 3,
 	"KVC_OPTION_INTEGER": 1,
 	"KVC_OPTION_SIZE": 2,
 	"KVC_OPTION_TIME": 3,
@@ -542,6 +598,15 @@ var Constants = map[string]int64{
 	"KVC_NONE_ADAPTERS": 4,
 	"KVC_NONE_ATTENTION": 8,
 	"KVC_MAX_DIMS": 8,
+	"KVC_STRATEGY_FIXED": 0,
+	"KVC_STRATEGY_LEARNED": 1,
+	"KVC_STRATEGY_RECENCY": 2,
+	"KVC_REASON_NONE": 0,
+	"KVC_REASON_LOST": 1,
+	"KVC_REASON_RETRY": 2,
+	"KVC_REASON_METRICS": 3,
+	"KVC_OBJECTIVE_HITS": 0,
+	"KVC_OBJECTIVE_TIME": 1,
 	"KVC_BACKEND_PAGED": 1,
 	"KVC_BACKEND_OWN_KV": 2,
 	"KVC_MODULE_VERSION": 1,

@@ -90,6 +90,9 @@ pub const KVC_LOG_ERROR: i32 = 1;
 pub const KVC_LOG_WARN: i32 = 2;
 pub const KVC_LOG_INFO: i32 = 3;
 pub const KVC_LOG_DEBUG: i32 = 4;
+pub const KVC_POLICY_INSERTED: i32 = 1;
+pub const KVC_POLICY_USED: i32 = 2;
+pub const KVC_POLICY_ENDED: i32 = 3;
 pub const KVC_OPTION_INTEGER: i32 = 1;
 pub const KVC_OPTION_SIZE: i32 = 2;
 pub const KVC_OPTION_TIME: i32 = 3;
@@ -102,6 +105,15 @@ pub const KVC_NONE_ROPE: i32 = 2;
 pub const KVC_NONE_ADAPTERS: i32 = 4;
 pub const KVC_NONE_ATTENTION: i32 = 8;
 pub const KVC_MAX_DIMS: i32 = 8;
+pub const KVC_STRATEGY_FIXED: i32 = 0;
+pub const KVC_STRATEGY_LEARNED: i32 = 1;
+pub const KVC_STRATEGY_RECENCY: i32 = 2;
+pub const KVC_REASON_NONE: i32 = 0;
+pub const KVC_REASON_LOST: i32 = 1;
+pub const KVC_REASON_RETRY: i32 = 2;
+pub const KVC_REASON_METRICS: i32 = 3;
+pub const KVC_OBJECTIVE_HITS: i32 = 0;
+pub const KVC_OBJECTIVE_TIME: i32 = 1;
 pub const KVC_BACKEND_PAGED: i32 = 1;
 pub const KVC_BACKEND_OWN_KV: i32 = 2;
 pub const KVC_MODULE_VERSION: i32 = 1;
@@ -244,6 +256,72 @@ const _: () = {
     assert!(offset_of!(kvc_clock_t, struct_size) == 0);
     assert!(offset_of!(kvc_clock_t, user_data) == 8);
     assert!(offset_of!(kvc_clock_t, now_ns) == 16);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_policy_page_t {
+    pub struct_size: usize,
+    pub key: u64,
+    pub now_ns: u64,
+    pub score: f64,
+    pub bytes: u64,
+    pub depth: u32,
+    pub tokens: u32,
+    pub hits: u32,
+    pub hint: i32,
+    pub return_ns: u64,
+}
+impl Default for kvc_policy_page_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_policy_page_t>() == 64);
+    assert!(align_of::<kvc_policy_page_t>() == 8);
+    assert!(offset_of!(kvc_policy_page_t, struct_size) == 0);
+    assert!(offset_of!(kvc_policy_page_t, key) == 8);
+    assert!(offset_of!(kvc_policy_page_t, now_ns) == 16);
+    assert!(offset_of!(kvc_policy_page_t, score) == 24);
+    assert!(offset_of!(kvc_policy_page_t, bytes) == 32);
+    assert!(offset_of!(kvc_policy_page_t, depth) == 40);
+    assert!(offset_of!(kvc_policy_page_t, tokens) == 44);
+    assert!(offset_of!(kvc_policy_page_t, hits) == 48);
+    assert!(offset_of!(kvc_policy_page_t, hint) == 52);
+    assert!(offset_of!(kvc_policy_page_t, return_ns) == 56);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_policy_t {
+    pub struct_size: usize,
+    pub user_data: *mut c_void,
+    pub name: *const c_char,
+    pub score: Option<unsafe extern "C" fn(user_data: *mut c_void, page: *const kvc_policy_page_t, event: i32) -> f64>,
+    pub removed: Option<unsafe extern "C" fn(user_data: *mut c_void, page: *const kvc_policy_page_t)>,
+}
+impl Default for kvc_policy_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_policy_t>() == 40);
+    assert!(align_of::<kvc_policy_t>() == 8);
+    assert!(offset_of!(kvc_policy_t, struct_size) == 0);
+    assert!(offset_of!(kvc_policy_t, user_data) == 8);
+    assert!(offset_of!(kvc_policy_t, name) == 16);
+    assert!(offset_of!(kvc_policy_t, score) == 24);
+    assert!(offset_of!(kvc_policy_t, removed) == 32);
 };
 
 #[repr(C)]
@@ -911,6 +989,10 @@ pub struct kvc_stats_t {
     pub disk_read_bytes: u64,
     pub disk_waiting: u64,
     pub disk_durable_ns: u64,
+    pub policy_strategy: i32,
+    pub policy_reason: i32,
+    pub policy_changes: u64,
+    pub policy_changed_ns: u64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -922,7 +1004,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 648);
+    assert!(size_of::<kvc_stats_t>() == 672);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -998,6 +1080,74 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, disk_read_bytes) == 624);
     assert!(offset_of!(kvc_stats_t, disk_waiting) == 632);
     assert!(offset_of!(kvc_stats_t, disk_durable_ns) == 640);
+    assert!(offset_of!(kvc_stats_t, policy_strategy) == 648);
+    assert!(offset_of!(kvc_stats_t, policy_reason) == 652);
+    assert!(offset_of!(kvc_stats_t, policy_changes) == 656);
+    assert!(offset_of!(kvc_stats_t, policy_changed_ns) == 664);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_whatif_t {
+    pub struct_size: usize,
+    pub token_hit_rate: f64,
+    pub page_hit_rate: f64,
+    pub pages: u64,
+    pub sessions: u64,
+    pub tokens: u64,
+    pub span_ns: u64,
+    pub saved_ns: u64,
+    pub sampled: f64,
+}
+impl Default for kvc_whatif_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_whatif_t>() == 72);
+    assert!(align_of::<kvc_whatif_t>() == 8);
+    assert!(offset_of!(kvc_whatif_t, struct_size) == 0);
+    assert!(offset_of!(kvc_whatif_t, token_hit_rate) == 8);
+    assert!(offset_of!(kvc_whatif_t, page_hit_rate) == 16);
+    assert!(offset_of!(kvc_whatif_t, pages) == 24);
+    assert!(offset_of!(kvc_whatif_t, sessions) == 32);
+    assert!(offset_of!(kvc_whatif_t, tokens) == 40);
+    assert!(offset_of!(kvc_whatif_t, span_ns) == 48);
+    assert!(offset_of!(kvc_whatif_t, saved_ns) == 56);
+    assert!(offset_of!(kvc_whatif_t, sampled) == 64);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_metrics_t {
+    pub struct_size: usize,
+    pub objective: i32,
+    pub reserved: i32,
+    pub prefill_speed: f64,
+    pub balanced_position: f64,
+}
+impl Default for kvc_metrics_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_metrics_t>() == 32);
+    assert!(align_of::<kvc_metrics_t>() == 8);
+    assert!(offset_of!(kvc_metrics_t, struct_size) == 0);
+    assert!(offset_of!(kvc_metrics_t, objective) == 8);
+    assert!(offset_of!(kvc_metrics_t, reserved) == 12);
+    assert!(offset_of!(kvc_metrics_t, prefill_speed) == 16);
+    assert!(offset_of!(kvc_metrics_t, balanced_position) == 24);
 };
 
 #[repr(C)]
@@ -1203,6 +1353,7 @@ pub struct Api {
     pub kvc_config_set_allocator: unsafe extern "C" fn(config: *mut kvc_config_t, allocator: *const kvc_allocator_t) -> kvc_status_t,
     pub kvc_config_set_logger: unsafe extern "C" fn(config: *mut kvc_config_t, logger: *const kvc_logger_t) -> kvc_status_t,
     pub kvc_config_set_clock: unsafe extern "C" fn(config: *mut kvc_config_t, clock: *const kvc_clock_t) -> kvc_status_t,
+    pub kvc_config_set_policy: unsafe extern "C" fn(config: *mut kvc_config_t, policy: *const kvc_policy_t) -> kvc_status_t,
     pub kvc_option_count: unsafe extern "C" fn() -> u32,
     pub kvc_option_info: unsafe extern "C" fn(index: u32, info: *mut kvc_option_info_t) -> kvc_status_t,
     pub kvc_engine_create: unsafe extern "C" fn(config: *mut kvc_config_t, engine: *mut *mut kvc_engine_t) -> kvc_status_t,
@@ -1275,6 +1426,10 @@ pub struct Api {
     pub kvc_store_text: unsafe extern "C" fn(path: *const c_char, key: *const c_char, name: *const c_char, buffer: *mut c_char, capacity: usize, length: *mut usize, error: *mut kvc_error_t) -> kvc_status_t,
     pub kvc_config_load: unsafe extern "C" fn(config: *mut kvc_config_t, path: *const c_char, key: *const c_char) -> kvc_status_t,
     pub kvc_stats: unsafe extern "C" fn(engine: *mut kvc_engine_t, stats: *mut kvc_stats_t) -> kvc_status_t,
+    pub kvc_whatif: unsafe extern "C" fn(engine: *mut kvc_engine_t, budget: u64, policy: *const c_char, result: *mut kvc_whatif_t) -> kvc_status_t,
+    pub kvc_trace_start: unsafe extern "C" fn(engine: *mut kvc_engine_t, path: *const c_char) -> kvc_status_t,
+    pub kvc_trace_stop: unsafe extern "C" fn(engine: *mut kvc_engine_t, sessions: *mut u64) -> kvc_status_t,
+    pub kvc_adapt: unsafe extern "C" fn(engine: *mut kvc_engine_t, metrics: *const kvc_metrics_t) -> kvc_status_t,
     pub kvc_module_info: unsafe extern "C" fn(config: *mut kvc_config_t, buffer: *mut c_char, capacity: usize, length: *mut usize) -> kvc_status_t,
 }
 
@@ -1300,6 +1455,7 @@ impl Api {
             kvc_config_set_allocator: std::mem::transmute(find("kvc_config_set_allocator")?),
             kvc_config_set_logger: std::mem::transmute(find("kvc_config_set_logger")?),
             kvc_config_set_clock: std::mem::transmute(find("kvc_config_set_clock")?),
+            kvc_config_set_policy: std::mem::transmute(find("kvc_config_set_policy")?),
             kvc_option_count: std::mem::transmute(find("kvc_option_count")?),
             kvc_option_info: std::mem::transmute(find("kvc_option_info")?),
             kvc_engine_create: std::mem::transmute(find("kvc_engine_create")?),
@@ -1372,6 +1528,10 @@ impl Api {
             kvc_store_text: std::mem::transmute(find("kvc_store_text")?),
             kvc_config_load: std::mem::transmute(find("kvc_config_load")?),
             kvc_stats: std::mem::transmute(find("kvc_stats")?),
+            kvc_whatif: std::mem::transmute(find("kvc_whatif")?),
+            kvc_trace_start: std::mem::transmute(find("kvc_trace_start")?),
+            kvc_trace_stop: std::mem::transmute(find("kvc_trace_stop")?),
+            kvc_adapt: std::mem::transmute(find("kvc_adapt")?),
             kvc_module_info: std::mem::transmute(find("kvc_module_info")?),
         })
     }

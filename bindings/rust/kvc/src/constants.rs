@@ -234,6 +234,18 @@ group! {
 }
 
 group! {
+    /// `KVC_POLICY...` of `kvc.h`.
+    Policy {
+        /// it came in
+        INSERTED = 1,
+        /// a match found it, or kvc_get a tensor
+        USED = 2,
+        /// a session that led to it closed
+        ENDED = 3,
+    }
+}
+
+group! {
     /// `KVC_OPTION...` of `kvc.h`.
     OptionType {
         INTEGER = 1,
@@ -254,6 +266,42 @@ group! {
         ROPE = 2,
         ADAPTERS = 4,
         ATTENTION = 8,
+    }
+}
+
+group! {
+    /// `KVC_STRATEGY...` of `kvc.h`.
+    Strategy {
+        /// its one rule
+        FIXED = 0,
+        /// adaptive: what it learned of reuse
+        LEARNED = 1,
+        /// adaptive: what was used longest ago leaves first
+        RECENCY = 2,
+    }
+}
+
+group! {
+    /// `KVC_REASON...` of `kvc.h`.
+    Reason {
+        /// it did not
+        NONE = 0,
+        /// what it learned had cost hits that recency would have had
+        LOST = 1,
+        /// another try with what was learned meanwhile
+        RETRY = 2,
+        /// kvc_adapt asked for another objective
+        METRICS = 3,
+    }
+}
+
+group! {
+    /// `KVC_OBJECTIVE...` of `kvc.h`.
+    Objective {
+        /// tokens found in the cache
+        HITS = 0,
+        /// time of prefill spared: a token late in a sequence costs more to compute again
+        TIME = 1,
     }
 }
 

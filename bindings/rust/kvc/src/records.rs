@@ -413,6 +413,14 @@ pub struct Stats {
     pub disk_waiting: u64,
     /// age of the state that would survive a power cut now; 0: nothing was made durable yet
     pub disk_durable_ns: u64,
+    /// KVC_STRATEGY_*: what it goes by now
+    pub policy_strategy: i32,
+    /// KVC_REASON_*: why it last changed that
+    pub policy_reason: i32,
+    /// how often it did
+    pub policy_changes: u64,
+    /// time since it last did; 0: never
+    pub policy_changed_ns: u64,
 }
 
 impl Stats {
@@ -492,6 +500,10 @@ impl Stats {
             disk_read_bytes: s.disk_read_bytes,
             disk_waiting: s.disk_waiting,
             disk_durable_ns: s.disk_durable_ns,
+            policy_strategy: s.policy_strategy,
+            policy_reason: s.policy_reason,
+            policy_changes: s.policy_changes,
+            policy_changed_ns: s.policy_changed_ns,
         }
     }
 }

@@ -193,6 +193,18 @@ final class Raw {
         }
     }
 
+    private static final class Of_kvc_config_set_policy {
+        static final MethodHandle CALL = Library.function("kvc_config_set_policy", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_config_set_policy(long config, long policy) {
+        try {
+            return (int) Of_kvc_config_set_policy.CALL.invokeExact(config, policy);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
     private static final class Of_kvc_option_count {
         static final MethodHandle CALL = Library.function("kvc_option_count", FunctionDescriptor.of(JAVA_INT));
     }
@@ -1057,6 +1069,54 @@ final class Raw {
         }
     }
 
+    private static final class Of_kvc_whatif {
+        static final MethodHandle CALL = Library.function("kvc_whatif", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_whatif(long engine, long budget, long policy, long result) {
+        try {
+            return (int) Of_kvc_whatif.CALL.invokeExact(engine, budget, policy, result);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
+    private static final class Of_kvc_trace_start {
+        static final MethodHandle CALL = Library.function("kvc_trace_start", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_trace_start(long engine, long path) {
+        try {
+            return (int) Of_kvc_trace_start.CALL.invokeExact(engine, path);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
+    private static final class Of_kvc_trace_stop {
+        static final MethodHandle CALL = Library.function("kvc_trace_stop", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_trace_stop(long engine, long sessions) {
+        try {
+            return (int) Of_kvc_trace_stop.CALL.invokeExact(engine, sessions);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
+    private static final class Of_kvc_adapt {
+        static final MethodHandle CALL = Library.function("kvc_adapt", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_adapt(long engine, long metrics) {
+        try {
+            return (int) Of_kvc_adapt.CALL.invokeExact(engine, metrics);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
     private static final class Of_kvc_module_info {
         static final MethodHandle CALL = Library.function("kvc_module_info", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     }
@@ -1081,6 +1141,8 @@ final class Raw {
         static final FunctionDescriptor KVC_ALLOCATOR_RELEASE = FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_LOGGER_LOG = FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_INT, JAVA_LONG);
         static final FunctionDescriptor KVC_CLOCK_NOW_NS = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_POLICY_SCORE = FunctionDescriptor.of(JAVA_DOUBLE, JAVA_LONG, JAVA_LONG, JAVA_INT);
+        static final FunctionDescriptor KVC_POLICY_REMOVED = FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_DESCRIBE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_TOKENIZE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_DETOKENIZE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);

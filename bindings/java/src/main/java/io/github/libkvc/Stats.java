@@ -82,6 +82,10 @@ import java.lang.foreign.MemorySegment;
  * @param diskReadBytes disk read bytes
  * @param diskWaiting pages that wait to be written
  * @param diskDurableNs age of the state that would survive a power cut now; 0: nothing was made durable yet
+ * @param policyStrategy KVC_STRATEGY_*: what it goes by now
+ * @param policyReason KVC_REASON_*: why it last changed that
+ * @param policyChanges how often it did
+ * @param policyChangedNs time since it last did; 0: never
  */
 public record Stats(
     long requests,
@@ -156,7 +160,11 @@ public record Stats(
     long diskWrittenBytes,
     long diskReadBytes,
     long diskWaiting,
-    long diskDurableNs) {
+    long diskDurableNs,
+    int policyStrategy,
+    int policyReason,
+    long policyChanges,
+    long policyChangedNs) {
     static Stats of(MemorySegment s) {
         return new Stats(
             s.get(JAVA_LONG, kvc_stats_t.REQUESTS),
@@ -231,6 +239,10 @@ public record Stats(
             s.get(JAVA_LONG, kvc_stats_t.DISK_WRITTEN_BYTES),
             s.get(JAVA_LONG, kvc_stats_t.DISK_READ_BYTES),
             s.get(JAVA_LONG, kvc_stats_t.DISK_WAITING),
-            s.get(JAVA_LONG, kvc_stats_t.DISK_DURABLE_NS));
+            s.get(JAVA_LONG, kvc_stats_t.DISK_DURABLE_NS),
+            s.get(JAVA_INT, kvc_stats_t.POLICY_STRATEGY),
+            s.get(JAVA_INT, kvc_stats_t.POLICY_REASON),
+            s.get(JAVA_LONG, kvc_stats_t.POLICY_CHANGES),
+            s.get(JAVA_LONG, kvc_stats_t.POLICY_CHANGED_NS));
     }
 }

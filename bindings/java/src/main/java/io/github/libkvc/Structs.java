@@ -65,6 +65,46 @@ final class Structs {
         static final long NOW_NS = at(LAYOUT, "now_ns");
     }
 
+    static final class kvc_policy_page_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_LONG.withName("key"),
+            JAVA_LONG.withName("now_ns"),
+            JAVA_DOUBLE.withName("score"),
+            JAVA_LONG.withName("bytes"),
+            JAVA_INT.withName("depth"),
+            JAVA_INT.withName("tokens"),
+            JAVA_INT.withName("hits"),
+            JAVA_INT.withName("hint"),
+            JAVA_LONG.withName("return_ns"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long KEY = at(LAYOUT, "key");
+        static final long NOW_NS = at(LAYOUT, "now_ns");
+        static final long SCORE = at(LAYOUT, "score");
+        static final long BYTES = at(LAYOUT, "bytes");
+        static final long DEPTH = at(LAYOUT, "depth");
+        static final long TOKENS = at(LAYOUT, "tokens");
+        static final long HITS = at(LAYOUT, "hits");
+        static final long HINT = at(LAYOUT, "hint");
+        static final long RETURN_NS = at(LAYOUT, "return_ns");
+    }
+
+    static final class kvc_policy_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_LONG.withName("user_data"),
+            JAVA_LONG.withName("name"),
+            JAVA_LONG.withName("score"),
+            JAVA_LONG.withName("removed"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long USER_DATA = at(LAYOUT, "user_data");
+        static final long NAME = at(LAYOUT, "name");
+        static final long SCORE = at(LAYOUT, "score");
+        static final long REMOVED = at(LAYOUT, "removed");
+    }
+
     static final class kvc_option_info_t {
         static final StructLayout LAYOUT = MemoryLayout.structLayout(
             JAVA_LONG.withName("struct_size"),
@@ -546,7 +586,11 @@ final class Structs {
             JAVA_LONG.withName("disk_written_bytes"),
             JAVA_LONG.withName("disk_read_bytes"),
             JAVA_LONG.withName("disk_waiting"),
-            JAVA_LONG.withName("disk_durable_ns"));
+            JAVA_LONG.withName("disk_durable_ns"),
+            JAVA_INT.withName("policy_strategy"),
+            JAVA_INT.withName("policy_reason"),
+            JAVA_LONG.withName("policy_changes"),
+            JAVA_LONG.withName("policy_changed_ns"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long REQUESTS = at(LAYOUT, "requests");
@@ -622,6 +666,48 @@ final class Structs {
         static final long DISK_READ_BYTES = at(LAYOUT, "disk_read_bytes");
         static final long DISK_WAITING = at(LAYOUT, "disk_waiting");
         static final long DISK_DURABLE_NS = at(LAYOUT, "disk_durable_ns");
+        static final long POLICY_STRATEGY = at(LAYOUT, "policy_strategy");
+        static final long POLICY_REASON = at(LAYOUT, "policy_reason");
+        static final long POLICY_CHANGES = at(LAYOUT, "policy_changes");
+        static final long POLICY_CHANGED_NS = at(LAYOUT, "policy_changed_ns");
+    }
+
+    static final class kvc_whatif_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_DOUBLE.withName("token_hit_rate"),
+            JAVA_DOUBLE.withName("page_hit_rate"),
+            JAVA_LONG.withName("pages"),
+            JAVA_LONG.withName("sessions"),
+            JAVA_LONG.withName("tokens"),
+            JAVA_LONG.withName("span_ns"),
+            JAVA_LONG.withName("saved_ns"),
+            JAVA_DOUBLE.withName("sampled"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long TOKEN_HIT_RATE = at(LAYOUT, "token_hit_rate");
+        static final long PAGE_HIT_RATE = at(LAYOUT, "page_hit_rate");
+        static final long PAGES = at(LAYOUT, "pages");
+        static final long SESSIONS = at(LAYOUT, "sessions");
+        static final long TOKENS = at(LAYOUT, "tokens");
+        static final long SPAN_NS = at(LAYOUT, "span_ns");
+        static final long SAVED_NS = at(LAYOUT, "saved_ns");
+        static final long SAMPLED = at(LAYOUT, "sampled");
+    }
+
+    static final class kvc_metrics_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_INT.withName("objective"),
+            JAVA_INT.withName("reserved"),
+            JAVA_DOUBLE.withName("prefill_speed"),
+            JAVA_DOUBLE.withName("balanced_position"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long OBJECTIVE = at(LAYOUT, "objective");
+        static final long RESERVED = at(LAYOUT, "reserved");
+        static final long PREFILL_SPEED = at(LAYOUT, "prefill_speed");
+        static final long BALANCED_POSITION = at(LAYOUT, "balanced_position");
     }
 
     static final class kvc_model_info_t {
@@ -751,6 +837,8 @@ final class Structs {
         Map.entry("kvc_allocator_t", kvc_allocator_t.LAYOUT),
         Map.entry("kvc_logger_t", kvc_logger_t.LAYOUT),
         Map.entry("kvc_clock_t", kvc_clock_t.LAYOUT),
+        Map.entry("kvc_policy_page_t", kvc_policy_page_t.LAYOUT),
+        Map.entry("kvc_policy_t", kvc_policy_t.LAYOUT),
         Map.entry("kvc_option_info_t", kvc_option_info_t.LAYOUT),
         Map.entry("kvc_request_t", kvc_request_t.LAYOUT),
         Map.entry("kvc_response_t", kvc_response_t.LAYOUT),
@@ -766,6 +854,8 @@ final class Structs {
         Map.entry("kvc_page_info_t", kvc_page_info_t.LAYOUT),
         Map.entry("kvc_store_report_t", kvc_store_report_t.LAYOUT),
         Map.entry("kvc_stats_t", kvc_stats_t.LAYOUT),
+        Map.entry("kvc_whatif_t", kvc_whatif_t.LAYOUT),
+        Map.entry("kvc_metrics_t", kvc_metrics_t.LAYOUT),
         Map.entry("kvc_model_info_t", kvc_model_info_t.LAYOUT),
         Map.entry("kvc_forward_t", kvc_forward_t.LAYOUT),
         Map.entry("kvc_backend_t", kvc_backend_t.LAYOUT),
@@ -858,6 +948,9 @@ final class Structs {
         Map.entry("KVC_LOG_WARN", 2),
         Map.entry("KVC_LOG_INFO", 3),
         Map.entry("KVC_LOG_DEBUG", 4),
+        Map.entry("KVC_POLICY_INSERTED", 1),
+        Map.entry("KVC_POLICY_USED", 2),
+        Map.entry("KVC_POLICY_ENDED", 3),
         Map.entry("KVC_OPTION_INTEGER", 1),
         Map.entry("KVC_OPTION_SIZE", 2),
         Map.entry("KVC_OPTION_TIME", 3),
@@ -870,6 +963,15 @@ final class Structs {
         Map.entry("KVC_NONE_ADAPTERS", 4),
         Map.entry("KVC_NONE_ATTENTION", 8),
         Map.entry("KVC_MAX_DIMS", 8),
+        Map.entry("KVC_STRATEGY_FIXED", 0),
+        Map.entry("KVC_STRATEGY_LEARNED", 1),
+        Map.entry("KVC_STRATEGY_RECENCY", 2),
+        Map.entry("KVC_REASON_NONE", 0),
+        Map.entry("KVC_REASON_LOST", 1),
+        Map.entry("KVC_REASON_RETRY", 2),
+        Map.entry("KVC_REASON_METRICS", 3),
+        Map.entry("KVC_OBJECTIVE_HITS", 0),
+        Map.entry("KVC_OBJECTIVE_TIME", 1),
         Map.entry("KVC_BACKEND_PAGED", 1),
         Map.entry("KVC_BACKEND_OWN_KV", 2),
         Map.entry("KVC_MODULE_VERSION", 1));
