@@ -10,7 +10,7 @@
 namespace kvc_cuda::abi {
 
 using Result = int;
-using Device = int;
+using DeviceHandle = int;
 using DevicePtr = unsigned long long;
 using Context = struct CUctx_st*;
 using Stream = struct CUstream_st*;
@@ -94,6 +94,7 @@ inline constexpr unsigned kEventDisableTiming = 2;
 inline constexpr unsigned kHostRegisterPortable = 1;
 inline constexpr unsigned kHostRegisterDeviceMap = 2;
 inline constexpr int kCaptureNone = 0;
+inline constexpr int kCaptureModeRelaxed = 2;
 inline constexpr int kSourceOrderStream = 1;
 inline constexpr unsigned kPreferOverlap = 1;
 inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
@@ -103,14 +104,14 @@ inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
   X(cuDriverGetVersion, 1, (int*))                                                                                  \
   X(cuInit, 1, (unsigned))                                                                                          \
   X(cuDeviceGetCount, 1, (int*))                                                                                    \
-  X(cuDeviceGet, 1, (Device*, int))                                                                                 \
-  X(cuDeviceGetName, 1, (char*, int, Device))                                                                       \
-  X(cuDeviceGetUuid, 1, (Uuid*, Device))                                                                            \
-  X(cuDeviceGetAttribute, 1, (int*, int, Device))                                                                   \
-  X(cuDeviceTotalMem, 1, (size_t*, Device))                                                                         \
-  X(cuDeviceCanAccessPeer, 1, (int*, Device, Device))                                                               \
-  X(cuDevicePrimaryCtxRetain, 1, (Context*, Device))                                                                \
-  X(cuDevicePrimaryCtxRelease, 1, (Device))                                                                         \
+  X(cuDeviceGet, 1, (DeviceHandle*, int))                                                                                 \
+  X(cuDeviceGetName, 1, (char*, int, DeviceHandle))                                                                       \
+  X(cuDeviceGetUuid, 1, (Uuid*, DeviceHandle))                                                                            \
+  X(cuDeviceGetAttribute, 1, (int*, int, DeviceHandle))                                                                   \
+  X(cuDeviceTotalMem, 1, (size_t*, DeviceHandle))                                                                         \
+  X(cuDeviceCanAccessPeer, 1, (int*, DeviceHandle, DeviceHandle))                                                               \
+  X(cuDevicePrimaryCtxRetain, 1, (Context*, DeviceHandle))                                                                \
+  X(cuDevicePrimaryCtxRelease, 1, (DeviceHandle))                                                                         \
   X(cuCtxPushCurrent, 1, (Context))                                                                                 \
   X(cuCtxPopCurrent, 1, (Context*))                                                                                 \
   X(cuMemGetInfo, 1, (size_t*, size_t*))                                                                            \
@@ -127,6 +128,7 @@ inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
   X(cuStreamSynchronize, 1, (Stream))                                                                               \
   X(cuStreamWaitEvent, 1, (Stream, Event, unsigned))                                                                \
   X(cuStreamIsCapturing, 1, (Stream, int*))                                                                         \
+  X(cuThreadExchangeStreamCaptureMode, 1, (int*))                                                                   \
   X(cuEventCreate, 1, (Event*, unsigned))                                                                           \
   X(cuEventDestroy, 1, (Event))                                                                                     \
   X(cuEventRecord, 1, (Event, Stream))                                                                              \

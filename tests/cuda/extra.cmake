@@ -1,10 +1,20 @@
-# The CUDA module without a device: kernels on the host, the module on a driver of our own.
+# The CUDA module without a device: kernels on the host, the module on a driver of our own (fake/fake_driver.h).
+file(GLOB fake_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fake/*.cpp)
+add_library(kvc_cuda_fake SHARED ${fake_sources} ${PROJECT_SOURCE_DIR}/cuda/driver.cpp ${PROJECT_SOURCE_DIR}/src/base/status.cpp)
+target_include_directories(kvc_cuda_fake PUBLIC
+  ${PROJECT_SOURCE_DIR}/cuda ${CMAKE_CURRENT_LIST_DIR} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(kvc_cuda_fake PRIVATE -O1 -Wall -Wextra -ffp-contract=off -fvisibility=hidden
+  $<$<BOOL:${KVC_WERROR}>:-Werror>)
+target_link_libraries(kvc_cuda_fake PRIVATE ${CMAKE_DL_LIBS})
+set_target_properties(kvc_cuda_fake PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
 kvc_gtest(cuda unit kvc_objects)
 target_include_directories(kvc_cuda_tests PRIVATE ${PROJECT_SOURCE_DIR}/cuda ${CMAKE_CURRENT_LIST_DIR})
 # Kernels have the bits of the library's own code: one operation at a time, nothing fused.
 target_compile_options(kvc_cuda_tests PRIVATE -ffp-contract=off)
 target_sources(kvc_cuda_tests PRIVATE $<TARGET_OBJECTS:kvc_cuda_objects>)
-target_link_libraries(kvc_cuda_tests PRIVATE kvc_cuda_objects)
+target_link_libraries(kvc_cuda_tests PRIVATE kvc_cuda_objects kvc_cuda_fake)
+target_compile_definitions(kvc_cuda_tests PRIVATE KVC_TEST_FAKE_DRIVER="$<TARGET_FILE:kvc_cuda_fake>")
 
 if(NOT KVC_SANITIZE)
   if(TARGET kvc_cuda)

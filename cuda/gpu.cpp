@@ -1,0 +1,319 @@
+#include "gpu.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace kvc_cuda {
+
+using namespace abi;
+
+namespace {
+// Of the device's processors, what a copy may occupy: two to four blocks keep a link of 64 GB/s busy.
+constexpr uint32_t kCopyProcessors = 4;
+}  // namespace
+
+Status Gpu::open(std::shared_ptr<const Driver> driver, const void* kernels, GpuOptions options,
+                 std::unique_ptr<Gpu>* out) {
+  auto gpu = std::make_unique<Gpu>();
+  KVC_RETURN_IF_ERROR(Device::open(std::move(driver), options.device, kernels, &gpu->device_));
+  gpu->pinned_ = std::make_unique<Pinned>(gpu->device_.get());
+  gpu->slots_ = std::make_unique<Slots>(gpu->device_.get(), std::move(options.reclaim));
+  gpu->staging_bytes_ = std::max<uint64_t>((options.staging_bytes + 4095) / 4096 * 4096, 4096);
+  KVC_RETURN_IF_ERROR(gpu->slots_->create(options.slot_bytes, options.slots));
+  *out = std::move(gpu);
+  return Status::ok();
+}
+
+Gpu::~Gpu() {
+  if (device_ == nullptr) return;
+  slots_.reset();
+  bool reachable = false;
+  if (staging_ != nullptr) {
+    {
+      const Device::Scope scope(*device_);
+      for (const Fence fence : stages_) {
+        if (scope.status().is_ok() && !device_->is_lost()) (void)device_->wait_host(fence);
+      }
+    }
+    reachable = !pinned_->unpin(staging_).is_ok();
+  }
+  pinned_.reset();
+  if (staging_ != nullptr && !reachable) munmap(staging_, kStages * staging_bytes_);
+}
+
+template <typename Work>
+Status Gpu::run(const Order& order, bool capturable, Fence* done, Work&& work) {
+  if (done != nullptr) *done = 0;
+  const std::lock_guard lock(device_->mutex());
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  bool captured = false;
+  Status status = slots_->begin(order, &captured);
+  if (status.is_ok() && captured && !capturable) {
+    // The driver refuses a batch of copies, keeps the capture, and leaves the copies out of the graph.
+    status = error(KVC_E_ORDER, "the stream is being captured: copies between host and device are not part of a graph");
+  }
+  if (!status.is_ok()) {
+    if (captured) ++stats_.refused_captures;
+    return status;
+  }
+  const Status issued = work();
+  if (device_->is_lost()) return issued;
+  // Also after a failure: a part may have been issued.
+  const Status ended = slots_->end(order, captured, done);
+  return issued.is_ok() ? ended : issued;
+}
+
+Status Gpu::issue_copies(const std::vector<CopyRun>& runs, Stream stream) {
+  const bool legacy = stream == nullptr || stream == kLegacyStream;
+  if (runs.size() > 1 && !legacy && device_->call().cuMemcpyBatchAsync != nullptr) {
+    std::vector<DevicePtr> to, from;
+    std::vector<size_t> bytes;
+    for (const CopyRun& run : runs) to.push_back(run.to), from.push_back(run.from), bytes.push_back(run.bytes);
+    // In the order of the stream: sources are read when what was issued before is done, not now.
+    CopyAttributes attributes{kSourceOrderStream, {0, 0}, {0, 0}, kPreferOverlap};
+    size_t first = 0;
+    ++stats_.driver_copies;
+    return device_->check(device_->call().cuMemcpyBatchAsync(to.data(), from.data(), bytes.data(), runs.size(), &attributes,
+                                                             &first, 1, stream),
+                          "cuMemcpyBatchAsync");
+  }
+  for (const CopyRun& run : runs) {
+    ++stats_.driver_copies;
+    KVC_RETURN_IF_ERROR(device_->check(device_->call().cuMemcpyAsync(run.to, run.from, run.bytes, stream), "cuMemcpyAsync"));
+  }
+  return Status::ok();
+}
+
+Status Gpu::issue(Engine engine, const std::vector<CopyRun>& runs, Stream stream) {
+  if (engine == Engine::copy_engine) {
+    stats_.by_copy_engine += runs.size();
+    return issue_copies(runs, stream);
+  }
+  stats_.by_processors += runs.size();
+  for (const CopyArgs& launch : copy_launches(runs)) {
+    ++stats_.launches;
+    KVC_RETURN_IF_ERROR(device_->launch(KernelId::copy_runs, copy_shape(launch, kCopyProcessors), &launch, stream));
+  }
+  return Status::ok();
+}
+
+Status Gpu::copy(Direction direction, const std::vector<CopyRun>& copies, const Order& order, Fence* done) {
+  std::vector<CopyRun> runs = coalesce(copies);
+  uint64_t total = 0;
+  for (CopyRun& run : runs) {
+    total += run.bytes;
+    if (direction == Direction::within) continue;
+    // A device may see host memory at another address than the processor does.
+    uint64_t& host = direction == Direction::to_device ? run.from : run.to;
+    DevicePtr alias = 0;
+    if (!pinned_->find(reinterpret_cast<const void*>(host), run.bytes, &alias)) {
+      return error(KVC_E_INVALID,
+                   "%llu bytes of host memory are not pinned, or not as one piece: pin them first, or use upload and download, "
+                   "which block",
+                   static_cast<unsigned long long>(run.bytes));
+    }
+    host = alias;
+  }
+  if (runs.empty()) return run(order, false, done, [] { return Status::ok(); });
+  const Engine engine = table_.choose(direction, total / runs.size(), runs.size());
+  return run(order, false, done, [&] {
+    uint64_t* counter = direction == Direction::to_device ? &stats_.to_device_bytes
+                        : direction == Direction::to_host ? &stats_.to_host_bytes
+                                                          : &stats_.within_bytes;
+    *counter += total;
+    return issue(engine, runs, order.stream);
+  });
+}
+
+Status Gpu::start_staging(uint64_t bytes) {
+  if (staging_ != nullptr) return Status::ok();
+  void* at = mmap(nullptr, kStages * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return error(KVC_E_NO_MEMORY, "no memory to copy through: %d times %llu bytes", kStages,
+                                     static_cast<unsigned long long>(bytes));
+  (void)madvise(at, kStages * bytes, MADV_DONTFORK);
+  const Status status = pinned_->pin(at, kStages * bytes);
+  if (!status.is_ok()) {
+    munmap(at, kStages * bytes);
+    return status;
+  }
+  staging_ = static_cast<unsigned char*>(at);
+  return Status::ok();
+}
+
+Status Gpu::upload(uint64_t to, const void* from, uint64_t bytes, const Order& given) {
+  const std::lock_guard staging(staging_mutex_);
+  KVC_RETURN_IF_ERROR(start_staging(staging_bytes_));
+  Order order = given;
+  order.stream = device_->stream();
+  Fence last = 0;
+  for (uint64_t done = 0, stage = 0; done < bytes; stage = (stage + 1) % kStages) {
+    unsigned char* piece = staging_ + stage * staging_bytes_;
+    const uint64_t n = std::min(staging_bytes_, bytes - done);
+    // The device may still read what this piece had before.
+    KVC_RETURN_IF_ERROR(wait(stages_[stage]));
+    device_->driver().note_host_access(piece, n, true);
+    std::memcpy(piece, static_cast<const unsigned char*>(from) + done, n);
+    const Status status = copy(Direction::to_device, {{to + done, reinterpret_cast<uint64_t>(piece), n}}, order, &last);
+    stages_[stage] = last;
+    KVC_RETURN_IF_ERROR(status);
+    done += n;
+    const std::lock_guard lock(device_->mutex());
+    stats_.staged_bytes += n;
+  }
+  return wait(last);
+}
+
+Status Gpu::download(void* to, uint64_t from, uint64_t bytes, const Order& given) {
+  const std::lock_guard staging(staging_mutex_);
+  KVC_RETURN_IF_ERROR(start_staging(staging_bytes_));
+  Order order = given;
+  order.stream = device_->stream();
+  // Pieces are under way while earlier ones are copied out.
+  uint64_t asked = 0, done = 0;
+  int ask = 0, take = 0;
+  while (done < bytes) {
+    while (asked < bytes && asked - done < (kStages - 1) * staging_bytes_) {
+      unsigned char* piece = staging_ + ask * staging_bytes_;
+      const uint64_t n = std::min(staging_bytes_, bytes - asked);
+      KVC_RETURN_IF_ERROR(wait(stages_[ask]));
+      Fence fence = 0;
+      const Status status = copy(Direction::to_host, {{reinterpret_cast<uint64_t>(piece), from + asked, n}}, order, &fence);
+      stages_[ask] = fence;
+      KVC_RETURN_IF_ERROR(status);
+      asked += n;
+      ask = (ask + 1) % kStages;
+    }
+    unsigned char* piece = staging_ + take * staging_bytes_;
+    const uint64_t n = std::min(staging_bytes_, bytes - done);
+    KVC_RETURN_IF_ERROR(wait(stages_[take]));
+    device_->driver().note_host_access(piece, n, false);
+    std::memcpy(static_cast<unsigned char*>(to) + done, piece, n);
+    done += n;
+    take = (take + 1) % kStages;
+    const std::lock_guard lock(device_->mutex());
+    stats_.staged_bytes += n;
+  }
+  return Status::ok();
+}
+
+Status Gpu::move(MoveArgs args, const Order& order, Fence* done) {
+  if (args.from_page_tokens == 0 || args.to_page_tokens == 0) return error(KVC_E_INVALID, "pages of no tokens");
+  args.vector = std::min(vector_of(args.from, args.row_bytes), vector_of(args.to, args.row_bytes));
+  // Bases that are in a table on the device are not seen here.
+  if (args.from.layer_bases != nullptr || args.to.layer_bases != nullptr) {
+    args.vector = args.row_bytes % 2 == 0 ? std::min(args.vector, 2u) : 1;
+  }
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::move_rows, move_shape(args, device_->processors()), &args, order.stream);
+  });
+}
+
+namespace {
+
+Status check_page(const CodeArgs& a) {
+  const auto width = [](uint32_t bits) { return bits == 8 || bits == 4 || bits == 2; };
+  if (a.n_layers == 0 || a.n_heads == 0 || a.dim[0] == 0 || a.dim[1] == 0 || a.page_tokens == 0) {
+    return error(KVC_E_INVALID, "a page of %u layers, %u heads, dims %u and %u, %u tokens", a.n_layers, a.n_heads, a.dim[0],
+                 a.dim[1], a.page_tokens);
+  }
+  if (!width(a.bits[0]) || !width(a.bits[1]) || a.exact > a.page_tokens || a.exact > kTile) {
+    return error(KVC_E_INVALID, "codes of %u and %u bits, %u exact tokens: there are 8, 4 and 2 bits, at most %u tokens",
+                 a.bits[0], a.bits[1], a.exact, std::min(a.page_tokens, kTile));
+  }
+  return Status::ok();
+}
+
+Status check_code(const CodeArgs& a) {
+  KVC_RETURN_IF_ERROR(check_page(a));
+  if (a.dim[0] > kCodedDim || a.dim[1] > kCodedDim) {
+    return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; kernels encode and decode up to %u", a.dim[0], a.dim[1],
+                 kCodedDim);
+  }
+  if (a.number != Number::f32 && a.number != Number::f16 && a.number != Number::bf16) {
+    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be encoded");
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status Gpu::encode(const CodeArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_code(args));
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::encode_pages, code_shape(args), &args, order.stream);
+  });
+}
+
+Status Gpu::decode(const CodeArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_code(args));
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::decode_pages, code_shape(args), &args, order.stream);
+  });
+}
+
+Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_page(args.page));
+  if (args.page.dim[0] > kAttendDim || args.page.dim[1] > kAttendDim) {
+    return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; attention takes up to %u", args.page.dim[0],
+                 args.page.dim[1], kAttendDim);
+  }
+  if (args.group == 0 || args.splits == 0 || args.partial == nullptr || args.layer >= args.page.n_layers) {
+    return error(KVC_E_INVALID, "a group of %u heads, %u splits, layer %u of %u, or no room for partial results",
+                 args.group, args.splits, args.layer, args.page.n_layers);
+  }
+  if (args.out_number == Number::e4m3 || (args.coded_pages != nullptr && args.page.number == Number::e4m3)) {
+    return error(KVC_E_DTYPE, "results, and rows of encoded pages, are f32, f16 or bf16");
+  }
+  return run(order, true, done, [&] {
+    stats_.launches += 2;
+    KVC_RETURN_IF_ERROR(device_->launch(KernelId::attend_pages, attend_shape(args), &args, order.stream));
+    return device_->launch(KernelId::merge_splits, merge_shape(args), &args, order.stream);
+  });
+}
+
+Status Gpu::use(const Order& order) {
+  const std::lock_guard lock(device_->mutex());
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  bool captured = false;
+  const Status status = slots_->begin(order, &captured);
+  if (captured && !status.is_ok()) ++stats_.refused_captures;
+  return status;
+}
+
+Status Gpu::used(const Order& order, Fence* done) {
+  const std::lock_guard lock(device_->mutex());
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  bool captured = false;
+  KVC_RETURN_IF_ERROR(device_->capturing(order.stream, &captured));
+  return slots_->end(order, captured, done);
+}
+
+Status Gpu::query(Fence fence, bool* done) {
+  const std::lock_guard lock(device_->mutex());
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  return device_->is_done(fence, done);
+}
+
+Status Gpu::wait(Fence fence) {
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  return device_->wait_host(fence);
+}
+
+GpuStats Gpu::stats() {
+  const std::lock_guard lock(device_->mutex());
+  GpuStats stats = stats_;
+  stats.forced_waits = device_->fences_waited();
+  return stats;
+}
+
+}  // namespace kvc_cuda

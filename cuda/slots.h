@@ -1,0 +1,66 @@
+// A device's page slots: one allocation, slots of one size, a free list, and for each slot the fences of those who last
+// wrote and read it. The memory is claimed once; what it may hold is never exceeded.
+//
+// A slot that is given back is free at once. Its fences stay with it: whoever writes it next waits for them on the
+// device, so neither the processor nor the next owner has to know who still reads.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "device.h"
+
+namespace kvc_cuda {
+
+// What work does to slots, and what else it waits for.
+struct Order {
+  abi::Stream stream = nullptr;
+  std::vector<Fence> wait;
+  std::vector<uint32_t> reads, writes;
+};
+
+class Slots {
+ public:
+  // Frees slots if it can; called without locks, on the thread that needs room. Returns whether it is worth trying again.
+  using Reclaim = std::function<bool(uint64_t bytes)>;
+
+  Slots(Device* device, Reclaim reclaim) : device_(device), reclaim_(std::move(reclaim)) {}
+  ~Slots();
+
+  // Claims the memory. KVC_E_NO_MEMORY after three attempts with `reclaim` between them.
+  Status create(uint64_t slot_bytes, uint32_t count);
+  // All n or none. KVC_E_NO_MEMORY likewise.
+  Status acquire(uint32_t n, uint32_t* slots);
+  // KVC_E_INVALID: one is not in use; then none is given back.
+  Status release(uint32_t n, const uint32_t* slots);
+  Status address(uint32_t slot, abi::DevicePtr* out);
+
+  // Around work that the caller issues on order.stream; both with the device's mutex held and in its Scope, and the mutex
+  // held in between. Begin checks and makes the stream wait; end leaves the fence with the slots.
+  // KVC_E_ORDER: the stream is being captured, and there is something to wait for.
+  Status begin(const Order& order, bool* captured);
+  Status end(const Order& order, bool captured, Fence* done);
+
+  uint64_t slot_bytes() const noexcept { return slot_bytes_; }
+  uint32_t count() const noexcept { return static_cast<uint32_t>(slots_.size()); }
+  uint32_t in_use();
+
+ private:
+  struct Slot {
+    bool used = false;
+    Fence writer = 0;
+    std::vector<Fence> readers;
+  };
+  Status check_used(uint32_t slot) const;
+  void forget_done(std::vector<Fence>* fences);
+  bool try_acquire(uint32_t n, uint32_t* slots);
+
+  Device* device_;
+  Reclaim reclaim_;
+  uint64_t slot_bytes_ = 0;
+  abi::DevicePtr base_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace kvc_cuda

@@ -1,0 +1,129 @@
+// The module's kernels as the fake driver runs them, and what they touch.
+#include "../host_kernels.h"
+#include "state.h"
+
+namespace fake {
+
+using namespace kvc_cuda;
+
+namespace {
+
+void add(std::vector<Range>* ranges, const void* at, uint64_t bytes, bool write) {
+  const uint64_t from = reinterpret_cast<uint64_t>(at);
+  if (!ranges->empty() && ranges->back().write == write && ranges->back().at + ranges->back().bytes == from) {
+    ranges->back().bytes += bytes;
+  } else {
+    ranges->push_back({from, bytes, write});
+  }
+}
+
+void rows(const View& view, int64_t page, uint32_t tokens, const CodeArgs& g, bool write, std::vector<Range>* out) {
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer)
+    for (uint32_t plane = 0; plane < 2; ++plane)
+      for (uint32_t head = 0; head < g.n_heads; ++head)
+        for (uint32_t t = 0; t < tokens; ++t)
+          add(out, view.row(page, layer, plane, head, t), uint64_t{g.dim_of(static_cast<int>(plane))} * bytes_of(g.number),
+              write);
+}
+
+std::vector<Range> touched(const MoveArgs& a) {
+  std::vector<Range> out;
+  for (const bool write : {false, true}) {
+    const int32_t* slots = write ? a.to_slots : a.from_slots;
+    const View& view = write ? a.to : a.from;
+    const uint32_t page_tokens = write ? a.to_page_tokens : a.from_page_tokens;
+    if (slots != nullptr) add(&out, slots, a.tokens * 4ull, false);
+    for (uint32_t plane = 0; plane < a.planes; ++plane)
+      for (uint32_t layer = 0; layer < a.layers; ++layer)
+        for (uint32_t head = 0; head < a.heads; ++head)
+          for (uint32_t t = 0; t < a.tokens; ++t) {
+            const int64_t from = a.from_slots != nullptr ? a.from_slots[t] : int64_t{t};
+            const int64_t to = a.to_slots != nullptr ? a.to_slots[t] : int64_t{t};
+            if (from < 0 || to < 0) continue;
+            const int64_t at = write ? to : from;
+            add(&out, view.row(at / page_tokens, layer, plane, head, static_cast<uint32_t>(at % page_tokens)), a.row_bytes, write);
+          }
+  }
+  return out;
+}
+
+std::vector<Range> touched(const CopyArgs& a) {
+  std::vector<Range> out;
+  for (uint32_t i = 0; i < a.runs; ++i) {
+    out.push_back({a.run[i].from, a.run[i].bytes, false});
+    out.push_back({a.run[i].to, a.run[i].bytes, true});
+  }
+  return out;
+}
+
+std::vector<Range> touched(const CodeArgs& a, bool encode) {
+  std::vector<Range> out;
+  add(&out, a.coded_pages, a.pages * 8ull, false);
+  if (a.clear_pages != nullptr) add(&out, a.clear_pages, a.pages * 4ull, false);
+  for (uint32_t page = 0; page < a.pages; ++page) {
+    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, !encode, &out);
+    out.push_back({a.coded_pages[page], CodedLayout(a).total(), encode});
+  }
+  if (encode) out.push_back({reinterpret_cast<uint64_t>(a.failed), a.pages * 4ull, true});
+  return out;
+}
+
+std::vector<Range> touched(const AttendArgs& a, bool merge) {
+  std::vector<Range> out;
+  const uint64_t heads = uint64_t{a.sequences} * a.kv_heads * a.group;
+  add(&out, a.partial, partial_bytes(a), !merge);
+  if (merge) {
+    add(&out, a.out, heads * a.page.dim[1] * bytes_of(a.out_number), true);
+    if (a.state != nullptr) add(&out, a.state, heads * 8, true);
+    return out;
+  }
+  add(&out, a.query, heads * a.page.dim[0] * bytes_of(a.query_number), false);
+  add(&out, a.lengths, a.sequences * 4ull, false);
+  for (uint32_t s = 0; s < a.sequences; ++s) {
+    const uint32_t pages = (a.lengths[s] + a.page.page_tokens - 1) / a.page.page_tokens;
+    const uint32_t coded = a.coded_counts != nullptr ? a.coded_counts[s] : 0;
+    for (uint32_t p = 0; p < pages; ++p) {
+      if (p < coded) {
+        out.push_back({a.coded_pages[uint64_t{s} * a.coded_stride + p], CodedLayout(a.page).total(), false});
+      } else {
+        const uint32_t rest = a.lengths[s] - p * a.page.page_tokens;
+        rows(a.clear, a.clear_pages[uint64_t{s} * a.clear_stride + p - coded], std::min(rest, a.page.page_tokens), a.page,
+             false, &out);
+      }
+    }
+  }
+  return out;
+}
+
+// Arguments are copied: a launch reads them when it is issued, the kernel runs later.
+template <typename Args, typename Touch, typename Run>
+void fill(const void* args, Shape shape, uint64_t seed, Touch touch, Run run, Launch* out) {
+  const Args copy = *static_cast<const Args*>(args);
+  out->ranges = [copy, touch] { return touch(copy); };
+  out->run = [copy, shape, seed, run] { run(copy, shape, seed); };
+}
+
+}  // namespace
+
+bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint32_t shared, const void* args, uint64_t seed,
+               Launch* out) {
+  const Shape shape{grid, threads, shared};
+  if (kernel == "kvc_move_rows") {
+    fill<MoveArgs>(args, shape, seed, [](const MoveArgs& a) { return touched(a); }, host_move, out);
+  } else if (kernel == "kvc_copy_runs") {
+    fill<CopyArgs>(args, shape, seed, [](const CopyArgs& a) { return touched(a); }, host_copy, out);
+  } else if (kernel == "kvc_encode_pages") {
+    fill<CodeArgs>(args, shape, seed, [](const CodeArgs& a) { return touched(a, true); }, host_encode, out);
+  } else if (kernel == "kvc_decode_pages") {
+    fill<CodeArgs>(args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode, out);
+  } else if (kernel == "kvc_attend_pages") {
+    fill<AttendArgs>(args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
+  } else if (kernel == "kvc_merge_splits") {
+    fill<AttendArgs>(args, shape, seed, [](const AttendArgs& a) { return touched(a, true); }, host_merge, out);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace fake
