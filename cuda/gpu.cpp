@@ -212,9 +212,7 @@ Status Gpu::move(MoveArgs args, const Order& order, Fence* done) {
   });
 }
 
-namespace {
-
-Status check_page(const CodeArgs& a) {
+Status Gpu::check_page(const CodeArgs& a) {
   const auto width = [](uint32_t bits) { return bits == 8 || bits == 4 || bits == 2; };
   if (a.n_layers == 0 || a.n_heads == 0 || a.dim[0] == 0 || a.dim[1] == 0 || a.page_tokens == 0) {
     return error(KVC_E_INVALID, "a page of %u layers, %u heads, dims %u and %u, %u tokens", a.n_layers, a.n_heads, a.dim[0],
@@ -227,8 +225,10 @@ Status check_page(const CodeArgs& a) {
   return Status::ok();
 }
 
+namespace {
+
 Status check_code(const CodeArgs& a) {
-  KVC_RETURN_IF_ERROR(check_page(a));
+  KVC_RETURN_IF_ERROR(Gpu::check_page(a));
   if (a.dim[0] > kCodedDim || a.dim[1] > kCodedDim) {
     return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; kernels encode and decode up to %u", a.dim[0], a.dim[1],
                  kCodedDim);

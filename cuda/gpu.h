@@ -37,6 +37,9 @@ class Gpu {
   Pinned& pinned() noexcept { return *pinned_; }
   CopyTable& table() noexcept { return table_; }
 
+  // Refuses a form of pages that there is not.
+  static Status check_page(const CodeArgs& args);
+
   // Copies that may go in any order; the host's side is pinned. KVC_E_INVALID: it is not. KVC_E_ORDER: the stream is being
   // captured; nothing was issued.
   Status copy(Direction direction, const std::vector<CopyRun>& copies, const Order& order, Fence* done);

@@ -22,6 +22,15 @@ if(NOT KVC_SANITIZE)
     if(TARGET kvc_cli)
       set(program $<TARGET_FILE:kvc_cli>)
     endif()
+    # A program as users write it.
+    configure_file(${PROJECT_SOURCE_DIR}/cuda/kvc_cuda.h ${PROJECT_BINARY_DIR}/tests/cuda_include/kvc/kvc_cuda.h COPYONLY)
+    add_executable(kvc_cuda_host ${CMAKE_CURRENT_LIST_DIR}/host.c)
+    target_include_directories(kvc_cuda_host PRIVATE ${PROJECT_BINARY_DIR}/tests/cuda_include ${PROJECT_SOURCE_DIR}/include)
+    target_compile_options(kvc_cuda_host PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${KVC_WERROR}>:-Werror>)
+    target_link_libraries(kvc_cuda_host PRIVATE kvc_cuda)
+    kvc_script(cuda/abi abi ${KVC_NVCC} -std=c++20 -I${PROJECT_SOURCE_DIR}/cuda -arch compute_75 -ptx
+      -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_abi.ptx ${CMAKE_CURRENT_LIST_DIR}/abi_check.cu)
+    kvc_script(cuda/host abi $<TARGET_FILE:kvc_cuda_host>)
     kvc_script(cuda/module abi ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/check_module.py $<TARGET_FILE:kvc_cuda>
       ${KVC_CUDA_REPORT} ${CMAKE_CURRENT_LIST_DIR}/budgets.json "${program}")
   else()

@@ -1,0 +1,445 @@
+// The C interface: checks arguments, turns structs into the module's own, keeps the words of failures. No logic.
+#include "api.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "kernels.h"
+#include "placement.h"
+
+struct kvc_cuda_t {
+  std::unique_ptr<kvc_cuda::Gpu> gpu;
+  std::mutex mutex;
+  std::string words;
+  std::atomic<uint64_t> pool_missed{0};
+};
+
+namespace kvc_cuda {
+namespace {
+
+void say(kvc_error_t* error, kvc_status_t status, const char* words) {
+  if (error == nullptr) return;
+  error->status = status;
+  std::snprintf(error->message, sizeof error->message, "%s", words);
+}
+
+// Calls what returns a Status or throws; the words go into the handle.
+template <typename Body>
+kvc_status_t guarded(kvc_cuda_t* cuda, Body&& body) noexcept {
+  if (cuda == nullptr) return KVC_E_NULL;
+  try {
+    const Status status = body(*cuda->gpu);
+    if (status.code() < 0) {
+      const std::lock_guard lock(cuda->mutex);
+      cuda->words = status.message();
+    }
+    return status.code();
+  } catch (const std::bad_alloc&) {
+    return KVC_E_NO_MEMORY;
+  } catch (...) {
+    return KVC_E_INTERNAL;
+  }
+}
+
+template <typename T>
+Status check_struct(const T* given, const char* name) {
+  if (given == nullptr) return error(KVC_E_NULL, "%s is NULL", name);
+  if (given->struct_size == sizeof(T)) return Status::ok();
+  return error(KVC_E_STRUCT_SIZE, "%s has struct_size %zu, not %zu: install header and library from one release", name,
+               given->struct_size, sizeof(T));
+}
+
+Status read_order(const kvc_cuda_order_t* given, Order* out) {
+  KVC_RETURN_IF_ERROR(check_struct(given, "order"));
+  if ((given->n_wait > 0 && given->wait == nullptr) || (given->n_reads > 0 && given->reads == nullptr) ||
+      (given->n_writes > 0 && given->writes == nullptr)) {
+    return error(KVC_E_NULL, "order counts fences or slots that it does not have");
+  }
+  out->stream = static_cast<abi::Stream>(given->stream);
+  out->wait.assign(given->wait, given->wait + given->n_wait);
+  out->reads.assign(given->reads, given->reads + given->n_reads);
+  out->writes.assign(given->writes, given->writes + given->n_writes);
+  return Status::ok();
+}
+
+View read_view(const kvc_cuda_view_t& given) {
+  View view;
+  view.base = given.base;
+  view.layer_bases = given.layer_bases;
+  view.page = given.page_stride, view.layer = given.layer_stride, view.plane = given.plane_stride;
+  view.head = given.head_stride, view.token = given.token_stride;
+  return view;
+}
+
+bool is_number(int32_t dtype) { return dtype == KVC_F32 || dtype == KVC_F16 || dtype == KVC_BF16; }
+
+Status read_pages(const kvc_cuda_pages_t* given, CodeArgs* out) {
+  KVC_RETURN_IF_ERROR(check_struct(given, "pages"));
+  struct Codec {
+    const char* name;
+    uint32_t id, bits;
+  };
+  // Numbers that are stored with pages: src/codec/quantized.cpp.
+  static constexpr Codec kCodecs[] = {{"", 0, 8}, {"int8", 2, 8}, {"int4", 3, 4}, {"mixed", 4, 0}};
+  const Codec* codec = nullptr;
+  for (const Codec& known : kCodecs) {
+    if (std::strncmp(known.name, given->codec, sizeof given->codec) == 0) codec = &known;
+  }
+  if (codec == nullptr) {
+    return error(KVC_E_UNSUPPORTED, "codec \"%.16s\" has no kernels; int8, int4 and mixed have", given->codec);
+  }
+  if (!is_number(given->dtype) && given->dtype != KVC_CUDA_E4M3) {
+    return error(KVC_E_DTYPE, "dtype %d of pages in the clear", given->dtype);
+  }
+  out->clear = read_view(given->clear);
+  out->n_layers = given->n_layers, out->n_heads = given->n_kv_heads;
+  out->dim[0] = given->k_head_dim, out->dim[1] = given->v_head_dim, out->page_tokens = given->page_tokens;
+  out->number = static_cast<Number>(given->dtype);
+  out->codec = codec->id;
+  out->bits[0] = codec->bits != 0 ? codec->bits : given->key_bits;
+  out->bits[1] = codec->bits != 0 ? codec->bits : given->value_bits;
+  out->exact = std::min(given->exact_tokens, given->page_tokens);
+  out->norm = 1.0f / std::sqrt(static_cast<float>(std::max(rotated_block(given->v_head_dim), 1u)));
+  return Gpu::check_page(*out);
+}
+
+Status read_attend(const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* given, AttendArgs* out) {
+  KVC_RETURN_IF_ERROR(read_pages(pages, &out->page));
+  KVC_RETURN_IF_ERROR(check_struct(given, "attend"));
+  if (!is_number(given->query_dtype) || !is_number(given->out_dtype)) {
+    return error(KVC_E_DTYPE, "dtypes %d of queries, %d of results", given->query_dtype, given->out_dtype);
+  }
+  if (given->n_encoded != nullptr && pages->codec[0] == 0) {
+    return error(KVC_E_INVALID, "there are encoded pages, but no codec is named");
+  }
+  out->query = static_cast<const unsigned char*>(given->query), out->out = static_cast<unsigned char*>(given->out);
+  out->state = given->state, out->partial = static_cast<float*>(given->room), out->lengths = given->lengths;
+  out->coded_counts = given->n_encoded, out->coded_pages = given->encoded_pages, out->clear_pages = given->clear_pages;
+  out->clear = out->page.clear;
+  out->coded_stride = given->encoded_stride, out->clear_stride = given->clear_stride;
+  out->sequences = given->n_sequences, out->kv_heads = pages->n_kv_heads, out->group = given->group;
+  out->splits = given->splits, out->layer = given->layer, out->window = given->window;
+  out->query_number = static_cast<Number>(given->query_dtype), out->out_number = static_cast<Number>(given->out_dtype);
+  const float scale = given->scale != 0 ? given->scale : 1.0f / std::sqrt(static_cast<float>(pages->k_head_dim));
+  out->scale = scale * 1.44269504088896341f;
+  out->number_scale[0] = given->key_scale, out->number_scale[1] = given->value_scale;
+  return Status::ok();
+}
+
+Status swap(Gpu& gpu, Direction direction, const kvc_cuda_copy_t* copies, size_t n, const kvc_cuda_order_t* order,
+            uint64_t* fence) {
+  if (n > 0 && copies == nullptr) return error(KVC_E_NULL, "copies is NULL");
+  Order own;
+  KVC_RETURN_IF_ERROR(read_order(order, &own));
+  std::vector<CopyRun> runs;
+  runs.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    const uint64_t host = reinterpret_cast<uint64_t>(copies[i].host);
+    runs.push_back(direction == Direction::to_device ? CopyRun{copies[i].device, host, copies[i].bytes}
+                                                     : CopyRun{host, copies[i].device, copies[i].bytes});
+  }
+  return gpu.copy(direction, runs, own, fence);
+}
+
+void* allocate(void* self, size_t size, size_t alignment) {
+  auto* cuda = static_cast<kvc_cuda_t*>(self);
+  try {
+    if (void* at = cuda->gpu->pinned().allocate(size, alignment)) return at;
+  } catch (...) {
+    return nullptr;
+  }
+  const size_t step = std::max(alignment, sizeof(void*));
+  void* at = std::aligned_alloc(step, (size + step - 1) / step * step);
+  if (at != nullptr) cuda->pool_missed.fetch_add(size, std::memory_order_relaxed);
+  return at;
+}
+
+void release(void* self, void* pointer, size_t size, size_t) {
+  auto* cuda = static_cast<kvc_cuda_t*>(self);
+  try {
+    if (cuda->gpu->pinned().release(pointer, size)) return;
+  } catch (...) {
+    return;  // no memory for the list: the piece is not used again
+  }
+  cuda->pool_missed.fetch_sub(size, std::memory_order_relaxed);
+  std::free(pointer);
+}
+
+}  // namespace
+
+kvc_status_t open_with(const char* driver_library, const void* kernels, const kvc_cuda_options_t* options, kvc_cuda_t** out,
+                       kvc_error_t* error_out) noexcept {
+  if (out == nullptr) return KVC_E_NULL;
+  *out = nullptr;
+  try {
+    const auto open = [&]() -> Status {
+      KVC_RETURN_IF_ERROR(check_struct(options, "options"));
+      std::shared_ptr<const Driver> driver;
+      KVC_RETURN_IF_ERROR(Driver::open(driver_library, &driver));
+      auto cuda = std::make_unique<kvc_cuda_t>();
+      GpuOptions own;
+      own.device = options->device, own.slots = options->slots, own.slot_bytes = options->slot_bytes;
+      if (options->reclaim != nullptr) {
+        own.reclaim = [reclaim = options->reclaim, user_data = options->user_data](uint64_t bytes) {
+          return reclaim(user_data, bytes) != 0;
+        };
+      }
+      KVC_RETURN_IF_ERROR(Gpu::open(driver, kernels, std::move(own), &cuda->gpu));
+      constexpr uint64_t kChunk = uint64_t{1} << 30;
+      if (options->pinned_bytes > 0) KVC_RETURN_IF_ERROR(cuda->gpu->pinned().start_pool(options->pinned_bytes, kChunk));
+      *out = cuda.release();
+      return Status::ok();
+    };
+    const Status status = open();
+    if (!status.is_ok()) say(error_out, status.code(), status.message().c_str());
+    return status.code();
+  } catch (const std::bad_alloc&) {
+    say(error_out, KVC_E_NO_MEMORY, "no memory");
+    return KVC_E_NO_MEMORY;
+  } catch (const std::exception& exception) {
+    say(error_out, KVC_E_INTERNAL, exception.what());
+    return KVC_E_INTERNAL;
+  }
+}
+
+}  // namespace kvc_cuda
+
+using namespace kvc_cuda;
+
+kvc_status_t kvc_cuda_open(const kvc_cuda_options_t* options, kvc_cuda_t** cuda, kvc_error_t* error) noexcept {
+  return open_with(kDriverLibrary, embedded_kernels().data(), options, cuda, error);
+}
+
+void kvc_cuda_close(kvc_cuda_t* cuda) noexcept { delete cuda; }
+
+size_t kvc_cuda_last_error(kvc_cuda_t* cuda, char* buffer, size_t capacity) noexcept {
+  if (cuda == nullptr) return 0;
+  const std::lock_guard lock(cuda->mutex);
+  if (buffer != nullptr && capacity > 0) std::snprintf(buffer, capacity, "%s", cuda->words.c_str());
+  return cuda->words.size();
+}
+
+kvc_status_t kvc_cuda_acquire(kvc_cuda_t* cuda, uint32_t n, uint32_t* slots) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (n > 0 && slots == nullptr) return error(KVC_E_NULL, "slots is NULL");
+    return gpu.slots().acquire(n, slots);
+  });
+}
+
+kvc_status_t kvc_cuda_release(kvc_cuda_t* cuda, uint32_t n, const uint32_t* slots) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (n > 0 && slots == nullptr) return error(KVC_E_NULL, "slots is NULL");
+    return gpu.slots().release(n, slots);
+  });
+}
+
+kvc_status_t kvc_cuda_address(kvc_cuda_t* cuda, uint32_t slot, uint64_t* address) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (address == nullptr) return error(KVC_E_NULL, "address is NULL");
+    abi::DevicePtr at = 0;
+    KVC_RETURN_IF_ERROR(gpu.slots().address(slot, &at));
+    *address = at;
+    return Status::ok();
+  });
+}
+
+kvc_status_t kvc_cuda_begin(kvc_cuda_t* cuda, const kvc_cuda_order_t* order) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.use(own);
+  });
+}
+
+kvc_status_t kvc_cuda_end(kvc_cuda_t* cuda, const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.used(own, fence);
+  });
+}
+
+kvc_status_t kvc_cuda_query(kvc_cuda_t* cuda, uint64_t fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    bool done = false;
+    KVC_RETURN_IF_ERROR(gpu.query(fence, &done));
+    return done ? Status::ok() : Status(KVC_PENDING, "");
+  });
+}
+
+kvc_status_t kvc_cuda_wait(kvc_cuda_t* cuda, uint64_t fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return gpu.wait(fence); });
+}
+
+kvc_status_t kvc_cuda_swap_in(kvc_cuda_t* cuda, const kvc_cuda_copy_t* copies, size_t n, const kvc_cuda_order_t* order,
+                              uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return swap(gpu, Direction::to_device, copies, n, order, fence); });
+}
+
+kvc_status_t kvc_cuda_swap_out(kvc_cuda_t* cuda, const kvc_cuda_copy_t* copies, size_t n, const kvc_cuda_order_t* order,
+                               uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return swap(gpu, Direction::to_host, copies, n, order, fence); });
+}
+
+kvc_status_t kvc_cuda_upload(kvc_cuda_t* cuda, uint64_t device, const void* host, uint64_t bytes,
+                             const kvc_cuda_order_t* order) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (host == nullptr && bytes > 0) return error(KVC_E_NULL, "host is NULL");
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.upload(device, host, bytes, own);
+  });
+}
+
+kvc_status_t kvc_cuda_download(kvc_cuda_t* cuda, void* host, uint64_t device, uint64_t bytes,
+                               const kvc_cuda_order_t* order) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (host == nullptr && bytes > 0) return error(KVC_E_NULL, "host is NULL");
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.download(host, device, bytes, own);
+  });
+}
+
+kvc_status_t kvc_cuda_pin(kvc_cuda_t* cuda, void* memory, uint64_t bytes) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return gpu.pinned().pin(memory, bytes); });
+}
+
+kvc_status_t kvc_cuda_unpin(kvc_cuda_t* cuda, void* memory) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return gpu.pinned().unpin(memory); });
+}
+
+kvc_status_t kvc_cuda_allocator(kvc_cuda_t* cuda, kvc_allocator_t* allocator) noexcept {
+  if (cuda == nullptr || allocator == nullptr) return KVC_E_NULL;
+  *allocator = {sizeof *allocator, cuda, allocate, release};
+  return KVC_OK;
+}
+
+kvc_status_t kvc_cuda_pause(kvc_cuda_t* cuda, int32_t paused) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) {
+    gpu.pinned().pause(paused != 0);
+    return Status::ok();
+  });
+}
+
+kvc_status_t kvc_cuda_move(kvc_cuda_t* cuda, const kvc_cuda_move_t* move, const kvc_cuda_order_t* order,
+                           uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    KVC_RETURN_IF_ERROR(check_struct(move, "move"));
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    MoveArgs args;
+    args.from = read_view(move->from), args.to = read_view(move->to);
+    args.from_slots = move->from_slots, args.to_slots = move->to_slots;
+    args.from_page_tokens = move->from_page_tokens, args.to_page_tokens = move->to_page_tokens;
+    args.tokens = move->tokens, args.layers = move->n_layers, args.planes = move->n_planes, args.heads = move->n_heads;
+    args.row_bytes = move->row_bytes;
+    return gpu.move(args, own, fence);
+  });
+}
+
+kvc_status_t kvc_cuda_encoded_bytes(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, uint64_t* bytes) noexcept {
+  return guarded(cuda, [&](Gpu&) -> Status {
+    CodeArgs args;
+    KVC_RETURN_IF_ERROR(read_pages(pages, &args));
+    if (bytes == nullptr) return error(KVC_E_NULL, "bytes is NULL");
+    *bytes = CodedLayout(args).total();
+    return Status::ok();
+  });
+}
+
+namespace {
+
+Status read_code(const kvc_cuda_pages_t* pages, uint32_t n, const int32_t* clear_pages, const uint64_t* encoded_pages,
+                 CodeArgs* args) {
+  KVC_RETURN_IF_ERROR(read_pages(pages, args));
+  if (pages->codec[0] == 0) return error(KVC_E_INVALID, "no codec is named");
+  if (n > 0 && encoded_pages == nullptr) return error(KVC_E_NULL, "encoded_pages is NULL");
+  args->pages = n, args->clear_pages = clear_pages, args->coded_pages = encoded_pages;
+  return Status::ok();
+}
+
+}  // namespace
+
+kvc_status_t kvc_cuda_encode(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, uint32_t n, const int32_t* clear_pages,
+                             const uint64_t* encoded_pages, uint32_t* failed, const kvc_cuda_order_t* order,
+                             uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    CodeArgs args;
+    KVC_RETURN_IF_ERROR(read_code(pages, n, clear_pages, encoded_pages, &args));
+    if (failed == nullptr) return error(KVC_E_NULL, "failed is NULL");
+    args.failed = failed;
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.encode(args, own, fence);
+  });
+}
+
+kvc_status_t kvc_cuda_decode(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, uint32_t n, const int32_t* clear_pages,
+                             const uint64_t* encoded_pages, const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    CodeArgs args;
+    KVC_RETURN_IF_ERROR(read_code(pages, n, clear_pages, encoded_pages, &args));
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.decode(args, own, fence);
+  });
+}
+
+kvc_status_t kvc_cuda_attend_bytes(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
+                                   uint64_t* bytes) noexcept {
+  return guarded(cuda, [&](Gpu&) -> Status {
+    AttendArgs args;
+    KVC_RETURN_IF_ERROR(read_attend(pages, attend, &args));
+    if (bytes == nullptr) return error(KVC_E_NULL, "bytes is NULL");
+    *bytes = partial_bytes(args);
+    return Status::ok();
+  });
+}
+
+kvc_status_t kvc_cuda_attend(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
+                             const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    AttendArgs args;
+    KVC_RETURN_IF_ERROR(read_attend(pages, attend, &args));
+    if (attend->query == nullptr || attend->out == nullptr || attend->lengths == nullptr) {
+      return error(KVC_E_NULL, "query, out or lengths is NULL");
+    }
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.attend(args, own, fence);
+  });
+}
+
+kvc_status_t kvc_cuda_stats(kvc_cuda_t* cuda, kvc_cuda_stats_t* out) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (out == nullptr) return error(KVC_E_NULL, "stats is NULL");
+    if (out->struct_size < sizeof(size_t)) return error(KVC_E_STRUCT_SIZE, "stats has no struct_size");
+    const GpuStats from = gpu.stats();
+    const Pinned::Counts pinned = gpu.pinned().counts();
+    kvc_cuda_stats_t stats{};
+    stats.struct_size = std::min(out->struct_size, sizeof stats);
+    stats.slots = gpu.slots().count(), stats.slots_used = gpu.slots().in_use(), stats.slot_bytes = gpu.slots().slot_bytes();
+    stats.to_device_bytes = from.to_device_bytes, stats.to_host_bytes = from.to_host_bytes;
+    stats.staged_bytes = from.staged_bytes, stats.copy_engine_runs = from.by_copy_engine;
+    stats.processor_runs = from.by_processors, stats.driver_copies = from.driver_copies, stats.launches = from.launches;
+    stats.waits = from.forced_waits, stats.refused_captures = from.refused_captures;
+    stats.pinned_bytes = pinned.registered, stats.pool_bytes = pinned.pool, stats.pool_ready = pinned.pool_ready;
+    stats.pool_used = pinned.pool_used, stats.pool_missed = cuda->pool_missed.load(std::memory_order_relaxed);
+    stats.lost = gpu.device().is_lost() ? 1 : 0;
+    std::memcpy(out, &stats, stats.struct_size);
+    return Status::ok();
+  });
+}
+
+kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t* candidates, uint32_t n, uint64_t prefix_bytes,
+                             uint32_t* chosen) noexcept {
+  if (chosen == nullptr || (n > 0 && candidates == nullptr)) return KVC_E_NULL;
+  const int index = choose({candidates, n}, prefix_bytes);
+  if (index < 0) return KVC_E_NOT_FOUND;
+  *chosen = static_cast<uint32_t>(index);
+  return KVC_OK;
+}

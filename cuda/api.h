@@ -1,0 +1,13 @@
+// Behind the C interface.
+#pragma once
+
+#include "gpu.h"
+#include "kvc_cuda.h"
+
+namespace kvc_cuda {
+
+// kvc_cuda_open with a driver and kernels of the caller's: for tests.
+kvc_status_t open_with(const char* driver, const void* kernels, const kvc_cuda_options_t* options, kvc_cuda_t** cuda,
+                       kvc_error_t* error) noexcept;
+
+}  // namespace kvc_cuda

@@ -1,0 +1,251 @@
+/* kvc_cuda.h - K/V pages on an NVIDIA device.                             SPDX-License-Identifier: Apache-2.0
+ *
+ * For programs that run a model on a device themselves. The module keeps page slots there, brings pages in and out, encodes and
+ * decodes them and attends over them, on the program's own streams:
+ *
+ *     kvc_cuda_open(&options, &cuda, &error);                    KVC_E_UNSUPPORTED: no driver or device; go on without
+ *     kvc_cuda_acquire(cuda, 1, &slot);
+ *     kvc_cuda_swap_in(cuda, copies, n, &order, &fence);         order.stream waits for whoever used the slot before
+ *     ...  kvc_cuda_begin(cuda, &order); your kernel; kvc_cuda_end(cuda, &order, &fence);
+ *     kvc_cuda_release(cuda, 1, &slot);                          at once: its next owner waits on the device
+ *
+ * Link with -lkvc_cuda, or find the functions with dlsym. The driver is loaded by kvc_cuda_open.
+ *
+ *   Streams    A stream is the driver's CUstream (cudaStream_t is the same), of the device's primary context; NULL is the legacy
+ *              default stream. What is issued runs in the order of its stream. The calling thread's context is put back.
+ *   Order      Each operation names the slots that it reads and writes. It waits, on the device, for those who wrote what it
+ *              reads and for those who used what it writes, and leaves a fence with the slots. Memory that is no slot is the
+ *              program's to order, by fences or its streams.
+ *   Fences     Numbers of one kvc_cuda_t, for work that was issued; 0 is none. They need no release, and are never reused.
+ *   Blocking   Only functions that say so block. None allocates device memory but kvc_cuda_open.
+ *   Capture    While a stream is captured into a graph, kernels may be issued that name no slots and no fences; everything else
+ *              gives KVC_E_ORDER before it has issued anything. Captures on other streams and threads are not disturbed.
+ *   Errors     A failed call leaves its words in the handle. After an error that ends a device's context (a fault in any kernel of
+ *              the process among them) every call gives KVC_E_DEVICE, until kvc_cuda_close; host memory and disk are as they were.
+ *   Processes  After fork() every call in the child gives KVC_E_FORKED.
+ *   Threads    Any; one at a time on one slot, and none during or after kvc_cuda_close.
+ *
+ * Kernels are tested on processors, bit for bit against the library. This version has not been run on a device.
+ */
+#ifndef KVC_CUDA_H
+#define KVC_CUDA_H
+
+#include <kvc/kvc.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kvc_cuda_t kvc_cuda_t; /* one device of this process */
+
+typedef struct kvc_cuda_options_t {
+    size_t struct_size;
+    int32_t device;          /* as the driver counts, from 0                                                            */
+    uint32_t slots;          /* page slots: device memory of slots * slot_bytes is taken at once and never exceeded     */
+    uint64_t slot_bytes;     /* of one slot, rounded up to 256                                                          */
+    uint64_t pinned_bytes;   /* host memory for kvc_cuda_allocator, registered in the background; 0 = none              */
+    /* Asked when device memory or slots run out, up to three times: makes room (swaps pages out, releases slots) and returns
+     * nonzero, or 0 to give up. Called on the thread that needs room, without locks. May be NULL.                      */
+    int32_t (*reclaim)(void *user_data, uint64_t bytes);
+    void *user_data;
+} kvc_cuda_options_t;
+
+/* Opens a device. error may be NULL. Blocks (the driver initialises the device).
+ * Errors: KVC_E_UNSUPPORTED (no driver, an old one, no such device, no kernels for it; the message says which), KVC_E_BUSY (another
+ * process has it alone), KVC_E_NO_MEMORY, KVC_E_DEVICE, KVC_E_NULL, KVC_E_STRUCT_SIZE. Ownership: kvc_cuda_close. */
+KVC_API kvc_status_t kvc_cuda_open(const kvc_cuda_options_t *options, kvc_cuda_t **cuda, kvc_error_t *error) KVC_NOEXCEPT;
+
+/* Waits for what was issued with fences on slots, and gives everything back. Engines that use its allocator must be gone. NULL is
+ * allowed. */
+KVC_API void kvc_cuda_close(kvc_cuda_t *cuda) KVC_NOEXCEPT;
+
+/* Text of the last failure; returns its full length. */
+KVC_API size_t kvc_cuda_last_error(kvc_cuda_t *cuda, char *buffer, size_t capacity) KVC_NOEXCEPT;
+
+/* --- slots ---------------------------------------------------------------------------------------------------------------- */
+
+/* Takes n slots, all or none. Errors: KVC_E_NO_MEMORY, after reclaim was asked three times. */
+KVC_API kvc_status_t kvc_cuda_acquire(kvc_cuda_t *cuda, uint32_t n, uint32_t *slots) KVC_NOEXCEPT;
+/* Gives slots back; work on them may still be under way. Errors: KVC_E_INVALID (one is not in use: none is given back). */
+KVC_API kvc_status_t kvc_cuda_release(kvc_cuda_t *cuda, uint32_t n, const uint32_t *slots) KVC_NOEXCEPT;
+/* The device address of a slot. It never changes. Errors: KVC_E_INVALID (not in use). */
+KVC_API kvc_status_t kvc_cuda_address(kvc_cuda_t *cuda, uint32_t slot, uint64_t *address) KVC_NOEXCEPT;
+
+/* --- order ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct kvc_cuda_order_t {
+    size_t struct_size;
+    void *stream;             /* where work is issued                                                                   */
+    const uint64_t *wait;     /* fences it waits for besides                                                            */
+    const uint32_t *reads;    /* slots                                                                                  */
+    const uint32_t *writes;   /* slots                                                                                  */
+    uint32_t n_wait, n_reads, n_writes;
+    uint32_t reserved;        /* 0                                                                                      */
+} kvc_cuda_order_t;
+
+/* Around work of the program's own: after begin, the stream waits for what it must; end leaves the fence (may be NULL) of what was
+ * issued between. Errors: KVC_E_INVALID (a slot is not in use), KVC_E_ORDER (the stream is captured), KVC_E_DEVICE. */
+KVC_API kvc_status_t kvc_cuda_begin(kvc_cuda_t *cuda, const kvc_cuda_order_t *order) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_end(kvc_cuda_t *cuda, const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+/* KVC_OK: the work is done; KVC_PENDING: not yet. Errors: KVC_E_DEVICE: it never will be. */
+KVC_API kvc_status_t kvc_cuda_query(kvc_cuda_t *cuda, uint64_t fence) KVC_NOEXCEPT;
+/* Blocks until it is done. */
+KVC_API kvc_status_t kvc_cuda_wait(kvc_cuda_t *cuda, uint64_t fence) KVC_NOEXCEPT;
+
+/* --- between host and device ---------------------------------------------------------------------------------------------- */
+
+typedef struct kvc_cuda_copy_t {
+    uint64_t device;   /* address                                        */
+    void *host;        /* pinned: kvc_cuda_pin, or kvc_cuda_allocator    */
+    uint64_t bytes;
+} kvc_cuda_copy_t;
+
+/* Copies in any order, by the device's copy engines or by a few of its processors, as the pieces' length and number suggest.
+ * Pieces that follow each other on both sides are one. To wait layer by layer, call it layer by layer.
+ * Errors: KVC_E_INVALID (host memory is not pinned; nothing was issued), KVC_E_ORDER (captured), KVC_E_DEVICE. fence may be NULL. */
+KVC_API kvc_status_t kvc_cuda_swap_in(kvc_cuda_t *cuda, const kvc_cuda_copy_t *copies, size_t n, const kvc_cuda_order_t *order,
+                                      uint64_t *fence) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_swap_out(kvc_cuda_t *cuda, const kvc_cuda_copy_t *copies, size_t n,
+                                       const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+
+/* The same with any host memory, in pinned pieces of the module's. Block until all is done; order.stream is not used. */
+KVC_API kvc_status_t kvc_cuda_upload(kvc_cuda_t *cuda, uint64_t device, const void *host, uint64_t bytes,
+                                     const kvc_cuda_order_t *order) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_download(kvc_cuda_t *cuda, void *host, uint64_t device, uint64_t bytes,
+                                       const kvc_cuda_order_t *order) KVC_NOEXCEPT;
+
+/* Registers host memory of the program's, which must stay until kvc_cuda_unpin; a copy of it must be done before that. Block: about
+ * 0.1 s for a GiB. Errors: KVC_E_INVALID (a part of it is registered; or it is not), KVC_E_NO_MEMORY, KVC_E_DEVICE. */
+KVC_API kvc_status_t kvc_cuda_pin(kvc_cuda_t *cuda, void *memory, uint64_t bytes) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_unpin(kvc_cuda_t *cuda, void *memory) KVC_NOEXCEPT;
+
+/* An allocator for kvc_config_set_allocator: an engine's pages then lie in pinned memory, as far as option pinned_bytes has room
+ * and is registered, and in ordinary memory beyond. kvc_cuda_stats tells how much of either. */
+KVC_API kvc_status_t kvc_cuda_allocator(kvc_cuda_t *cuda, kvc_allocator_t *allocator) KVC_NOEXCEPT;
+/* Nonzero: registering in the background stops, and this returns when it has; 0: it goes on. */
+KVC_API kvc_status_t kvc_cuda_pause(kvc_cuda_t *cuda, int32_t paused) KVC_NOEXCEPT;
+
+/* --- kernels -------------------------------------------------------------------------------------------------------------- */
+
+#define KVC_CUDA_E4M3 100 /* dtype of device pages, besides those of kvc.h: 8-bit float, 4 bits of exponent */
+
+/* K/V of pages wherever it lies on the device. The row of a page, layer, plane (KVC_KEY, KVC_VALUE), head and token begins at
+ *   base + page * page_stride + layer * layer_stride + plane * plane_stride + head * head_stride + token * token_stride (bytes)
+ * and its numbers follow each other. Pages of kvc (equal head dims) have token_stride = row, head_stride = page_tokens * row,
+ * plane_stride = n_kv_heads * head_stride, layer_stride = 2 * plane_stride. */
+typedef struct kvc_cuda_view_t {
+    uint64_t base;
+    const uint64_t *layer_bases;   /* device memory: an address for each layer, in place of base and layer_stride; or NULL */
+    int64_t page_stride, layer_stride, plane_stride, head_stride, token_stride;
+} kvc_cuda_view_t;
+
+/* Rows from one view to another: gather, scatter, append and copies of pages. */
+typedef struct kvc_cuda_move_t {
+    size_t struct_size;
+    kvc_cuda_view_t from, to;
+    const int32_t *from_slots;     /* device memory, tokens entries: page * page_tokens + token in page; < 0: not moved;   */
+    const int32_t *to_slots;       /*   NULL: token i is token i                                                           */
+    uint32_t from_page_tokens, to_page_tokens;
+    uint32_t tokens, n_layers, n_planes, n_heads;
+    uint32_t row_bytes;
+    uint32_t reserved;             /* 0 */
+} kvc_cuda_move_t;
+/* Errors: KVC_E_INVALID, KVC_E_ORDER, KVC_E_DEVICE. fence may be NULL, here and below. */
+KVC_API kvc_status_t kvc_cuda_move(kvc_cuda_t *cuda, const kvc_cuda_move_t *move, const kvc_cuda_order_t *order,
+                                   uint64_t *fence) KVC_NOEXCEPT;
+
+/* The form of pages, and what encodes them. Encoded pages are those of the library's codecs, byte for byte. */
+typedef struct kvc_cuda_pages_t {
+    size_t struct_size;
+    kvc_cuda_view_t clear;         /* pages in the clear                                                                   */
+    uint32_t n_layers, n_kv_heads, k_head_dim, v_head_dim, page_tokens;
+    int32_t dtype;                 /* of numbers in the clear: KVC_F32, KVC_F16, KVC_BF16; to attend also KVC_CUDA_E4M3    */
+    char codec[16];                /* "int8", "int4", "mixed"; "" = no page is encoded                                     */
+    uint32_t key_bits, value_bits; /* of "mixed": 8, 4 or 2                                                                */
+    uint32_t exact_tokens;         /* first tokens of each encoded page that are kept as they are; at most 64              */
+    uint32_t reserved;             /* 0 */
+} kvc_cuda_pages_t;
+
+/* Bytes of an encoded page. Errors: KVC_E_INVALID, KVC_E_UNSUPPORTED (another codec). */
+KVC_API kvc_status_t kvc_cuda_encoded_bytes(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, uint64_t *bytes) KVC_NOEXCEPT;
+
+/* Encodes n pages, or decodes them.
+ *   clear_pages    device memory, n entries: which page of the view; NULL = 0 .. n-1
+ *   encoded_pages  device memory, n entries: addresses, multiples of 64
+ *   failed         device memory, n entries, cleared by the caller: 1 where a number is not finite; that page must stay in the clear
+ * Errors: KVC_E_INVALID, KVC_E_DTYPE, KVC_E_UNSUPPORTED (codec, heads of more than 512 numbers), KVC_E_ORDER, KVC_E_DEVICE. */
+KVC_API kvc_status_t kvc_cuda_encode(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, uint32_t n, const int32_t *clear_pages,
+                                     const uint64_t *encoded_pages, uint32_t *failed, const kvc_cuda_order_t *order,
+                                     uint64_t *fence) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_decode(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, uint32_t n, const int32_t *clear_pages,
+                                     const uint64_t *encoded_pages, const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+
+/* Attention of one query token a sequence over its pages: first encoded ones, then pages in the clear. All pointers are of device
+ * memory. */
+typedef struct kvc_cuda_attend_t {
+    size_t struct_size;
+    const void *query;             /* [sequence][query head][k_head_dim]                                                   */
+    void *out;                     /* [sequence][query head][v_head_dim]; 0 where nothing is seen                          */
+    float *state;                  /* [sequence][query head][2]: largest score times log2(e), sum of weights; may be NULL  */
+    void *room;                    /* kvc_cuda_attend_bytes                                                                */
+    const uint32_t *lengths;       /* [sequence]: tokens                                                                   */
+    const uint32_t *n_encoded;     /* [sequence]: encoded pages; NULL = none                                               */
+    const uint64_t *encoded_pages; /* [sequence][encoded_stride]: addresses                                                */
+    const int32_t *clear_pages;    /* [sequence][clear_stride]: pages of the view                                          */
+    uint64_t window;               /* the last tokens that are seen; 0 = all                                               */
+    uint32_t encoded_stride, clear_stride;
+    uint32_t n_sequences, group;   /* group: query heads of one K/V head                                                   */
+    uint32_t splits;               /* parts that a sequence is cut into; about processors / (n_sequences * n_kv_heads)     */
+    uint32_t layer;
+    int32_t query_dtype, out_dtype; /* KVC_F32, KVC_F16, KVC_BF16                                                           */
+    float scale;                   /* of scores; 0 = 1 / sqrt(k_head_dim)                                                  */
+    float key_scale, value_scale;  /* of KVC_CUDA_E4M3 numbers                                                             */
+    uint32_t reserved;             /* 0 */
+} kvc_cuda_attend_t;
+KVC_API kvc_status_t kvc_cuda_attend_bytes(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, const kvc_cuda_attend_t *attend,
+                                           uint64_t *bytes) KVC_NOEXCEPT;
+/* Errors: KVC_E_INVALID, KVC_E_DTYPE, KVC_E_UNSUPPORTED (heads of more than 256 numbers), KVC_E_ORDER, KVC_E_DEVICE. */
+KVC_API kvc_status_t kvc_cuda_attend(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, const kvc_cuda_attend_t *attend,
+                                     const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+
+/* --- statistics and placement --------------------------------------------------------------------------------------------- */
+
+typedef struct kvc_cuda_stats_t {
+    size_t struct_size;
+    uint64_t slots, slots_used, slot_bytes;
+    uint64_t to_device_bytes, to_host_bytes;
+    uint64_t staged_bytes;             /* of these, through pieces of the module's                                         */
+    uint64_t copy_engine_runs, processor_runs;
+    uint64_t driver_copies;            /* calls of the driver for copies                                                   */
+    uint64_t launches;                 /* kernels                                                                          */
+    uint64_t waits;                    /* edges that streams were given                                                    */
+    uint64_t refused_captures;
+    uint64_t pinned_bytes;             /* registered in all                                                                */
+    uint64_t pool_bytes, pool_ready, pool_used; /* of kvc_cuda_allocator                                                   */
+    uint64_t pool_missed;              /* bytes that its pool had no room for, now in ordinary memory                      */
+    int32_t lost;                      /* 1: every call gives KVC_E_DEVICE                                                 */
+    int32_t reserved;
+} kvc_cuda_stats_t;
+/* Fills in up to stats->struct_size. Also of a lost device. */
+KVC_API kvc_status_t kvc_cuda_stats(kvc_cuda_t *cuda, kvc_cuda_stats_t *stats) KVC_NOEXCEPT;
+
+typedef struct kvc_cuda_candidate_t {
+    uint64_t cached_bytes;      /* of the session's prefix that lie on this device already                              */
+    uint64_t queued_bytes;      /* copies that its link still has to do                                                 */
+    uint64_t link_bytes_per_s;
+    uint64_t free_bytes;        /* of its slots                                                                         */
+    uint64_t busy_ns;           /* work that the device itself has ahead                                                */
+    int32_t usable;             /* 0: lost, or not to be used                                                           */
+    int32_t reserved;
+} kvc_cuda_candidate_t;
+/* Chooses a device for a session whose prefix has prefix_bytes: the one where it can begin first, counting the queue, what has to
+ * be brought in, and what has to leave for it. The first of equals. Looks at nothing but its arguments.
+ * Errors: KVC_E_NOT_FOUND (none is usable), KVC_E_NULL. */
+KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uint32_t n, uint64_t prefix_bytes,
+                                     uint32_t *chosen) KVC_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KVC_CUDA_H */
