@@ -401,8 +401,10 @@ KVC_API kvc_status_t kvc_engine_create_with_error(kvc_config_t *config, kvc_engi
 
 /* Ends an engine: requests that wait or run are cancelled (their kvc_wait and kvc_process return KVC_E_CANCELLED), calls in
  * progress on other threads are let finish, threads are joined, memory is released. Spaces, sessions and iterators of
- * this engine are closed with it; responses stay valid. NULL and closed handles are allowed (no-op). From a callback of
- * the same engine: does nothing. Thread-safety: any thread. Since: 0.1.0 */
+ * this engine are closed with it; responses stay valid. What waits for the disk (option disk_path) is written. If the disk completes
+ * nothing for ten times disk_timeout and at least 10 s, this returns all the same: files and memory of the cache are given back when
+ * the disk answers. With an allocator or a clock of the caller it waits. NULL and closed handles are allowed (no-op). From a callback
+ * of the same engine: does nothing. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API void kvc_engine_destroy(kvc_engine_t *engine) KVC_NOEXCEPT;
 
 /* Text of the last failure on this engine; returns its full length. Thread-safety: any thread. Since: 0.1.0 */
@@ -848,11 +850,14 @@ KVC_API kvc_status_t kvc_session_tokens(kvc_session_t *session, size_t from, siz
 KVC_API size_t kvc_session_last_error(kvc_session_t *session, char *buffer, size_t capacity) KVC_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------------
- * Plain tensors under a byte key: no tokens, no prefix. They live in the same budget and may be evicted like pages.
+ * Plain tensors under a byte key: no tokens, no prefix. They live in the same budget and may be evicted like pages; with option
+ * disk_path they are kept on disk as well, and come back from there.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* Stores a copy of a tensor (any 1..8 dims, e.g. [batch][heads][tokens][dim]) under a key of 1..4096 bytes, in place of what
- * was there. tenant NULL = the default one. Errors: KVC_E_SHAPE, KVC_E_DTYPE, KVC_E_NO_MEMORY (what was there stays).
+ * was there. tenant NULL = the default one. To disk it is written in the background: a program that is killed finds the last value
+ * that was written, or none; kvc_persist makes the present one durable.
+ * Errors: KVC_E_SHAPE, KVC_E_DTYPE, KVC_E_NO_MEMORY (what was there stays).
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_put(kvc_engine_t *engine, const char *tenant, const void *key, size_t key_size,
                              const kvc_tensor_t *tensor) KVC_NOEXCEPT;
@@ -928,7 +933,8 @@ KVC_API kvc_status_t kvc_trim(kvc_engine_t *engine, uint64_t bytes, uint64_t *fr
  * after a crash. What is read is compared token by token, like a hit in memory, and checksummed (authenticated, with option
  * disk_key); damage is a miss (KVC_MISS_DAMAGED). A program that is killed loses the pages that were still waiting to be
  * written (kvc_stats_t.disk_waiting); a power cut also what was written after the last moment that is durable.
- * Plain tensors (kvc_put) and private sessions are not kept.
+ * Plain tensors (kvc_put) are kept likewise, and what a codec that learns has learned, so that its pages can be read again (one that
+ * is lost or damaged makes its pages misses). Private sessions are not kept.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* Makes everything that is sealed now durable: writes what still waits and the unfinished last pages of open sessions, so that they
@@ -939,16 +945,16 @@ KVC_API kvc_status_t kvc_trim(kvc_engine_t *engine, uint64_t bytes, uint64_t *fr
  * lost). Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_persist(kvc_engine_t *engine, uint64_t timeout_ns) KVC_NOEXCEPT;
 
-/* Writes a copy of the pages in memory, and of the unfinished last pages of open sessions, into a directory of its own, durable on
+/* Writes a copy of the pages and plain tensors in memory, and of the unfinished last pages of open sessions, into a directory of its own, durable on
  * return. The engine needs no option disk_path. The copy is encrypted if the engine has option disk_key. What only option
  * disk_path's directory holds is not copied: that directory can be copied as it is.
  *   tenant  NULL = all tenants, else one
  *   path    a directory that no engine has open; made if it is missing, added to if it holds pages
- *   n       gets the number of records in it: pages and their clues (may be NULL)
+ *   n       gets the number of records in it: pages, their clues, tensors (may be NULL)
  * Errors: KVC_E_BUSY (an engine has it open), KVC_E_IO, KVC_E_NO_MEMORY. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_persist_to(kvc_engine_t *engine, const char *tenant, const char *path, uint64_t *n) KVC_NOEXCEPT;
 
-/* Lets an engine find the pages of a directory that kvc_persist_to or another engine with the same secret (option secret, and
+/* Lets an engine find the pages and plain tensors of a directory that kvc_persist_to or another engine with the same secret (option secret, and
  * disk_key if it has one) wrote. They stay where they are, are read when a prompt needs them, and must not be changed or removed
  * while the engine lives. At most 64 directories and packs.
  *   n       gets the number of records in it: pages and their clues (may be NULL)
@@ -983,8 +989,8 @@ typedef struct kvc_store_report_t {
     size_t struct_size;
     uint64_t pages;              /* that can be found                                                              */
     uint64_t clues;              /* small records beside them, by which prompts that end inside a page find it     */
-    uint64_t payload_bytes;      /* of both, before compression                                                    */
-    uint64_t stored_bytes;       /* of both, as they lie on disk                                                   */
+    uint64_t payload_bytes;      /* of all records, before compression                                             */
+    uint64_t stored_bytes;       /* of all records, as they lie on disk                                            */
     uint64_t file_bytes;         /* room that all files take                                                       */
     uint64_t segments;           /* files of pages                                                                 */
     uint64_t checked_bytes;      /* that verify read and checked                                                   */
@@ -992,6 +998,8 @@ typedef struct kvc_store_report_t {
     uint64_t locked;             /* records that could not be looked into without the key                          */
     uint32_t encrypted;          /* 1 if pages are encrypted                                                       */
     uint32_t pack;               /* 1 if it is a prefix pack                                                       */
+    uint64_t tensors;            /* plain ones (kvc_put)                                                           */
+    uint64_t calibrations;       /* records of what codecs have learned                                            */
 } kvc_store_report_t;
 
 /* Called now and then with the work done and the whole of it, in bytes, on the thread of the call. Return 0 to go on; anything

@@ -44,7 +44,10 @@ Status open_store(const char* path, const char* key, bool read_only, Opened* out
 
 Status describe_store(const Opened& opened, kvc_store_report_t* report) {
   KVC_RETURN_IF_ERROR(opened.store->for_each([&](const PageDescriptor& page) {
-    ++(page.codec == kClueCodec ? report->clues : report->pages);
+    ++(page.codec == kClueCodec          ? report->clues
+       : page.codec == kTensorCodec      ? report->tensors
+       : page.codec == kCalibrationCodec ? report->calibrations
+                                         : report->pages);
     return true;
   }));
   const StoreStats stats = opened.store->stats();

@@ -50,12 +50,6 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
     if (bits == 8 || bits == 4 || bits == 2) continue;
     return error(KVC_E_OUT_OF_RANGE, "codes of %u bits: options codec_key_bits and codec_value_bits take 8, 4 or 2", bits);
   }
-  if (learns(*cache->codec_) && !options.disk.path.empty()) {
-    return error(KVC_E_UNSUPPORTED,
-                 "codec %s cannot be used with disk_path: what it learns is not written to disk, so its pages could not be "
-                 "read again; use int8, int4 or mixed",
-                 options.codec.c_str());
-  }
   KVC_RETURN_IF_ERROR(Disk::open(options.disk, cache.get(), log, &cache->disk_));
   *out = std::move(cache);
   return Status::ok();
@@ -119,14 +113,17 @@ Status Cache::open_space(const kvc_space_desc_t& desc, std::shared_ptr<const Spa
                  space->geometry().page_bytes(), static_cast<unsigned long long>(options_.memory_limit),
                  space->geometry().page_tokens);
   }
-  std::lock_guard lock(spaces_mutex_);
-  std::weak_ptr<const Space>& known = spaces_[space->digest()];
-  if (std::shared_ptr<const Space> same = known.lock()) {
-    *out = std::move(same);
-    return Status::ok();
+  {
+    std::lock_guard lock(spaces_mutex_);
+    std::weak_ptr<const Space>& known = spaces_[space->digest()];
+    if (std::shared_ptr<const Space> same = known.lock()) {
+      *out = std::move(same);
+      return Status::ok();
+    }
+    known = space;
+    std::erase_if(spaces_, [](const auto& entry) { return entry.second.expired(); });
   }
-  known = space;
-  std::erase_if(spaces_, [](const auto& entry) { return entry.second.expired(); });
+  load_calibrations(*space);
   *out = std::move(space);
   return Status::ok();
 }

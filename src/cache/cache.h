@@ -199,6 +199,14 @@ class Cache {
   }
   bool payload_for_disk(const Page& page, BlobRef* payload) noexcept;
   Status copy_page(DiskStore& store, const Page& page, const Digest& key, const PageId& parent, PageId* id);
+  // Notes plain tensors that are in memory alone for the disk, as many as there is room for; false: there were none.
+  bool note_tensors(bool admit);
+  // Calibrations in stores (disk_calibrations.cpp). load: looks for those of a space in places not looked through yet;
+  // waits for the disk at most as long as a match does. keep: the store holds what the page needs to be decoded, or it is
+  // put there, under names that `key` gives; their ids are added to *ids.
+  void load_calibrations(const Space& space) noexcept;
+  Status keep_calibration(DiskStore& store, const Page& page, const Digest& key, std::vector<PageId>* ids = nullptr);
+  Digest calibrations_key() const noexcept;
   void purge_memory(const std::string& tenant, uint64_t* removed, uint64_t* in_use);
 
   // What the policy is told (eviction.cpp).
@@ -223,6 +231,11 @@ class Cache {
   uint64_t live_bytes() const noexcept;
   bool new_blob(size_t bytes, BlobRef* out) noexcept;
   void free_tensor(StoredTensor* tensor) noexcept;
+  Status no_room(size_t bytes) const;
+  // A tensor of these bytes takes the place of what was under its key (tensors.cpp). since: only if no tensor was put or
+  // removed since then, and it is of the disk, which is not told.
+  Status keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorView& shape,
+                     const uint64_t* since);
 
   // Encodes a page, whole and in the clear (session_write.cpp). *blob is replaced, *codec set to what it now holds.
   Status encode(const Space& space, uint32_t depth, BlobRef* blob, uint8_t* codec);
@@ -255,6 +268,7 @@ class Cache {
   std::map<Digest, std::weak_ptr<const Space>> spaces_;
   RootMap roots_;      // guarded by index_mutex_
   TensorMap tensors_;  // guarded by index_mutex_
+  uint64_t tensor_changes_ = 0;  // guarded by index_mutex_
   std::mutex sessions_mutex_;
   using SessionMap = std::map<uint64_t, Session*, std::less<>, CountedAllocator<std::pair<const uint64_t, Session*>>>;
   SessionMap sessions_;  // all that are open, in the order of their opening; guarded by sessions_mutex_

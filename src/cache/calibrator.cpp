@@ -7,6 +7,7 @@ namespace kvc {
 Calibrator::Calibrator(const Space& space, const KltTarget& target, uint32_t tokens, Memory* memory,
                        MemoryResource* resource, const Log& log)
     : space_(space.digest()),
+      target_(target),
       memory_(memory),
       log_(log),
       learner_(std::make_shared<KltLearner>(space.geometry(), space.key_rope(), target, tokens, resource)) {
@@ -15,7 +16,57 @@ Calibrator::Calibrator(const Space& space, const KltTarget& target, uint32_t tok
 }
 
 Calibrator::~Calibrator() {
-  if (made_ != nullptr) memory_->unclaim(made_->bytes(), MemoryUse::metadata);
+  for (const auto& each : known()) memory_->unclaim(each->bytes(), MemoryUse::metadata);
+}
+
+std::vector<std::shared_ptr<const KltCalibration>> Calibrator::known() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const KltCalibration>> all;
+  if (made_ != nullptr) all.push_back(made_);
+  all.insert(all.end(), others_.begin(), others_.end());
+  return all;
+}
+
+void Calibrator::adopt(std::shared_ptr<const KltCalibration> stored, const KltReport& report) {
+  for (const auto& each : known()) {
+    if (each->digest == stored->digest) return;
+  }
+  if (!memory_->claim(stored->bytes(), MemoryUse::metadata)) throw std::bad_alloc();
+  try {
+    register_calibration(stored);
+    std::lock_guard lock(mutex_);
+    others_.reserve(kMostKnown);
+    if (learning_.exchange(false)) {
+      made_ = std::move(stored);
+      learner_ = nullptr;
+      info_.state = "learned";
+      info_.report = report;
+    } else if (others_.size() < kMostKnown) {
+      others_.push_back(std::move(stored));
+    }
+  } catch (...) {
+    memory_->unclaim(stored->bytes(), MemoryUse::metadata);
+    throw;
+  }
+  if (stored != nullptr) memory_->unclaim(stored->bytes(), MemoryUse::metadata);
+}
+
+bool Calibrator::begin_loading(size_t sources, size_t* from) {
+  std::unique_lock lock(mutex_);
+  loaded_.wait(lock, [this] { return !loading_; });
+  if (looked_through_ >= sources || std::chrono::steady_clock::now() < not_before_) return false;
+  loading_ = true;
+  *from = looked_through_;
+  return true;
+}
+
+void Calibrator::end_loading(size_t sources, bool slow) noexcept {
+  constexpr auto kPause = std::chrono::seconds(30);
+  std::lock_guard lock(mutex_);
+  loading_ = false;
+  looked_through_ = sources;
+  if (slow) not_before_ = std::chrono::steady_clock::now() + kPause;
+  loaded_.notify_all();
 }
 
 std::shared_ptr<const KltCalibration> Calibrator::learn(uint64_t position, uint32_t exact,

@@ -1,9 +1,12 @@
-// What a codec that learns knows of one space: the learner while it learns, the calibration from then on.
+// What a codec that learns knows of one space: the learner while it learns, the calibration from then on; and those of
+// earlier engines, which pages on disk name.
 //
 // Kept as long as the cache, so that every page of the space can be decoded. Its memory counts in the cache's budget.
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -11,6 +14,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "cache/space.h"
@@ -61,16 +65,38 @@ class Calibrator {
   // Of a layer, as KltLearner::add_query.
   void learn_query(uint32_t layer, uint64_t position, uint32_t heads, const float* rows);
   CalibrationInfo info() const;
+  // What the codec was asked for, resolved for this space.
+  const KltTarget& target() const noexcept { return target_; }
+
+  // A calibration that was stored. While there is none, it takes the place of what would be learned; else it serves to
+  // read pages. Throws std::bad_alloc.
+  void adopt(std::shared_ptr<const KltCalibration> stored, const KltReport& report);
+  // All that pages may name, the one for new pages first.
+  std::vector<std::shared_ptr<const KltCalibration>> known() const;
+
+  // Of `sources` places those from *from on are to be looked through for stored calibrations, by this thread; false:
+  // none. A thread that comes while another one looks waits for it.
+  bool begin_loading(size_t sources, size_t* from);
+  // They were looked through up to `sources`. slow: they did not answer; somebody tries again later.
+  void end_loading(size_t sources, bool slow) noexcept;
 
  private:
+  static constexpr size_t kMostKnown = 8;
+
   const Digest space_;
+  const KltTarget target_;
   Memory* const memory_;
   const Log log_;
   std::atomic<bool> learning_{true};
   mutable std::mutex mutex_;
   std::shared_ptr<KltLearner> learner_;
   std::shared_ptr<const KltCalibration> made_;
+  std::vector<std::shared_ptr<const KltCalibration>> others_;
   CalibrationInfo info_;
+  std::condition_variable loaded_;
+  bool loading_ = false;
+  size_t looked_through_ = 0;
+  std::chrono::steady_clock::time_point not_before_{};
 };
 
 }  // namespace kvc

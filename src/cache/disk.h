@@ -12,6 +12,9 @@
 // Reading is asynchronous (disk_fetch.h); nobody waits longer than `timeout_ns`, and nobody waits at all while a read
 // that was given up has not come back: a disk that hangs stops one match, not all.
 //
+// Plain tensors are written by the same thread. What was put or removed last under a key waits in `changes_`, and counts
+// before anything on disk; what waits for no change is on disk as it was left, or not at all (disk_tensors.cpp).
+//
 // Locks: queue_mutex_ is a leaf beside the policy's; nothing is called with it held. No lock is held during I/O.
 #pragma once
 
@@ -20,9 +23,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -33,6 +38,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cache/page.h"
+#include "cache/tensor_store.h"
 #include "memory/memory.h"
 #include "observe/metrics.h"
 #include "tier/disk/store.h"
@@ -76,18 +82,44 @@ inline constexpr uint8_t kClueCodec = 255;
 struct PageForm {
   uint8_t codec = 0;
   bool approximate = false;
-  uint32_t key_bits = 0, value_bits = 0;  // of the codec
+  uint32_t key_bits = 0, value_bits = 0;  // of the codec, where it has no calibration
+  Digest calibration;                     // that the page names; all 0: none
 };
 PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept;
 PageId clue_id(const Digest& key, const PageId& parent, int32_t first_token) noexcept;
 size_t clue_bytes(const PageGeometry& geometry) noexcept;
 std::vector<std::byte> make_clue(const PageGeometry& geometry, std::span<const int32_t> tokens);
 
+// Calibrations of codecs that learn are records beside the pages that name them, written before them. The content has a
+// name that follows from its digest; a notice, under a name that follows from the space and from what the codec was
+// asked for, says which is the newest, so that a later engine goes on with it (disk_calibrations.cpp). A page whose
+// calibration is not there is not looked for.
+inline constexpr uint8_t kCalibrationCodec = 254;
+
 // What a store is told of a page and of its clue (`tokens` of the clue: {first, -1}). They point to the arguments.
 PutPage page_record(const Root& root, const Codec& codec, const PageId& id, const PageId& parent,
                     std::span<const int32_t> tokens, std::span<const std::byte> payload) noexcept;
 PutPage clue_record(const Root& root, const Digest& key, const PageId& parent, std::span<const int32_t> tokens,
                     std::span<const std::byte> clue) noexcept;
+
+// A plain tensor's record: its bytes, compact, then its key and shape.
+inline constexpr uint8_t kTensorCodec = 253;
+PageId tensor_id(const Digest& tenant_key, std::string_view key) noexcept;
+
+// What is to become of a key on disk.
+struct TensorChange {
+  std::string tenant, key;
+  BlobRef blob;  // empty: removed, or no room to keep it until it is written
+  TensorView shape;
+  bool admit = false;
+};
+using TensorChanges = std::map<PageId, std::shared_ptr<TensorChange>>;
+// Made before locks are taken, because it allocates; destroyed after they are given back, because it frees.
+struct PreparedChange {
+  TensorChanges::node_type change;  // empty: nothing to write
+  std::set<PageId>::node_type shadow;
+  BlobRef spare;
+};
 
 // Tenant and secret of packs are public: whoever has the file may read it.
 Digest pack_key() noexcept;
@@ -105,6 +137,22 @@ class Disk {
   void sealed(Page* page) noexcept;
   // A page was evicted: unlinked, unused. True: it is the disk's from now on, and with it the reference on its root.
   bool evicted(Page* page, const PageId& parent) noexcept;
+  // --- plain tensors (disk_tensors.cpp)
+  // prepare throws std::bad_alloc. note is called with the index lock held, so that changes are noted in the order in
+  // which they are made. blob empty: the key is removed. Without room for the blob until it is written, the key is
+  // removed from disk alone; or, with only_if_room, nothing is done and the answer is false.
+  PreparedChange prepare(std::string_view tenant, std::string_view key, const BlobRef& blob, const TensorView& shape,
+                         bool admit) const;
+  bool note(PreparedChange* prepared, bool only_if_room = false) noexcept;
+  // A tensor leaves memory. As note.
+  void tensor_evicted(const StoredTensor& tensor) noexcept;
+  // What is kept under a key beyond memory. has: by the tables alone. read waits as a match does; false: a miss.
+  bool has_tensor(std::string_view tenant, std::string_view key) noexcept;
+  bool read_tensor(std::string_view tenant, std::string_view key, BlobRef* blob, TensorView* shape);
+  // Into a store of its own.
+  Status put_tensor(DiskStore& store, const TensorChange& tensor, const PageId& id);
+  bool wants_tensor(const PageId& id) noexcept;  // neither there nor waiting
+
   // Everything that is published now, and the tails of open sessions, durable. KVC_PENDING: not within timeout_ns.
   Status persist(uint64_t timeout_ns);
   // Nothing more is waited for: matches that wait for reads go on without them.
@@ -117,6 +165,8 @@ class Disk {
   // --- other stores
   Status attach_directory(const std::string& path, uint64_t* pages);
   Status attach_pack(const std::string& path, uint64_t* pages);
+  // Sources that may hold pages, own first. Grows only; entries never move.
+  size_t sources(DiskSource** out, size_t most) noexcept;
 
   DiskStats stats() const;
   bool reads() const noexcept { return n_sources_.load(std::memory_order_acquire) > 0; }
@@ -153,10 +203,11 @@ class Disk {
   void release(const Job& job) noexcept;
   void settle_puts(size_t most_in_flight) noexcept;
   void sweep() noexcept;
+  bool write_tensor() noexcept;
+  // Who holds a tensor; nullptr: it waits to be written (*blob), or nobody.
+  DiskStore* tensor_holder(const PageId& id, BlobRef* blob, TensorView* shape, uint64_t* bytes) noexcept;
   Status do_persist(bool admit) noexcept;
 
-  // Sources that may hold pages, own first. Grows only; entries never move.
-  size_t sources(DiskSource** out, size_t most) noexcept;
   Status attach(std::unique_ptr<DiskStore> store, std::optional<Digest> key, uint64_t* pages);
   bool worth_reading(const Space& space, size_t tokens, size_t bytes) noexcept;
   void measured_read(size_t bytes, uint64_t ns) noexcept;
@@ -184,6 +235,8 @@ class Disk {
   // Guarded, like all below. Not from the cache's memory, which may evict and come back here; bounded by kMostQueued.
   std::deque<Job> queue_;
   std::deque<std::pair<std::shared_ptr<Put>, bool>> done_;  // puts that came back, and whether they went well
+  TensorChanges changes_;
+  std::set<PageId> shadowed_;  // keys that other directories have, and that were put or removed here
   size_t queued_bytes_ = 0;
   size_t in_flight_ = 0;
   bool skipped_ = false;  // a page found the queue full and waits for a sweep

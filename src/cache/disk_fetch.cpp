@@ -26,6 +26,7 @@ Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exa
       shared_(std::make_shared<Shared>()) {
   root_->references.fetch_add(1, std::memory_order_relaxed);
   try {
+    list_forms();
     look_up();
   } catch (...) {
     cache_->unreference(last_);
@@ -56,17 +57,29 @@ DiskStore* Fetch::holder(const PageId& id, bool packs) noexcept {
   return nullptr;
 }
 
+void Fetch::list_forms() {
+  const Space& space = *root_->space;
+  const CacheOptions& options = cache_->options();
+  const Codec& clear = *find_codec("identity");
+  const Codec& codec = cache_->codec_of(space.geometry());
+  forms_.push_back({clear.id(), false, 0, 0, {}});
+  if (exact_) return;
+  const auto in_bits = [&](const Codec& coded) {
+    forms_.push_back({coded.id(), true, options.codec_key_bits, options.codec_value_bits, {}});
+  };
+  if (Calibrator* calibrator = cache_->calibrator_of(space); calibrator != nullptr) {
+    for (const auto& each : calibrator->known()) forms_.push_back({codec.id(), true, 0, 0, each->digest});
+    in_bits(*find_codec("int8"));  // what was sealed before it had learned
+  } else if (!codec.is_clear()) {
+    in_bits(codec);
+  }
+  forms_.push_back({clear.id(), true, 0, 0, {}});
+}
+
 // A page in the best of the forms that it may be stored in.
 bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, Place* place) noexcept {
   const PageGeometry& g = root_->space->geometry();
-  const CacheOptions& options = cache_->options();
-  const Codec& clear = *find_codec("identity");
-  const Codec& codec = cache_->codec_of(g);
-  const PageForm forms[] = {{clear.id(), false, 0, 0},
-                            {codec.id(), true, options.codec_key_bits, options.codec_value_bits},
-                            {clear.id(), true, 0, 0}};
-  for (const PageForm& form : forms) {
-    if (form.approximate && (exact_ || (form.codec == codec.id() && codec.is_clear() && form.key_bits != 0))) continue;
+  for (const PageForm& form : forms_) {
     place->stored = form_id(key, id, form);
     place->store = holder(place->stored, packs);
     if (place->store == nullptr) continue;
@@ -76,6 +89,10 @@ bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, 
     encoding.exact_tokens = depth == 0 ? kSinkTokens : 0;
     encoding.key_bits = form.key_bits;
     encoding.value_bits = form.value_bits;
+    const bool calibrated = form.calibration != Digest{};
+    const auto calibration = calibrated ? find_calibration(form.calibration) : nullptr;
+    if (calibrated && (calibration == nullptr || !calibration->fits(g))) continue;
+    encoding.calibration = calibration.get();
     place->bytes = find_codec(form.codec)->encoded_bytes(g, encoding);
     return true;
   }
@@ -284,6 +301,15 @@ void Fetch::take(Read* read) {
       return end(KVC_MISS_DAMAGED);
     default:
       return end(KVC_MISS_NONE);
+  }
+  if (stage_ != Stage::clue) {
+    // The store cannot know this: that the page is coded as its name says.
+    const PageForm& form = read->place.form;
+    const std::span<const std::byte> coded(read->blob.data(), read->blob.bytes());
+    if (find_codec(form.codec)->calibration_of(coded) != form.calibration) {
+      disk_->counters_.damaged.add();
+      return end(KVC_MISS_DAMAGED);
+    }
   }
   if (stage_ == Stage::pages) {
     if (!link(read)) return end(KVC_MISS_NONE);

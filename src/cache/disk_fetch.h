@@ -65,6 +65,7 @@ class Fetch {
   };
 
   void look_up();
+  void list_forms();
   DiskStore* holder(const PageId& id, bool packs) noexcept;
   bool find(const Digest& key, const PageId& id, size_t depth, bool packs, Place* place) noexcept;
   bool begin_next();
@@ -80,6 +81,7 @@ class Fetch {
   Disk* const disk_;
   Root* const root_;
   const bool exact_;
+  std::vector<PageForm> forms_;  // in which a page may be stored, the best first
   const size_t page_tokens_;
   const std::vector<int32_t> tokens_;
   DiskSource* sources_[64];

@@ -92,7 +92,7 @@ void Disk::run() noexcept {
   auto next_sync = SteadyClock::now();
   for (;;) {
     const auto has_work = [this] {
-      return stop_ || !queue_.empty() || !done_.empty() || persists_asked_ > persists_done_;
+      return stop_ || !queue_.empty() || !changes_.empty() || !done_.empty() || persists_asked_ > persists_done_;
     };
     if (!synced && options_.interval_ns > 0) {
       work_.wait_until(lock, next_sync, has_work);
@@ -111,8 +111,14 @@ void Disk::run() noexcept {
       continue;
     }
     const bool ending = stop_;
+    if (!changes_.empty() && synced) next_sync = SteadyClock::now() + std::chrono::nanoseconds(options_.interval_ns);
     lock.unlock();
     settle_puts(0);
+    if (write_tensor()) {
+      synced = false;
+      lock.lock();
+      continue;
+    }
     lock.lock();
     if (!queue_.empty()) continue;
     if (persists_asked_ > persists_done_ || ending) {
@@ -167,15 +173,18 @@ void Disk::write(const Job& job) noexcept {
     const Page& page = *job.page;
     put->tokens.resize(page.n_tokens);
     unpack_tokens(page.root->space->token_width(), page.token_bytes(), page.n_tokens, put->tokens.data());
-    if (cache_->payload_for_disk(page, &put->payload)) {
+    status = cache_->keep_calibration(*own_, page, cache_->calibrations_key());
+    if (status.is_ok() && cache_->payload_for_disk(page, &put->payload)) {
       begin(std::move(put));
       return;
     }
-    status = Status(KVC_E_NO_MEMORY, {});
+    if (status.is_ok()) status = Status(KVC_E_NO_MEMORY, {});
   } catch (const std::bad_alloc&) {
     status = Status(KVC_E_NO_MEMORY, {});
   }
+  if (!status.message().empty()) log_.write(KVC_LOG_WARN, "a page was not written to disk: %s", status.message().c_str());
   counters_.errors.add();
+  if (!job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);  // the next kvc_persist tries again
   release(job);
 }
 
@@ -320,6 +329,11 @@ Status Disk::do_persist(bool admit) noexcept {
       write_now({page, parent, true, false, admit});
     });
     settle_puts(0);
+    for (const uint64_t errors = counters_.errors.get();;) {
+      while (write_tensor()) {
+      }
+      if (counters_.errors.get() != errors || !cache_->note_tensors(admit)) break;
+    }
     if (checkpoint_) checkpoint_(*own_);
     KVC_RETURN_IF_ERROR(own_->persist());
   } catch (const std::bad_alloc&) {

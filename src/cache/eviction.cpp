@@ -160,6 +160,7 @@ bool Cache::evict_one() noexcept {
       if (victim->is_tensor) {
         tensor = static_cast<StoredTensor*>(victim);
         policy_->removed(*tensor);
+        disk_->tensor_evicted(*tensor);
         node = tensors_.extract(TensorKey{tensor->tenant(), tensor->name()});
         counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
         counters_->tensors_evicted.add();

@@ -47,6 +47,7 @@ class ScratchDirectory {
 std::unique_ptr<Fetch> Cache::begin_fetch(const std::shared_ptr<const Space>& space, std::string_view tenant,
                                           std::span<const int32_t> tokens, bool exact) {
   if (!disk_->reads() || !options_.reuse || !space->check_tokens(tokens).is_ok()) return nullptr;
+  load_calibrations(*space);
   Root* root = acquire_root(space, tenant);
   std::unique_ptr<Fetch> fetch;
   try {
@@ -63,7 +64,10 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   PageForm form;
   form.codec = page.codec;
   form.approximate = page.approximate;
-  if (!page_codec(page).is_clear()) {
+  if (page.codec != find_codec("identity")->id()) {
+    form.calibration = page_codec(page).calibration_of({page.blob.data(), page.blob.bytes()});
+  }
+  if (!page_codec(page).is_clear() && form.calibration == Digest{}) {
     form.key_bits = options_.codec_key_bits;
     form.value_bits = options_.codec_value_bits;
   }
@@ -130,6 +134,7 @@ Status Cache::copy_page(DiskStore& store, const Page& page, const Digest& key, c
   const PageId stored = form_id(key, *id, form_of(page));
   PutPage put = page_record(root, page_codec(page), stored, parent, tokens, {payload.data(), payload.bytes()});
   put.admit = true;
+  KVC_RETURN_IF_ERROR(keep_calibration(store, page, key == pack_key() ? key : calibrations_key()));
   KVC_RETURN_IF_ERROR(store.put(put));
   const std::vector<std::byte> clue = make_clue(root.space->geometry(), tokens);
   const int32_t name[2] = {tokens[0], -1};
@@ -140,9 +145,15 @@ Status Cache::persist_to(const std::string* tenant, const std::string& path, uin
   if (path.empty()) return error(KVC_E_INVALID, "path is empty: name a directory");
   // Referenced, so that they stay.
   std::vector<Page*> all;
+  std::vector<TensorChange> tensors;
   uint64_t bytes = 0;
   {
     std::shared_lock index(index_mutex_);
+    for (const auto& [name, stored] : tensors_) {
+      if (tenant != nullptr && name.first != *tenant) continue;
+      tensors.push_back({std::string(name.first), std::string(name.second), stored->blob, stored->shape, true});
+      bytes += stored->blob.bytes() + (uint64_t{16} << 10);
+    }
     auto visit = [&](Page& page) {
       all.push_back(&page);
       reference(&page);
@@ -180,6 +191,10 @@ Status Cache::persist_to(const std::string* tenant, const std::string& path, uin
     for (const Tail& tail : tails) {
       if (tenant != nullptr && tail.page->root->tenant != *tenant) continue;
       KVC_RETURN_IF_ERROR(copy_page(*store, *tail.page, tail.page->root->tenant_key, tail.parent, &id));
+    }
+    for (const TensorChange& tensor : tensors) {
+      KVC_RETURN_IF_ERROR(
+          disk_->put_tensor(*store, tensor, tensor_id(tenant_key(options_.secret, tensor.tenant), tensor.key)));
     }
     KVC_RETURN_IF_ERROR(store->persist());
     if (pages != nullptr) *pages = store->stats().pages;
@@ -224,12 +239,16 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
   for (const Page* page : pages) {
     PageId id;
     KVC_RETURN_IF_ERROR(copy_page(*store, *page, key, parent, &id));
+    KVC_RETURN_IF_ERROR(keep_calibration(*store, *page, key, &ids));
     ids.push_back(form_id(key, id, form_of(*page)));
     int32_t first = 0;
     unpack_tokens(space->token_width(), page->token_bytes(), 1, &first);
     ids.push_back(clue_id(key, parent, first));
     parent = id;
   }
+  // Pages share their calibration.
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   KVC_RETURN_IF_ERROR(store->write_pack(path, ids, {}, nullptr));
   if (written != nullptr) *written = found;
   return Status::ok();
@@ -273,6 +292,7 @@ void Cache::purge_memory(const std::string& tenant, uint64_t* removed, uint64_t*
       gone.push_back(page);
       roots.push_back(page->root);
     }
+    ++tensor_changes_;
     for (auto it = tensors_.lower_bound(TensorKey{tenant, {}}); it != tensors_.end() && it->first.first == tenant;) {
       policy_->removed(*it->second);
       counters_->tensors.fetch_sub(1, std::memory_order_relaxed);

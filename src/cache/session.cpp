@@ -145,6 +145,7 @@ Status Session::copy_tokens(size_t from, size_t n, int32_t* out) {
 
 // Brings what continues the prompt from disk into memory. The lock is not held while it waits.
 Status Session::fetch(std::span<const int32_t> tokens, std::unique_ptr<Fetch>* fetch) {
+  cache_->load_calibrations(*space_);
   {
     std::lock_guard lock(mutex_);
     KVC_RETURN_IF_ERROR(check_open());

@@ -1,6 +1,7 @@
 // Plain tensors under a key.
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "attend/copy.h"
 #include "cache/cache.h"
@@ -70,35 +71,41 @@ void Cache::free_tensor(StoredTensor* tensor) noexcept {
   memory_.release(tensor, size, alignof(StoredTensor), MemoryUse::metadata);
 }
 
+Status Cache::no_room(size_t bytes) const {
+  return error(KVC_E_NO_MEMORY,
+               "no room for a tensor of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted", bytes,
+               static_cast<unsigned long long>(live_bytes()), static_cast<unsigned long long>(memory_.limit()));
+}
+
 Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view) {
   const size_t bytes = view.elements() * element_bytes(view.dtype);
   if (bytes > memory_.limit()) {
     return error(KVC_E_NO_MEMORY, "the tensor takes %zu bytes, the whole memory budget is %llu: raise option memory",
                  bytes, static_cast<unsigned long long>(memory_.limit()));
   }
-  const auto no_room = [&] {
-    return error(KVC_E_NO_MEMORY,
-                 "no room for a tensor of %zu bytes: %llu of %llu bytes are in use and nothing more can be evicted",
-                 bytes, static_cast<unsigned long long>(live_bytes()),
-                 static_cast<unsigned long long>(memory_.limit()));
-  };
   BlobRef blob;
-  if (!new_blob(bytes, &blob)) return no_room();
+  if (!new_blob(bytes, &blob)) return no_room(bytes);
   copy_to_compact(view, blob.data());
+  TensorView shape = view;
+  shape.data = nullptr;
+  shape.size = bytes;
+  int64_t stride = 1;
+  for (uint32_t d = view.n_dims; d-- > 0; stride *= view.shape[d]) shape.strides[d] = stride;
+  return keep_tensor(tenant, key, std::move(blob), shape, nullptr);
+}
 
+Status Cache::keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorView& shape,
+                          const uint64_t* since) {
+  const size_t bytes = shape.size;
   // Everything that allocates comes before the lock: the map's node is made in a map of its own.
   void* memory =
       memory_.allocate(sizeof(StoredTensor) + tenant.size() + key.size(), alignof(StoredTensor), MemoryUse::metadata);
-  if (memory == nullptr) return no_room();
+  if (memory == nullptr) return no_room(bytes);
   auto* tensor = new (memory) StoredTensor();
   tensor->is_tensor = true;
   tensor->bytes = blob.bytes();
   tensor->blob = std::move(blob);
-  tensor->shape = view;
-  tensor->shape.data = nullptr;
-  tensor->shape.size = bytes;
-  int64_t stride = 1;
-  for (uint32_t d = view.n_dims; d-- > 0; stride *= view.shape[d]) tensor->shape.strides[d] = stride;
+  tensor->shape = shape;
   tensor->tenant_bytes = static_cast<uint32_t>(tenant.size());
   tensor->key_bytes = static_cast<uint32_t>(key.size());
   auto* text = reinterpret_cast<char*>(tensor + 1);
@@ -109,18 +116,25 @@ Status Cache::put(std::string_view tenant, std::string_view key, const TensorVie
   entry.key = std::hash<std::string_view>{}(tensor->name());
 
   TensorMap one(tensors_.get_allocator());
+  PreparedChange change;
   try {
     one.emplace(name, tensor);
+    if (since == nullptr) change = disk_->prepare(tenant, key, tensor->blob, shape, /*admit=*/false);
   } catch (const std::bad_alloc&) {
+    one.clear();
     free_tensor(tensor);
-    return no_room();
+    return no_room(bytes);
   }
   TensorMap::node_type node = one.extract(one.begin());
   TensorMap::node_type old;
   {
     std::unique_lock index(index_mutex_);
     std::lock_guard policy(policy_mutex_);
-    if (policy_->reserve()) {
+    if ((since == nullptr || *since == tensor_changes_) && policy_->reserve()) {
+      if (since == nullptr) {
+        ++tensor_changes_;
+        disk_->note(&change);
+      }
       old = tensors_.extract(name);
       if (!old.empty()) policy_->removed(*old.mapped());
       policy_->inserted(*tensor);
@@ -133,7 +147,7 @@ Status Cache::put(std::string_view tenant, std::string_view key, const TensorVie
   if (!old.empty()) free_tensor(old.mapped());
   if (tensor != nullptr) {
     free_tensor(tensor);
-    return no_room();
+    return no_room(bytes);
   }
   collect();
   return Status::ok();
@@ -143,38 +157,70 @@ Status Cache::get(std::string_view tenant, std::string_view key, bool* found,
                   const std::function<Status(const TensorView& stored)>& copy) {
   BlobRef blob;
   TensorView shape;
+  uint64_t since = 0;
   {
     std::shared_lock index(index_mutex_);
+    since = tensor_changes_;
     const auto it = tensors_.find(TensorKey{tenant, key});
     *found = it != tensors_.end();
+    if (*found) {
+      StoredTensor& tensor = *it->second;
+      blob = tensor.blob;  // keeps the bytes, whatever happens to the entry, once the lock is gone
+      shape = tensor.shape;
+      std::lock_guard policy(policy_mutex_);
+      policy_->hit(tensor);
+    }
+  }
+  if (!*found) {
+    *found = disk_->read_tensor(tenant, key, &blob, &shape);
     if (!*found) return Status::ok();
-    StoredTensor& tensor = *it->second;
-    blob = tensor.blob;  // keeps the bytes, whatever happens to the entry, once the lock is gone
-    shape = tensor.shape;
-    std::lock_guard policy(policy_mutex_);
-    policy_->hit(tensor);
+    (void)keep_tensor(tenant, key, blob, shape, &since);  // without room it is read again next time
   }
   shape.data = blob.data();
   return copy(shape);
 }
 
 bool Cache::contains(std::string_view tenant, std::string_view key) {
-  std::shared_lock index(index_mutex_);
-  return tensors_.find(TensorKey{tenant, key}) != tensors_.end();
+  {
+    std::shared_lock index(index_mutex_);
+    if (tensors_.find(TensorKey{tenant, key}) != tensors_.end()) return true;
+  }
+  return disk_->has_tensor(tenant, key);
 }
 
 bool Cache::remove(std::string_view tenant, std::string_view key) {
   TensorMap::node_type node;
+  PreparedChange change = disk_->prepare(tenant, key, {}, {}, false);
+  bool stored;
   {
     std::unique_lock index(index_mutex_);
     std::lock_guard policy(policy_mutex_);
+    stored = disk_->has_tensor(tenant, key);
+    if (stored) disk_->note(&change);
+    ++tensor_changes_;
     node = tensors_.extract(TensorKey{tenant, key});
-    if (node.empty()) return false;
-    policy_->removed(*node.mapped());
-    counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
+    if (!node.empty()) {
+      policy_->removed(*node.mapped());
+      counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
+    }
   }
+  if (node.empty()) return stored;
   free_tensor(node.mapped());
   return true;
+}
+
+bool Cache::note_tensors(bool admit) {
+  std::vector<PreparedChange> prepared;  // outlives the lock
+  bool noted = false;
+  // Shared: no tensor is put or removed meanwhile.
+  std::shared_lock index(index_mutex_);
+  for (const auto& [name, tensor] : tensors_) {
+    if (!disk_->wants_tensor(tensor_id(tenant_key(options_.secret, name.first), name.second))) continue;
+    prepared.push_back(disk_->prepare(name.first, name.second, tensor->blob, tensor->shape, admit));
+    if (!disk_->note(&prepared.back(), /*only_if_room=*/true)) return noted;
+    noted = true;
+  }
+  return noted;
 }
 
 }  // namespace kvc

@@ -40,6 +40,7 @@ struct Meter {
 std::string report_json(const kvc_store_report_t& r) {
   Json json;
   json.open_object().key("pages").unsigned_integer(r.pages).key("clues").unsigned_integer(r.clues);
+  json.key("tensors").unsigned_integer(r.tensors).key("calibrations").unsigned_integer(r.calibrations);
   json.key("payload_bytes").unsigned_integer(r.payload_bytes).key("stored_bytes").unsigned_integer(r.stored_bytes);
   json.key("file_bytes").unsigned_integer(r.file_bytes).key("segments").unsigned_integer(r.segments);
   json.key("checked_bytes").unsigned_integer(r.checked_bytes).key("damaged").unsigned_integer(r.damaged);
@@ -54,7 +55,8 @@ std::string report_text(const kvc_store_report_t& r) {
   };
   std::string out = r.pack != 0 ? "a prefix pack" : "a directory of pages";
   out += r.encrypted != 0 ? ", encrypted\n" : "\n";
-  out += line("pages", r.pages) + line("clues", r.clues) + line("payload bytes", r.payload_bytes);
+  out += line("pages", r.pages) + line("clues", r.clues);
+  out += line("tensors", r.tensors) + line("calibrations", r.calibrations) + line("payload bytes", r.payload_bytes);
   out += line("stored bytes", r.stored_bytes) + line("file bytes", r.file_bytes) + line("segments", r.segments);
   if (r.checked_bytes > 0) out += line("checked bytes", r.checked_bytes);
   out += line("damaged", r.damaged);

@@ -258,6 +258,8 @@ int main(void) {
     FIELD(kvc_store_report_t, locked);
     FIELD(kvc_store_report_t, encrypted);
     FIELD(kvc_store_report_t, pack);
+    FIELD(kvc_store_report_t, tensors);
+    FIELD(kvc_store_report_t, calibrations);
     STRUCT_END;
     STRUCT_BEGIN(kvc_stats_t);
     FIELD(kvc_stats_t, struct_size);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -110,7 +111,7 @@ class CacheDiskTest : public ::testing::Test {
   void make(uint64_t memory = 8 << 20) {
     space_.reset();
     cache_.reset();
-    CacheOptions options;
+    CacheOptions options = options_;
     options.memory_limit = memory;
     options.disk.path = path_ + "/store";
     options.disk.limit = 64 << 20;
@@ -119,7 +120,7 @@ class CacheDiskTest : public ::testing::Test {
     const Status made = Cache::make(options, nullptr, Clock(), Log(), &cache_);
     ASSERT_TRUE(made.is_ok()) << made.message();
     ASSERT_TRUE(
-        cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, kPageTokens), &space_).is_ok());
+        cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, page_tokens_), &space_).is_ok());
   }
 
   static std::vector<int32_t> prompt(int32_t first, size_t n) {
@@ -184,6 +185,8 @@ class CacheDiskTest : public ::testing::Test {
 
   std::string path_;
   GateVfs vfs_;
+  CacheOptions options_;
+  uint32_t page_tokens_ = kPageTokens;
   uint64_t timeout_ns_ = 50'000'000;
   std::unique_ptr<Cache> cache_;
   std::shared_ptr<const Space> space_;
@@ -283,6 +286,70 @@ TEST_F(CacheDiskTest, BytesThatChangedOnTheWayAreAMiss) {
   store(tokens);
   on_disk_alone();
   EXPECT_EQ(200u, found(tokens));
+}
+
+// What a codec that learns has learned is in the store as well. Without it pages are not there; what is computed instead
+// is right, and is kept with what is learned then.
+TEST_F(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
+  options_.codec = "klt";
+  options_.codec_target.bits = 6;
+  options_.codec_window = 0;
+  options_.codec_learn = 64;
+  page_tokens_ = 64;
+  for (const bool lost : {true, false}) {
+    make();
+    const auto tokens = prompt(1, 6 * 64);
+    const auto store_random = [&] {  // numbers that can be learned from
+      const auto session = open();
+      std::vector<float> rows(tokens.size() * kDim);
+      for (size_t i = 0; i < rows.size(); ++i) rows[i] = std::sin(static_cast<float>(i * i % 1009));
+      const TensorView view = tensor(&rows, tokens.size());
+      for (uint32_t layer = 0; layer < kLayers; ++layer) {
+        ASSERT_TRUE(session->append(layer, view, view, tokens.size()).is_ok());
+      }
+      ASSERT_TRUE(session->commit(tokens).is_ok());
+    };
+    const auto reused = [&] {
+      size_t n = 0;
+      EXPECT_TRUE(open()->match(tokens, &n).is_ok());
+      return n;
+    };
+    store_random();
+    on_disk_alone();
+    ASSERT_EQ(tokens.size(), reused());
+    // The content alone: the notice that names it stays.
+    std::vector<PageDescriptor> found;
+    ASSERT_TRUE(cache_->disk().store()->for_each([&](const PageDescriptor& page) {
+      if (page.codec == kCalibrationCodec) found.push_back(page);
+      return true;
+    }).is_ok());
+    ASSERT_EQ(2u, found.size());
+    const PageDescriptor& content = found[found[0].payload_bytes > found[1].payload_bytes ? 0 : 1];
+    if (lost) {
+      ASSERT_TRUE(cache_->disk().store()->erase(content.id));
+      make();
+    } else {
+      space_.reset();
+      cache_.reset();
+      // Every byte of it that is stored anywhere, once.
+      vfs_.flip_reads(true);
+      make();
+      vfs_.flip_reads(false);
+    }
+    const size_t first = reused();
+    EXPECT_LT(first, tokens.size()) << "what came before learning is found at most";
+    EXPECT_EQ(0u, first % 64);
+    EXPECT_STREQ("learning", cache_->calibrations().at(0).state);
+    store_random();
+    on_disk_alone();
+    EXPECT_EQ(tokens.size(), reused());
+    make();
+    EXPECT_STREQ("learned", cache_->calibrations().at(0).state);
+    EXPECT_EQ(tokens.size(), reused());
+    space_.reset();
+    cache_.reset();
+    std::filesystem::remove_all(path_ + "/store");
+  }
 }
 
 TEST_F(CacheDiskTest, AFetchIsLetGoHalfway) {

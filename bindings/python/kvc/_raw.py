@@ -323,7 +323,7 @@ class kvc_page_info_t(_Struct):  # 200 bytes
     ]
 
 
-class kvc_store_report_t(_Struct):  # 88 bytes
+class kvc_store_report_t(_Struct):  # 104 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("pages", c_uint64),
@@ -337,6 +337,8 @@ class kvc_store_report_t(_Struct):  # 88 bytes
         ("locked", c_uint64),
         ("encrypted", c_uint32),
         ("pack", c_uint32),
+        ("tensors", c_uint64),
+        ("calibrations", c_uint64),
     ]
 
 

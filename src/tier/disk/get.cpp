@@ -34,9 +34,11 @@ struct StoreImpl::GetOp final : Transfer {
   ssize_t result = 0;
 };
 
-bool StoreImpl::contains(const PageId& id) const noexcept {
+bool StoreImpl::contains(const PageId& id, uint64_t* payload_bytes) const noexcept {
   const Lock lock(mutex_);
-  return index_.find(id) != kNowhere;
+  const Locator locator = index_.find(id);
+  if (locator != kNowhere && payload_bytes != nullptr) *payload_bytes = at(locator).payload_bytes;
+  return locator != kNowhere;
 }
 
 void StoreImpl::record_latency(uint64_t (&buckets)[StoreStats::kLatencyBuckets], uint64_t begun_ns) const {

@@ -166,8 +166,8 @@ class DiskStore {
   static Status open_pack(const StoreOptions& options, const std::string& path, std::unique_ptr<DiskStore>* out);
   virtual ~DiskStore() = default;  // completes what is in flight, then persists
 
-  // True if get is likely to hit. Costs a hash lookup.
-  virtual bool contains(const PageId& id) const noexcept = 0;
+  // True if get is likely to hit; *payload_bytes, if given, gets the page's size then. Costs a hash lookup.
+  virtual bool contains(const PageId& id, uint64_t* payload_bytes = nullptr) const noexcept = 0;
 
   // Compresses, checksums and encrypts on the calling thread, then writes in the background. `done` is called exactly
   // once if put returns OK; a page that is stored already, or is not admitted, is OK too. After a failure nothing is

@@ -81,7 +81,7 @@ class StoreImpl final : public DiskStore {
   ~StoreImpl() override;
   Status start(const std::string* pack);
 
-  bool contains(const PageId& id) const noexcept override;
+  bool contains(const PageId& id, uint64_t* payload_bytes) const noexcept override;
   Status put(const PutPage& page, PutDone done) override;
   Status put(const PutPage& page) override;
   uint64_t get(const GetPage& page, GetDone done) override;

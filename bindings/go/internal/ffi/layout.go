@@ -311,6 +311,8 @@ func Layouts() map[string]Layout {
 			"locked": {unsafe.Offsetof(s.Locked), unsafe.Sizeof(s.Locked)},
 			"encrypted": {unsafe.Offsetof(s.Encrypted), unsafe.Sizeof(s.Encrypted)},
 			"pack": {unsafe.Offsetof(s.Pack), unsafe.Sizeof(s.Pack)},
+			"tensors": {unsafe.Offsetof(s.Tensors), unsafe.Sizeof(s.Tensors)},
+			"calibrations": {unsafe.Offsetof(s.Calibrations), unsafe.Sizeof(s.Calibrations)},
 		}}
 	}
 	{

@@ -273,7 +273,7 @@ type KvcPageInfoT struct {
 	Reserved      uint32
 }
 
-// KvcStoreReportT is kvc_store_report_t, 88 bytes.
+// KvcStoreReportT is kvc_store_report_t, 104 bytes.
 type KvcStoreReportT struct {
 	StructSize   uintptr
 	Pages        uint64
@@ -287,6 +287,8 @@ type KvcStoreReportT struct {
 	Locked       uint64
 	Encrypted    uint32
 	Pack         uint32
+	Tensors      uint64
+	Calibrations uint64
 }
 
 // KvcStatsT is kvc_stats_t, 672 bytes.

@@ -885,6 +885,8 @@ pub struct kvc_store_report_t {
     pub locked: u64,
     pub encrypted: u32,
     pub pack: u32,
+    pub tensors: u64,
+    pub calibrations: u64,
 }
 impl Default for kvc_store_report_t {
     /// All zero, and its own size.
@@ -896,7 +898,7 @@ impl Default for kvc_store_report_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_store_report_t>() == 88);
+    assert!(size_of::<kvc_store_report_t>() == 104);
     assert!(align_of::<kvc_store_report_t>() == 8);
     assert!(offset_of!(kvc_store_report_t, struct_size) == 0);
     assert!(offset_of!(kvc_store_report_t, pages) == 8);
@@ -910,6 +912,8 @@ const _: () = {
     assert!(offset_of!(kvc_store_report_t, locked) == 72);
     assert!(offset_of!(kvc_store_report_t, encrypted) == 80);
     assert!(offset_of!(kvc_store_report_t, pack) == 84);
+    assert!(offset_of!(kvc_store_report_t, tensors) == 88);
+    assert!(offset_of!(kvc_store_report_t, calibrations) == 96);
 };
 
 #[repr(C)]

@@ -495,7 +495,9 @@ final class Structs {
             JAVA_LONG.withName("damaged"),
             JAVA_LONG.withName("locked"),
             JAVA_INT.withName("encrypted"),
-            JAVA_INT.withName("pack"));
+            JAVA_INT.withName("pack"),
+            JAVA_LONG.withName("tensors"),
+            JAVA_LONG.withName("calibrations"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long PAGES = at(LAYOUT, "pages");
@@ -509,6 +511,8 @@ final class Structs {
         static final long LOCKED = at(LAYOUT, "locked");
         static final long ENCRYPTED = at(LAYOUT, "encrypted");
         static final long PACK = at(LAYOUT, "pack");
+        static final long TENSORS = at(LAYOUT, "tensors");
+        static final long CALIBRATIONS = at(LAYOUT, "calibrations");
     }
 
     static final class kvc_stats_t {
