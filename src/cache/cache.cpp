@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <new>
+#include <thread>
 
+#include "base/signals.h"
 #include "cache/counters.h"
 #include "cache/disk_fetch.h"
 
@@ -76,6 +79,18 @@ Cache::~Cache() {
   while (!tensors_.empty()) {
     auto node = tensors_.extract(tensors_.begin());
     free_tensor(node.mapped());
+  }
+}
+
+void Cache::end_later(std::unique_ptr<Cache> cache, std::shared_ptr<void> keeps) noexcept {
+  const SignalsBlocked blocked;
+  try {
+    std::thread([ended = std::move(cache), kept = std::move(keeps)]() mutable {
+      ended.reset();
+      kept.reset();
+    }).detach();
+  } catch (const std::exception&) {
+    // No thread, no memory: destroyed with the function object.
   }
 }
 

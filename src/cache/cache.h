@@ -98,6 +98,9 @@ class Cache {
   static Status make(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log,
                      std::unique_ptr<Cache>* out);
   ~Cache();  // every session must be gone
+  // Destroys a cache whose disk hangs when the disk answers, on a thread that nobody waits for; if there is none, here and
+  // now. `keeps` lives as long.
+  static void end_later(std::unique_ptr<Cache> cache, std::shared_ptr<void> keeps) noexcept;
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 

@@ -1,7 +1,9 @@
 #include "cache/disk.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "cache/cache.h"
 
@@ -104,16 +106,48 @@ Disk::~Disk() {
   for (DiskSource& source : sources_) source.store.reset();
 }
 
-void Disk::close() noexcept {
+bool Disk::close(uint64_t patience_ns) noexcept {
+  constexpr auto kSlice = std::chrono::milliseconds(20);
   stop_waiting();
-  {
-    const std::lock_guard lock(queue_mutex_);
-    // Whoever used the directory leaves settings and statistics in it, also without a page.
-    if (writes() && !stop_) (void)start_writer();
-    stop_ = true;
-    work_.notify_one();
+  std::unique_lock lock(queue_mutex_);
+  // Whoever used the directory leaves settings and statistics in it, also without a page.
+  if (writes() && !stop_) (void)start_writer();
+  stop_ = true;
+  work_.notify_one();
+  uint64_t seen = progress_;
+  auto last = std::chrono::steady_clock::now();
+  const auto waits = [&] {
+    if (started_ && !ended_) return true;
+    const size_t n = n_sources_.load(std::memory_order_acquire);
+    return std::any_of(sources_, sources_ + n, [](const DiskSource& s) { return s.store->stats().in_flight > 0; });
+  };
+  while (waits()) {
+    // In slices: reads that come back do not say so here.
+    news_.wait_for(lock, kSlice);
+    const auto now = std::chrono::steady_clock::now();
+    if (std::exchange(seen, progress_) != progress_) last = now;
+    if (waits() && static_cast<uint64_t>(std::chrono::nanoseconds(now - last).count()) >= patience_ns) return false;
   }
+  lock.unlock();
   if (thread_.joinable()) thread_.join();
+  return true;
+}
+
+void Disk::set_checkpoint(std::function<Texts()> texts) {
+  const std::lock_guard lock(checkpoint_mutex_);
+  checkpoint_ = std::move(texts);
+}
+
+void Disk::keep_texts() {
+  Texts texts;
+  {
+    const std::lock_guard lock(checkpoint_mutex_);
+    if (checkpoint_) texts = checkpoint_();
+  }
+  for (const auto& [name, text] : texts) {
+    const Status status = own_->put_blob(name, std::as_bytes(std::span(text)));
+    if (!status.is_ok()) log_.write(KVC_LOG_WARN, "%s was not kept: %s", name.c_str(), status.message().c_str());
+  }
 }
 
 Status Disk::attach(std::unique_ptr<DiskStore> store, std::optional<Digest> key, uint64_t* pages) {

@@ -157,10 +157,13 @@ class Disk {
   Status persist(uint64_t timeout_ns);
   // Nothing more is waited for: matches that wait for reads go on without them.
   void stop_waiting() noexcept { stopping_.store(true, std::memory_order_relaxed); }
-  // Called by kvc_persist and at the end, on the writer's thread: what else is to be kept in the store.
-  void set_checkpoint(std::function<void(DiskStore&)> write) { checkpoint_ = std::move(write); }
-  // Writes what waits and ends the writer. Nothing is queued any more.
-  void close() noexcept;
+  // What else is to be kept in the store, by name: asked on the writer's thread by kvc_persist and at the end. After
+  // set_checkpoint has returned, the one before is not called any more.
+  using Texts = std::vector<std::pair<std::string, std::string>>;
+  void set_checkpoint(std::function<Texts()> texts);
+  // Writes what waits and ends the writer. Nothing is queued any more. False: for patience_ns the disk completed nothing,
+  // and the writer or reads that were given up still wait for it; may be called again.
+  bool close(uint64_t patience_ns = UINT64_MAX) noexcept;
 
   // --- other stores
   Status attach_directory(const std::string& path, uint64_t* pages);
@@ -240,14 +243,17 @@ class Disk {
   size_t queued_bytes_ = 0;
   size_t in_flight_ = 0;
   bool skipped_ = false;  // a page found the queue full and waits for a sweep
-  bool started_ = false, stop_ = false;
+  bool started_ = false, stop_ = false, ended_ = false;
+  uint64_t progress_ = 0;  // counts what the disk completed
   uint64_t errors_told_ = 0;  // the writer's
   uint64_t persists_asked_ = 0, persists_done_ = 0, persists_told_ = 0;
   Status persist_result_;
   std::thread thread_;
   std::atomic<uint64_t> durable_at_{0};   // clock of the cache
   std::atomic<uint64_t> waiting_{0};
-  std::function<void(DiskStore&)> checkpoint_;
+  void keep_texts();
+  std::mutex checkpoint_mutex_;
+  std::function<Texts()> checkpoint_;  // guarded by checkpoint_mutex_
 };
 
 }  // namespace kvc

@@ -275,6 +275,7 @@ bool Disk::write_tensor() noexcept {
   }
   TensorChanges::node_type done;  // freed without the lock
   const std::lock_guard lock(queue_mutex_);
+  ++progress_;
   const auto it = changes_.find(id);
   // Changed again meanwhile: once more.
   if (it == changes_.end() || it->second != change) return true;

@@ -130,6 +130,7 @@ void Disk::run() noexcept {
       lock.lock();
       persist_result_ = std::move(result);
       persists_done_ = asked;
+      ended_ = ending;
       news_.notify_all();
       if (ending) return;
     } else if (!synced && options_.interval_ns > 0 && SteadyClock::now() >= next_sync) {
@@ -210,6 +211,7 @@ void Disk::begin(std::shared_ptr<Put> put) noexcept {
       status = own_->put(described(*put), [this, put](const Status& result) {
         const std::lock_guard lock(queue_mutex_);
         done_.emplace_back(put, result.is_ok());
+        ++progress_;
         work_.notify_one();
       });
       if (status.code() == KVC_E_BUSY) {
@@ -334,7 +336,7 @@ Status Disk::do_persist(bool admit) noexcept {
       }
       if (counters_.errors.get() != errors || !cache_->note_tensors(admit)) break;
     }
-    if (checkpoint_) checkpoint_(*own_);
+    keep_texts();
     KVC_RETURN_IF_ERROR(own_->persist());
   } catch (const std::bad_alloc&) {
     return Status(KVC_E_NO_MEMORY, "no memory to write pages to disk; what was written before stays");

@@ -129,15 +129,30 @@ Engine::Engine(const Config& config, Settings settings)
       preset_(config.preset()),
       options_(canonical_options(config)),
       has_allocator_(config.allocator.has_value()),
-      log_(config.logger ? Log(*config.logger) : Log()),
+      needs_caller_(config.allocator || config.clock || config.policy),
+      log_gate_(std::make_shared<LogGate>(config.logger)),
+      log_(log_gate_->table()),
       clock_(config.clock ? Clock(*config.clock) : Clock()),
       created_ns_(clock_.now_ns()) {}
 
 Engine::~Engine() {
   if (requests_ != nullptr) requests_->stop();
-  // Last statistics, while all that is counted is there.
-  if (cache_ != nullptr) cache_->disk().close();
-  log_.write(KVC_LOG_INFO, "engine destroyed");
+  if (cache_ == nullptr) return;
+  // A disk is slow, or it hangs: the last statistics and what waits are written while all that is counted is there, as
+  // long as something is completed.
+  constexpr uint64_t kLeastPatience = 10'000'000'000;
+  const uint64_t timeout = cache_->disk().options().timeout_ns;
+  const uint64_t patience = std::max(kLeastPatience, timeout > UINT64_MAX / 10 ? UINT64_MAX : timeout * 10);
+  const bool closed = cache_->disk().close(needs_caller_ ? UINT64_MAX : patience);
+  log_.write(closed ? KVC_LOG_INFO : KVC_LOG_WARN,
+             closed ? "engine destroyed" : "engine destroyed, but its disk hangs: files and memory follow when it answers");
+  if (closed) return;
+  cache_->disk().set_checkpoint(nullptr);
+  requests_.reset();
+  backend_.reset();
+  space_.reset();
+  log_gate_->shut();
+  Cache::end_later(std::move(cache_), log_gate_);
 }
 
 Status Engine::create(const Config& config, const SessionHandles& handles, std::unique_ptr<Engine>* out) {
@@ -165,7 +180,7 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
     engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(),
                                                         engine->clock_, engine->log_, options);
   }
-  engine->cache_->disk().set_checkpoint([made = engine.get()](DiskStore& store) { made->write_checkpoint(store); });
+  engine->cache_->disk().set_checkpoint([made = engine.get()] { return made->checkpoint(); });
   engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
                      engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",
                      static_cast<unsigned long long>(set.memory), std::string(engine->cache_->policy_name()).c_str(), set.codec.c_str());

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "cache/cache.h"
 #include "engine/config.h"
+#include "engine/log_gate.h"
 #include "model/backend.h"
 #include "request/request_engine.h"
 
@@ -56,12 +57,15 @@ class Engine {
 
  private:
   Engine(const Config& config, Settings settings);
-  void write_checkpoint(DiskStore& store) noexcept;
+  Disk::Texts checkpoint();
 
   const Settings settings_;
   const std::string preset_;
   const std::vector<std::pair<std::string, std::string>> options_;  // name and canonical text, but not the secret's
   const bool has_allocator_;
+  // What the caller gave besides, which is called as long as the cache lives.
+  const bool needs_caller_;
+  const std::shared_ptr<LogGate> log_gate_;
   const Log log_;
   const Clock clock_;
   const uint64_t created_ns_;

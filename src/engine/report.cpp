@@ -154,44 +154,35 @@ kvc_stats_t Engine::stats() {
 }
 
 // Settings, statistics: what a later engine, or an operator, wants to know of this one.
-void Engine::write_checkpoint(DiskStore& store) noexcept {
-  try {
-    std::string settings;
-    for (const auto& [name, value] : options_) {
-      if (name != "secret" && name != "disk_key") settings += name + "=" + value + "\n";
-    }
-    const kvc_stats_t now = stats();
-    JsonObject json;
-    json.string("version", kvc_version_string())
-        .number("uptime_ns", now.uptime_ns)
-        .number("requests", now.requests)
-        .number("requests_completed", now.requests_completed)
-        .number("request_hits", now.request_hits)
-        .number("request_misses", now.request_misses)
-        .number("prompt_tokens", now.prompt_tokens)
-        .number("cached_tokens", now.cached_tokens)
-        .number("computed_tokens", now.computed_tokens)
-        .number("generated_tokens", now.generated_tokens)
-        .number("saved_ns", now.saved_ns)
-        .number("matches", now.matches)
-        .number("match_hits", now.match_hits)
-        .number("matched_tokens", now.matched_tokens)
-        .number("pages_sealed", now.pages_sealed)
-        .number("pages_evicted", now.pages_evicted)
-        .number("sessions", now.sessions)
-        .number("disk_hits", now.disk_hits)
-        .number("disk_misses", now.disk_misses)
-        .number("disk_written", now.disk_written)
-        .number("disk_damaged", now.disk_damaged);
-    const auto keep = [&](std::string_view name, const std::string& text) {
-      const Status status = store.put_blob(name, std::as_bytes(std::span(text)));
-      if (!status.is_ok()) log_.write(KVC_LOG_WARN, "%s was not kept: %s", name.data(), status.message().c_str());
-    };
-    keep(kSettingsBlob, settings);
-    keep(kStatisticsBlob, json.text());
-  } catch (const std::bad_alloc&) {
-    log_.write(KVC_LOG_WARN, "no memory to write settings and statistics to disk");
+Disk::Texts Engine::checkpoint() {
+  std::string settings;
+  for (const auto& [name, value] : options_) {
+    if (name != "secret" && name != "disk_key") settings += name + "=" + value + "\n";
   }
+  const kvc_stats_t now = stats();
+  JsonObject json;
+  json.string("version", kvc_version_string())
+      .number("uptime_ns", now.uptime_ns)
+      .number("requests", now.requests)
+      .number("requests_completed", now.requests_completed)
+      .number("request_hits", now.request_hits)
+      .number("request_misses", now.request_misses)
+      .number("prompt_tokens", now.prompt_tokens)
+      .number("cached_tokens", now.cached_tokens)
+      .number("computed_tokens", now.computed_tokens)
+      .number("generated_tokens", now.generated_tokens)
+      .number("saved_ns", now.saved_ns)
+      .number("matches", now.matches)
+      .number("match_hits", now.match_hits)
+      .number("matched_tokens", now.matched_tokens)
+      .number("pages_sealed", now.pages_sealed)
+      .number("pages_evicted", now.pages_evicted)
+      .number("sessions", now.sessions)
+      .number("disk_hits", now.disk_hits)
+      .number("disk_misses", now.disk_misses)
+      .number("disk_written", now.disk_written)
+      .number("disk_damaged", now.disk_damaged);
+  return {{std::string(kSettingsBlob), settings}, {std::string(kStatisticsBlob), json.text()}};
 }
 
 std::string Engine::info() {

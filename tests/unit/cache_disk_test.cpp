@@ -352,6 +352,47 @@ TEST_F(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
   }
 }
 
+// Who ends does not wait for ever: what hangs is finished when the disk answers.
+TEST_F(CacheDiskTest, ADiskThatHangsIsNotWaitedForAtTheEnd) {
+  constexpr uint64_t kPatience = 100'000'000;
+  const auto first = prompt(1, 200), second = prompt(1000, 200);
+  store(first);
+  on_disk_alone();
+  const auto reopened = [&] {  // not before the one that hangs has given the directory back
+    for (int i = 0; i < 5000; ++i) {
+      CacheOptions options = options_;
+      options.memory_limit = 8 << 20;
+      options.disk.path = path_ + "/store";
+      options.disk.limit = 64 << 20;
+      std::unique_ptr<Cache> cache;
+      const Status status = Cache::make(options, nullptr, Clock(), Log(), &cache);
+      if (status.is_ok()) return true;
+      EXPECT_EQ(KVC_E_BUSY, status.code()) << status.message();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  };
+  for (const bool reads : {true, false}) {
+    make();
+    if (reads) {
+      vfs_.shut_reads(true);
+      EXPECT_EQ(0u, found(first));
+    } else {
+      vfs_.shut_writes(true);
+      store(second);
+    }
+    EXPECT_FALSE(cache_->disk().close(kPatience));
+    space_.reset();
+    Cache::end_later(std::move(cache_), nullptr);
+    vfs_.shut_reads(false);
+    vfs_.shut_writes(false);
+    EXPECT_TRUE(reopened());
+  }
+  make();
+  EXPECT_EQ(200u, found(first));
+  EXPECT_EQ(200u, found(second)) << "what waited was written after all";
+}
+
 TEST_F(CacheDiskTest, AFetchIsLetGoHalfway) {
   const auto tokens = prompt(1, 400);
   store(tokens);
