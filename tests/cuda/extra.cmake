@@ -22,6 +22,24 @@ if(NOT KVC_SANITIZE)
     if(TARGET kvc_cli)
       set(program $<TARGET_FILE:kvc_cli>)
     endif()
+    # On a device, where there is one (label cuda): tests/run --label cuda.
+    file(GLOB device_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/device/*.cpp)
+    add_executable(kvc_cuda_device_tests ${device_sources} ${PROJECT_SOURCE_DIR}/cuda/embedded_kernels.cpp
+      ${PROJECT_SOURCE_DIR}/src/base/status.cpp $<TARGET_OBJECTS:kvc_cuda_objects>)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/cuda/embedded_kernels.cpp PROPERTIES
+      COMPILE_DEFINITIONS "KVC_CUDA_FATBIN=\"${KVC_CUDA_FATBIN}\"")
+    add_dependencies(kvc_cuda_device_tests kvc_cuda kvc_cuda_fake)
+    target_include_directories(kvc_cuda_device_tests PRIVATE ${CMAKE_CURRENT_LIST_DIR})
+    target_link_libraries(kvc_cuda_device_tests PRIVATE kvc_cuda_objects GTest::gtest GTest::gtest_main)
+    target_compile_options(kvc_cuda_device_tests PRIVATE -O1 -Wall -Wextra -ffp-contract=off $<$<BOOL:${KVC_WERROR}>:-Werror>)
+    set_target_properties(kvc_cuda_device_tests PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    gtest_discover_tests(kvc_cuda_device_tests TEST_PREFIX "cuda_device/" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS cuda TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
+
+    add_test(NAME cuda/device_tests_on_fake COMMAND kvc_cuda_device_tests)
+    set_tests_properties(cuda/device_tests_on_fake PROPERTIES LABELS unit TIMEOUT ${KVC_TEST_SECONDS}
+      ENVIRONMENT "KVC_CUDA_TEST_DRIVER=$<TARGET_FILE:kvc_cuda_fake>")
+
     # A program as users write it.
     configure_file(${PROJECT_SOURCE_DIR}/cuda/kvc_cuda.h ${PROJECT_BINARY_DIR}/tests/cuda_include/kvc/kvc_cuda.h COPYONLY)
     add_executable(kvc_cuda_host ${CMAKE_CURRENT_LIST_DIR}/host.c)

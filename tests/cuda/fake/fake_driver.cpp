@@ -514,6 +514,22 @@ KVC_FAKE_API int cuGetProcAddress_v2(const char* name, void** out, int, uint64_t
   return *out != nullptr ? kSuccess : kNotFound;
 }
 
+// What a test of the real driver looks up by name: captures, whose graphs are the number of their nodes.
+KVC_FAKE_API int cuStreamBeginCapture_v2(Stream stream, int mode) {
+  fake_begin_capture(stream, mode);
+  return kSuccess;
+}
+KVC_FAKE_API int cuStreamEndCapture(Stream stream, void** graph) {
+  const int nodes = fake_end_capture(stream);
+  *graph = reinterpret_cast<void*>(static_cast<intptr_t>(nodes + 1));
+  return nodes < 0 ? kCaptureInvalidated : kSuccess;
+}
+KVC_FAKE_API int cuGraphGetNodes(void* graph, void*, size_t* n) {
+  *n = static_cast<size_t>(reinterpret_cast<intptr_t>(graph) - 1);
+  return kSuccess;
+}
+KVC_FAKE_API int cuGraphDestroy(void*) { return kSuccess; }
+
 KVC_FAKE_API void fake_reset(const FakeOptions* options) {
   State& s = state();
   const Lock lock(s.mutex);

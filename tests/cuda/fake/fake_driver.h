@@ -20,7 +20,7 @@ struct FakeOptions {
   uint64_t seed = 1;
   int version = 13000;
   int devices = 1;
-  uint64_t device_bytes = 64 << 20;     // of each
+  uint64_t device_bytes = 256 << 20;    // of each
   uint64_t alias_offset = 0;            // device address minus host address of registered memory
   bool batch = true;                    // whether there is cuMemcpyBatchAsync
   int init_result = 0;                  // of cuInit

@@ -6,6 +6,25 @@
 
 namespace fake {
 
+namespace {
+
+// Neighbouring and overlapping ranges as one.
+std::vector<Range> merged(std::vector<Range> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.write != b.write ? a.write < b.write : a.at < b.at; });
+  std::vector<Range> out;
+  for (const Range& range : ranges) {
+    if (!out.empty() && out.back().write == range.write && range.at <= out.back().at + out.back().bytes) {
+      out.back().bytes = std::max(out.back().bytes, range.at + range.bytes - out.back().at);
+    } else {
+      out.push_back(range);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 State& state() {
   static State* only = new State;  // lives as long as the library
   return *only;
@@ -83,7 +102,7 @@ bool State::step() {
     if (fail_operation != 0 && --fail_operation == 0) {
       dead[static_cast<size_t>(stream->device)] = operation_code;
     } else {
-      for (const Range& range : operation.ranges()) touch(range, stream->actor, stream->clock, tick, operation.name);
+      for (const Range& range : merged(operation.ranges())) touch(range, stream->actor, stream->clock, tick, operation.name);
       operation.run();
     }
   }

@@ -89,10 +89,10 @@ class State {
   kvc::Random random{1};
   uint64_t calls = 0, fail_at = 0, operations = 0, fail_operation = 0;
   int fail_code = 0, operation_code = 0;
-  std::vector<int> dead;      // by device: the sticky code of its context
-  std::vector<bool> told;     // whether a call has said so
-  std::vector<int> retained;  // by device
-  std::vector<uint64_t> used;
+  std::vector<int> dead{0};      // by device: the sticky code of its context
+  std::vector<bool> told = std::vector<bool>(1);     // whether a call has said so
+  std::vector<int> retained{0};  // by device
+  std::vector<uint64_t> used{0};
   std::set<StreamState*> streams;
   std::set<EventState*> events;
   std::map<uint64_t, Allocation> memory;     // devices'

@@ -1,0 +1,289 @@
+// On a device, where there is one: kernels against the same bodies on the host, bit for bit; copies; the driver's rules.
+// Without one every test says that it was skipped, and why. KVC_CUDA_TEST_DRIVER names another driver: the fake one, on
+// which these tests show that they are right themselves.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "gpu.h"
+#include "host_kernels.h"
+#include "kernels.h"
+#include "rules.h"
+
+namespace kvc_cuda {
+namespace {
+
+#define ASSERT_OK(expression)                                     \
+  do {                                                            \
+    const ::kvc::Status status_ok_ = (expression);                \
+    ASSERT_TRUE(status_ok_.is_ok()) << status_ok_.message();      \
+  } while (false)
+
+constexpr uint64_t kSlot = 16 << 20;
+
+const char* driver_library() {
+  const char* other = std::getenv("KVC_CUDA_TEST_DRIVER");
+  return other != nullptr && other[0] != 0 ? other : kDriverLibrary;
+}
+
+class DeviceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Status status = Driver::open(driver_library(), &driver_);
+    if (!status.is_ok() && status.code() == KVC_E_UNSUPPORTED) GTEST_SKIP() << "SKIPPED: " << status.message();
+    ASSERT_OK(status);
+    GpuOptions options;
+    options.slots = 8, options.slot_bytes = kSlot;
+    ASSERT_OK(Gpu::open(driver_, embedded_kernels().data(), options, &gpu_));
+    uint32_t slots[8];
+    ASSERT_OK(gpu_->slots().acquire(8, slots));
+    for (int i = 0; i < 8; ++i) ASSERT_OK(gpu_->slots().address(slots[i], &at_[i]));
+  }
+  // Host bytes in slot i, and back.
+  void put(int i, const void* bytes, uint64_t n) {
+    ASSERT_LE(n, kSlot);
+    ASSERT_OK(gpu_->upload(at_[i], bytes, n, {nullptr, {}, {}, {static_cast<uint32_t>(i)}}));
+  }
+  void get(int i, void* bytes, uint64_t n) {
+    ASSERT_OK(gpu_->download(bytes, at_[i], n, {nullptr, {}, {static_cast<uint32_t>(i)}, {}}));
+  }
+  Order order(std::vector<uint32_t> reads, std::vector<uint32_t> writes) {
+    return {gpu_->device().stream(), {}, std::move(reads), std::move(writes)};
+  }
+  template <typename T>
+  T* in(int i, uint64_t offset = 0) {
+    return reinterpret_cast<T*>(at_[i] + offset);
+  }
+
+  std::shared_ptr<const Driver> driver_;
+  std::unique_ptr<Gpu> gpu_;
+  abi::DevicePtr at_[8] = {};
+};
+
+std::vector<unsigned char> noise(size_t n, uint64_t seed) {
+  kvc::Random random(seed);
+  std::vector<unsigned char> bytes(n);
+  for (auto& byte : bytes) byte = static_cast<unsigned char>(random.next());
+  return bytes;
+}
+
+// Numbers of a page, none of them special.
+std::vector<unsigned char> numbers(Number number, size_t n, uint64_t seed) {
+  kvc::Random random(seed);
+  std::vector<unsigned char> bytes(n * bytes_of(number));
+  for (size_t i = 0; i < n; ++i) {
+    const float x = static_cast<float>(random.unit() * 4 - 2) * (random.next() % 50 == 0 ? 30 : 1);
+    if (number == Number::e4m3) {
+      bytes[i] = static_cast<unsigned char>(random.next() % 0x79);
+    } else {
+      store_number(number, x, &bytes[i * bytes_of(number)]);
+    }
+  }
+  return bytes;
+}
+
+TEST_F(DeviceTest, TheDriverKeepsTheRulesThatTheFakeOneHas) {
+  void* library = dlopen(driver_library(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr);
+  using Graph = struct CUgraph_st*;
+  const auto begin = reinterpret_cast<int (*)(abi::Stream, int)>(dlsym(library, "cuStreamBeginCapture_v2"));
+  const auto end = reinterpret_cast<int (*)(abi::Stream, Graph*)>(dlsym(library, "cuStreamEndCapture"));
+  const auto nodes = reinterpret_cast<int (*)(Graph, void*, size_t*)>(dlsym(library, "cuGraphGetNodes"));
+  const auto destroy = reinterpret_cast<int (*)(Graph)>(dlsym(library, "cuGraphDestroy"));
+  ASSERT_TRUE(begin != nullptr && end != nullptr && nodes != nullptr && destroy != nullptr);
+  expect_rules({driver_->call(), gpu_->device().context(),
+                [&](abi::Stream stream, int mode) { ASSERT_EQ(begin(stream, mode), 0); },
+                [&](abi::Stream stream) {
+                  Graph graph = nullptr;
+                  if (end(stream, &graph) != 0 || graph == nullptr) return -1;
+                  size_t n = 0;
+                  EXPECT_EQ(nodes(graph, nullptr, &n), 0);
+                  EXPECT_EQ(destroy(graph), 0);
+                  return static_cast<int>(n);
+                }});
+}
+
+TEST_F(DeviceTest, StagedCopiesComeBack) {
+  const std::vector<unsigned char> bytes = noise(5'000'001, 1);
+  std::vector<unsigned char> back(bytes.size());
+  put(0, bytes.data(), bytes.size());
+  get(0, back.data(), back.size());
+  EXPECT_EQ(bytes, back);
+}
+
+TEST_F(DeviceTest, BothEnginesCopyEveryFragment) {
+  std::vector<unsigned char> host = noise(1 << 20, 2), back(1 << 20);
+  ASSERT_OK(gpu_->pinned().pin(host.data(), host.size()));
+  ASSERT_OK(gpu_->pinned().pin(back.data(), back.size()));
+  for (const double processors : {0.1, 10.0}) {
+    for (int d = 0; d < 2; ++d)
+      for (int i = 0; i < CopyTable::kByteSteps; ++i)
+        for (int j = 0; j < CopyTable::kCountSteps; ++j) gpu_->table().set(static_cast<Direction>(d), i, j, 1, processors);
+    for (const uint64_t fragment : {333ull, 4096ull, 70000ull}) {
+      std::vector<CopyRun> in, out;
+      for (uint64_t at = 0; at + 2 * fragment < host.size(); at += fragment + 16) {
+        in.push_back({at_[0] + at, reinterpret_cast<uint64_t>(&host[at]), fragment});
+        out.push_back({reinterpret_cast<uint64_t>(&back[at]), at_[0] + at, fragment});
+      }
+      std::fill(back.begin(), back.end(), 0);
+      Fence done = 0;
+      ASSERT_OK(gpu_->copy(Direction::to_device, in, order({}, {0}), nullptr));
+      ASSERT_OK(gpu_->copy(Direction::to_host, out, order({0}, {}), &done));
+      ASSERT_OK(gpu_->wait(done));
+      for (const CopyRun& run : out) {
+        const size_t at = run.from - at_[0];
+        ASSERT_EQ(std::memcmp(&host[at], &back[at], fragment), 0) << fragment << " at " << at;
+      }
+    }
+  }
+  ASSERT_OK(gpu_->pinned().unpin(host.data()));
+  ASSERT_OK(gpu_->pinned().unpin(back.data()));
+}
+
+TEST_F(DeviceTest, MovesRowsAsTheHostDoes) {
+  for (const uint32_t row : {2u, 34u, 256u, 1152u}) {
+    MoveArgs a;
+    a.tokens = 300, a.layers = 3, a.planes = 2, a.heads = 4, a.row_bytes = row;
+    a.from_page_tokens = 300, a.to_page_tokens = 64;
+    a.from.head = row, a.from.token = row * 4, a.from.layer = a.from.token * 300, a.from.plane = a.from.layer * 3;
+    a.to.token = row, a.to.head = row * 64, a.to.plane = a.to.head * 4, a.to.layer = a.to.plane * 2, a.to.page = a.to.layer * 3;
+    const std::vector<unsigned char> source = noise(static_cast<size_t>(a.from.plane) * 2, row);
+    std::vector<unsigned char> pool(static_cast<size_t>(a.to.page) * 8, 7), expected = pool;
+    std::vector<int32_t> slots(300);
+    for (int32_t i = 0; i < 300; ++i) slots[static_cast<size_t>(i)] = i % 9 == 8 ? -1 : (i * 7 + 5) % 512;
+    put(0, source.data(), source.size());
+    put(1, pool.data(), pool.size());
+    put(2, slots.data(), slots.size() * 4);
+    MoveArgs host = a;
+    host.from.base = reinterpret_cast<uint64_t>(source.data()), host.to.base = reinterpret_cast<uint64_t>(expected.data());
+    host.to_slots = slots.data(), host.vector = 1;
+    host_move(host, move_shape(host, 1), 1);
+    a.from.base = at_[0], a.to.base = at_[1], a.to_slots = in<int32_t>(2);
+    ASSERT_OK(gpu_->move(a, order({0, 2}, {1}), nullptr));
+    get(1, pool.data(), pool.size());
+    EXPECT_EQ(pool, expected) << row;
+  }
+}
+
+struct Form {
+  uint32_t codec, key_bits, value_bits, k_dim, v_dim, tokens, exact;
+  Number number;
+};
+constexpr Form kForms[] = {{2, 8, 8, 128, 128, 64, 4, Number::bf16}, {3, 4, 4, 128, 128, 64, 4, Number::f16},
+                           {4, 8, 4, 64, 64, 128, 0, Number::f16},   {4, 4, 2, 80, 96, 48, 1, Number::f32},
+                           {4, 2, 8, 192, 128, 150, 64, Number::f32}, {3, 4, 4, 5, 3, 9, 0, Number::f32}};
+
+CodeArgs args_of(const Form& form, uint32_t pages) {
+  CodeArgs a;
+  a.pages = pages, a.n_layers = 2, a.n_heads = 2, a.dim[0] = form.k_dim, a.dim[1] = form.v_dim, a.page_tokens = form.tokens;
+  a.bits[0] = form.key_bits, a.bits[1] = form.value_bits, a.exact = form.exact, a.codec = form.codec, a.number = form.number;
+  a.norm = 1.0f / std::sqrt(static_cast<float>(rotated_block(form.v_dim)));
+  a.clear.token = static_cast<int64_t>(std::max(form.k_dim, form.v_dim)) * bytes_of(form.number);
+  a.clear.head = a.clear.token * form.tokens, a.clear.plane = a.clear.head * 2, a.clear.layer = a.clear.plane * 2;
+  a.clear.page = a.clear.layer * 2;
+  return a;
+}
+
+TEST_F(DeviceTest, EncodesAndDecodesToTheBitsOfTheHost) {
+  constexpr uint32_t kPages = 3;
+  for (const Form& form : kForms) {
+    CodeArgs a = args_of(form, kPages);
+    const uint64_t total = CodedLayout(a).total(), clear_bytes = static_cast<uint64_t>(a.clear.page) * kPages;
+    std::vector<unsigned char> clear = numbers(form.number, clear_bytes / bytes_of(form.number), form.k_dim);
+    std::vector<uint64_t> coded(kPages * total / 8), expected(kPages * total / 8);
+    uint64_t device_pages[kPages], host_pages[kPages];
+    uint32_t failed[kPages] = {};
+    for (uint32_t i = 0; i < kPages; ++i) {
+      device_pages[i] = at_[1] + i * total;
+      host_pages[i] = reinterpret_cast<uint64_t>(expected.data()) + i * total;
+    }
+    CodeArgs host = a;
+    host.clear.base = reinterpret_cast<uint64_t>(clear.data()), host.coded_pages = host_pages, host.failed = failed;
+    host_encode(host, code_shape(host), 1);
+    put(0, clear.data(), clear.size());
+    put(2, device_pages, sizeof device_pages);
+    put(3, failed, sizeof failed);
+    a.clear.base = at_[0], a.coded_pages = in<uint64_t>(2), a.failed = in<uint32_t>(3);
+    ASSERT_OK(gpu_->encode(a, order({0, 2}, {1, 3}), nullptr));
+    get(1, coded.data(), coded.size() * 8);
+    EXPECT_EQ(coded, expected) << "dims " << form.k_dim << ", " << form.v_dim;
+
+    std::vector<unsigned char> decoded(clear_bytes, 9), host_decoded(clear_bytes, 9);
+    host.clear.base = reinterpret_cast<uint64_t>(host_decoded.data());
+    host_decode(host, code_shape(host), 2);
+    put(0, decoded.data(), decoded.size());
+    ASSERT_OK(gpu_->decode(a, order({1, 2}, {0}), nullptr));
+    get(0, decoded.data(), decoded.size());
+    EXPECT_EQ(decoded, host_decoded) << "dims " << form.k_dim << ", " << form.v_dim;
+  }
+}
+
+TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
+  for (const Form& form : {kForms[0], kForms[2], kForms[3], kForms[5]}) {
+    for (const uint32_t group : {1u, 4u, 9u}) {
+      constexpr uint32_t kSequences = 2, kPages = 3;
+      CodeArgs g = args_of(form, kSequences * kPages);
+      const uint64_t total = CodedLayout(g).total();
+      std::vector<unsigned char> clear =
+          numbers(form.number, static_cast<uint64_t>(g.clear.page) * kPages * kSequences / bytes_of(form.number), group);
+      // Two encoded pages and one in the clear, half full.
+      std::vector<uint64_t> coded(kSequences * 2 * total / 8);
+      uint64_t device_pages[4], host_pages[4];
+      uint32_t failed[4] = {}, counts[2] = {2, 1}, lengths[2] = {form.tokens * 2 + (form.tokens + 1) / 2, form.tokens * 2};
+      int32_t which[4] = {0, 1, 3, 4}, rest[4] = {2, 2, 4, 5};
+      for (uint32_t i = 0; i < 4; ++i) {
+        device_pages[i] = at_[1] + i * total;
+        host_pages[i] = reinterpret_cast<uint64_t>(coded.data()) + i * total;
+      }
+      CodeArgs encode = g;
+      encode.pages = 4, encode.clear_pages = which, encode.coded_pages = host_pages, encode.failed = failed;
+      encode.clear.base = reinterpret_cast<uint64_t>(clear.data());
+      host_encode(encode, code_shape(encode), 1);
+      AttendArgs a;
+      a.page = g, a.sequences = kSequences, a.kv_heads = 2, a.group = group, a.splits = 3, a.layer = 1;
+      a.scale = 1.44269504f / std::sqrt(static_cast<float>(form.k_dim));
+      a.coded_stride = 2, a.clear_stride = 2;
+      std::vector<float> query(kSequences * 2 * group * form.k_dim), out(kSequences * 2 * group * form.v_dim), expected(out.size());
+      kvc::Random random(group);
+      for (float& x : query) x = static_cast<float>(random.unit() * 4 - 2);
+      std::vector<float> partial(partial_bytes(a) / 4);
+
+      AttendArgs host = a;
+      host.clear = g.clear, host.clear.base = reinterpret_cast<uint64_t>(clear.data());
+      host.query = reinterpret_cast<unsigned char*>(query.data()), host.out = reinterpret_cast<unsigned char*>(expected.data());
+      host.partial = partial.data(), host.lengths = lengths, host.coded_counts = counts, host.coded_pages = host_pages;
+      host.clear_pages = rest;
+      host_attend(host, attend_shape(host), 1);
+      host_merge(host, merge_shape(host), 1);
+
+      struct Tables {
+        uint64_t pages[4];
+        uint32_t counts[2], lengths[2];
+        int32_t rest[4];
+      } tables;
+      std::memcpy(tables.pages, device_pages, sizeof device_pages);
+      std::memcpy(tables.counts, counts, sizeof counts);
+      std::memcpy(tables.lengths, lengths, sizeof lengths);
+      std::memcpy(tables.rest, rest, sizeof rest);
+      put(0, clear.data(), clear.size());
+      put(1, coded.data(), coded.size() * 8);
+      put(2, &tables, sizeof tables);
+      put(3, query.data(), query.size() * 4);
+      a.clear = g.clear, a.clear.base = at_[0];
+      a.query = in<unsigned char>(3), a.out = in<unsigned char>(4), a.partial = in<float>(5);
+      a.coded_pages = in<uint64_t>(2), a.coded_counts = in<uint32_t>(2, offsetof(Tables, counts));
+      a.lengths = in<uint32_t>(2, offsetof(Tables, lengths)), a.clear_pages = in<int32_t>(2, offsetof(Tables, rest));
+      ASSERT_OK(gpu_->attend(a, order({0, 1, 2, 3}, {4, 5}), nullptr));
+      get(4, out.data(), out.size() * 4);
+      EXPECT_EQ(std::memcmp(out.data(), expected.data(), out.size() * 4), 0) << "dims " << form.k_dim << ", group " << group;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvc_cuda
