@@ -125,8 +125,16 @@ int primary_release(DeviceHandle device) {
   if (--s.retained[at] < 0) return bad("a context is released too often");
   if (s.retained[at] > 0 || s.dead[at] == 0) return result;
   // A context that ended with an error takes everything with it.
-  std::erase_if(s.streams, [&](StreamState* stream) { return stream->device == device && !stream->mine; });
-  std::erase_if(s.events, [&](const EventState* event) { return event->device == device; });
+  std::erase_if(s.streams, [&](StreamState* stream) {
+    if (stream->device != device || stream->mine) return false;
+    delete stream;
+    return true;
+  });
+  std::erase_if(s.events, [&](const EventState* event) {
+    if (event->device != device) return false;
+    delete event;
+    return true;
+  });
   std::erase_if(s.registered, [&](const auto& entry) { return s.registrars[entry.first] == device; });
   std::erase_if(s.memory, [&](const auto& entry) { return entry.second.device == device; });
   s.libraries = 0;
