@@ -30,6 +30,7 @@ kvc_language(rust)
 kvc_language(go)
 kvc_language(java)
 kvc_language(node)
+kvc_language(csharp)
 # Both write to one target folder.
 set_tests_properties(bindings/rust/tests bindings/rust/package PROPERTIES RESOURCE_LOCK kvc_cargo)
 
