@@ -221,6 +221,17 @@ namespace Kvc
         Debug = 4,
     }
 
+    /// <summary>KVC_POLICY_* of kvc.h; more may come.</summary>
+    public enum Policy : int
+    {
+        /// <summary>it came in</summary>
+        Inserted = 1,
+        /// <summary>a match found it, or kvc_get a tensor</summary>
+        Used = 2,
+        /// <summary>a session that led to it closed</summary>
+        Ended = 3,
+    }
+
     /// <summary>KVC_OPTION_* of kvc.h; more may come.</summary>
     public enum OptionType : int
     {
@@ -252,6 +263,39 @@ namespace Kvc
         Adapters = 4,
         /// <summary>Attention</summary>
         Attention = 8,
+    }
+
+    /// <summary>KVC_STRATEGY_* of kvc.h; more may come.</summary>
+    public enum Strategy : int
+    {
+        /// <summary>its one rule</summary>
+        Fixed = 0,
+        /// <summary>adaptive: what it learned of reuse</summary>
+        Learned = 1,
+        /// <summary>adaptive: what was used longest ago leaves first</summary>
+        Recency = 2,
+    }
+
+    /// <summary>KVC_REASON_* of kvc.h; more may come.</summary>
+    public enum Reason : int
+    {
+        /// <summary>it did not</summary>
+        None = 0,
+        /// <summary>what it learned had cost hits that recency would have had</summary>
+        Lost = 1,
+        /// <summary>another try with what was learned meanwhile</summary>
+        Retry = 2,
+        /// <summary>kvc_adapt asked for another objective</summary>
+        Metrics = 3,
+    }
+
+    /// <summary>KVC_OBJECTIVE_* of kvc.h; more may come.</summary>
+    public enum Objective : int
+    {
+        /// <summary>tokens found in the cache</summary>
+        Hits = 0,
+        /// <summary>time of prefill spared: a token late in a sequence costs more to compute again</summary>
+        Time = 1,
     }
 
     /// <summary>KVC_BACKEND_* of kvc.h; more may come.</summary>

@@ -43,6 +43,31 @@ namespace Kvc
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_policy_page_t
+    {
+        public ulong struct_size;
+        public ulong key;
+        public ulong now_ns;
+        public double score;
+        public ulong bytes;
+        public uint depth;
+        public uint tokens;
+        public uint hits;
+        public int hint;
+        public ulong return_ns;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_policy_t
+    {
+        public ulong struct_size;
+        public ulong user_data;
+        public byte* name;
+        public IntPtr score;
+        public IntPtr removed;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct kvc_option_info_t
     {
         public ulong struct_size;
@@ -278,6 +303,8 @@ namespace Kvc
         public ulong locked;
         public uint encrypted;
         public uint pack;
+        public ulong tensors;
+        public ulong calibrations;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -357,6 +384,34 @@ namespace Kvc
         public ulong disk_read_bytes;
         public ulong disk_waiting;
         public ulong disk_durable_ns;
+        public int policy_strategy;
+        public int policy_reason;
+        public ulong policy_changes;
+        public ulong policy_changed_ns;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_whatif_t
+    {
+        public ulong struct_size;
+        public double token_hit_rate;
+        public double page_hit_rate;
+        public ulong pages;
+        public ulong sessions;
+        public ulong tokens;
+        public ulong span_ns;
+        public ulong saved_ns;
+        public double sampled;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_metrics_t
+    {
+        public ulong struct_size;
+        public int objective;
+        public int reserved;
+        public double prefill_speed;
+        public double balanced_position;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -457,6 +512,12 @@ namespace Kvc
     internal unsafe delegate ulong kvc_clock_now_ns_fn(ulong user_data);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate double kvc_policy_score_fn(ulong user_data, kvc_policy_page_t* page, int @event);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate void kvc_policy_removed_fn(ulong user_data, kvc_policy_page_t* page);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_backend_describe_fn(ulong user_data, kvc_model_info_t* info, byte* error, ulong error_size);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -545,6 +606,8 @@ namespace Kvc
         public static partial int kvc_config_set_logger(ulong config, kvc_logger_t* logger);
         [LibraryImport(Name)]
         public static partial int kvc_config_set_clock(ulong config, kvc_clock_t* clock);
+        [LibraryImport(Name)]
+        public static partial int kvc_config_set_policy(ulong config, kvc_policy_t* policy);
         [LibraryImport(Name)]
         public static partial uint kvc_option_count();
         [LibraryImport(Name)]
@@ -690,6 +753,14 @@ namespace Kvc
         [LibraryImport(Name)]
         public static partial int kvc_stats(ulong engine, kvc_stats_t* stats);
         [LibraryImport(Name)]
+        public static partial int kvc_whatif(ulong engine, ulong budget, byte* policy, kvc_whatif_t* result);
+        [LibraryImport(Name)]
+        public static partial int kvc_trace_start(ulong engine, byte* path);
+        [LibraryImport(Name)]
+        public static partial int kvc_trace_stop(ulong engine, ulong* sessions);
+        [LibraryImport(Name)]
+        public static partial int kvc_adapt(ulong engine, kvc_metrics_t* metrics);
+        [LibraryImport(Name)]
         public static partial int kvc_module_info(ulong config, byte* buffer, ulong capacity, ulong* length);
 #else
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
@@ -722,6 +793,8 @@ namespace Kvc
         public static extern int kvc_config_set_logger(ulong config, kvc_logger_t* logger);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_config_set_clock(ulong config, kvc_clock_t* clock);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_config_set_policy(ulong config, kvc_policy_t* policy);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern uint kvc_option_count();
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
@@ -867,6 +940,14 @@ namespace Kvc
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_stats(ulong engine, kvc_stats_t* stats);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_whatif(ulong engine, ulong budget, byte* policy, kvc_whatif_t* result);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_trace_start(ulong engine, byte* path);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_trace_stop(ulong engine, ulong* sessions);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_adapt(ulong engine, kvc_metrics_t* metrics);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_module_info(ulong config, byte* buffer, ulong capacity, ulong* length);
 #endif
     }
@@ -880,6 +961,8 @@ namespace Kvc
             { "kvc_allocator_t", typeof(kvc_allocator_t) },
             { "kvc_logger_t", typeof(kvc_logger_t) },
             { "kvc_clock_t", typeof(kvc_clock_t) },
+            { "kvc_policy_page_t", typeof(kvc_policy_page_t) },
+            { "kvc_policy_t", typeof(kvc_policy_t) },
             { "kvc_option_info_t", typeof(kvc_option_info_t) },
             { "kvc_request_t", typeof(kvc_request_t) },
             { "kvc_response_t", typeof(kvc_response_t) },
@@ -895,6 +978,8 @@ namespace Kvc
             { "kvc_page_info_t", typeof(kvc_page_info_t) },
             { "kvc_store_report_t", typeof(kvc_store_report_t) },
             { "kvc_stats_t", typeof(kvc_stats_t) },
+            { "kvc_whatif_t", typeof(kvc_whatif_t) },
+            { "kvc_metrics_t", typeof(kvc_metrics_t) },
             { "kvc_model_info_t", typeof(kvc_model_info_t) },
             { "kvc_forward_t", typeof(kvc_forward_t) },
             { "kvc_backend_t", typeof(kvc_backend_t) },
@@ -989,6 +1074,9 @@ namespace Kvc
             { "KVC_LOG_WARN", 2 },
             { "KVC_LOG_INFO", 3 },
             { "KVC_LOG_DEBUG", 4 },
+            { "KVC_POLICY_INSERTED", 1 },
+            { "KVC_POLICY_USED", 2 },
+            { "KVC_POLICY_ENDED", 3 },
             { "KVC_OPTION_INTEGER", 1 },
             { "KVC_OPTION_SIZE", 2 },
             { "KVC_OPTION_TIME", 3 },
@@ -1001,6 +1089,15 @@ namespace Kvc
             { "KVC_NONE_ADAPTERS", 4 },
             { "KVC_NONE_ATTENTION", 8 },
             { "KVC_MAX_DIMS", 8 },
+            { "KVC_STRATEGY_FIXED", 0 },
+            { "KVC_STRATEGY_LEARNED", 1 },
+            { "KVC_STRATEGY_RECENCY", 2 },
+            { "KVC_REASON_NONE", 0 },
+            { "KVC_REASON_LOST", 1 },
+            { "KVC_REASON_RETRY", 2 },
+            { "KVC_REASON_METRICS", 3 },
+            { "KVC_OBJECTIVE_HITS", 0 },
+            { "KVC_OBJECTIVE_TIME", 1 },
             { "KVC_BACKEND_PAGED", 1 },
             { "KVC_BACKEND_OWN_KV", 2 },
             { "KVC_MODULE_VERSION", 1 },

@@ -385,6 +385,14 @@ namespace Kvc
         public readonly ulong DiskWaiting;
         /// <summary>age of the state that would survive a power cut now; 0: nothing was made durable yet</summary>
         public readonly ulong DiskDurableNs;
+        /// <summary>KVC_STRATEGY_*: what it goes by now</summary>
+        public readonly int PolicyStrategy;
+        /// <summary>KVC_REASON_*: why it last changed that</summary>
+        public readonly int PolicyReason;
+        /// <summary>how often it did</summary>
+        public readonly ulong PolicyChanges;
+        /// <summary>time since it last did; 0: never</summary>
+        public readonly ulong PolicyChangedNs;
 
         internal Stats(kvc_stats_t* s)
         {
@@ -461,6 +469,10 @@ namespace Kvc
             DiskReadBytes = s->disk_read_bytes;
             DiskWaiting = s->disk_waiting;
             DiskDurableNs = s->disk_durable_ns;
+            PolicyStrategy = s->policy_strategy;
+            PolicyReason = s->policy_reason;
+            PolicyChanges = s->policy_changes;
+            PolicyChangedNs = s->policy_changed_ns;
         }
     }
 
