@@ -56,6 +56,10 @@ bool rocksdb(const std::string& directory, uint64_t page_bytes, uint64_t total_b
 bool rocksdb_churn(const std::string& directory, uint64_t page_bytes, uint64_t budget, uint64_t total_bytes,
                    const std::vector<std::byte*>& buffers, Churn* out);
 
+// Of the pages that a process had put when it was killed (SIGKILL, `lives` times at random moments), the share that hits
+// afterwards. Call it while this process has one thread.
+double hits_kept_after_kill(const std::string& directory, int lives);
+
 constexpr uint32_t kDepth = 16;
 
 }  // namespace kvc::bench

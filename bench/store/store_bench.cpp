@@ -1,6 +1,6 @@
 // The disk store and its peers in one run. bench/README.md describes the figures.
 //
-// usage: kvc_bench_store [--json] [--directory DIR] [--mib N] [--rounds N] [--pages N] [--kv K.npy V.npy] [--io
+// usage: kvc-bench-store [--json] [--directory DIR] [--mib N] [--rounds N] [--pages N] [--kv K.npy V.npy] [--io
 // uring|threads]
 #include <algorithm>
 #include <cmath>
@@ -36,7 +36,7 @@ void figure(const std::string& name, double value) { figures[name] = value; }
 
 void check(const Status& status) {
   if (status.is_ok()) return;
-  fprintf(stderr, "kvc_bench_store: %s\n", status.message().c_str());
+  fprintf(stderr, "kvc-bench-store: %s\n", status.message().c_str());
   exit(1);
 }
 
@@ -176,7 +176,7 @@ void throughput(const Options& options, const std::vector<std::byte*>& buffers) 
         get.add(begun, static_cast<double>(n * page_bytes));
         for (std::byte* one : out) free(one);
         if (flight.wrong > 0) {
-          fprintf(stderr, "kvc_bench_store: %llu gets were no hits\n", static_cast<unsigned long long>(flight.wrong));
+          fprintf(stderr, "kvc-bench-store: %llu gets were no hits\n", static_cast<unsigned long long>(flight.wrong));
           exit(1);
         }
       }
@@ -363,7 +363,7 @@ void lossless(const Options& options) {
       get.out = out;
       from = now();
       if (store->get(get) != DiskMiss::none || out != payload) {
-        fprintf(stderr, "kvc_bench_store: a compressed page came back wrong\n");
+        fprintf(stderr, "kvc-bench-store: a compressed page came back wrong\n");
         exit(1);
       }
       to = now();
@@ -386,7 +386,7 @@ int run(int argc, char** argv) {
     const std::string arg = argv[i];
     const auto value = [&]() -> std::string {
       if (i + 1 >= argc) {
-        fprintf(stderr, "kvc_bench_store: %s needs a value\n", arg.c_str());
+        fprintf(stderr, "kvc-bench-store: %s needs a value\n", arg.c_str());
         exit(2);
       }
       return argv[++i];
@@ -407,7 +407,7 @@ int run(int argc, char** argv) {
       options.io = value() == "threads" ? StoreOptions::Io::threads : StoreOptions::Io::uring;
     else {
       fprintf(stderr,
-              "usage: kvc_bench_store [--json] [--directory DIR] [--mib N] [--rounds N] [--pages N] [--kv K V] [--io "
+              "usage: kvc-bench-store [--json] [--directory DIR] [--mib N] [--rounds N] [--pages N] [--kv K V] [--io "
               "uring|threads]\n");
       return 2;
     }
@@ -420,6 +420,7 @@ int run(int argc, char** argv) {
     auto* words = reinterpret_cast<uint64_t*>(buffers.back());
     for (size_t w = 0; w < (1 << 17); ++w) words[w] = random.next();
   }
+  figure("hits_kept_after_kill", hits_kept_after_kill(options.directory + "/killed", options.mib < 64 ? 3 : 50));
   lossless(options);
   if (options.mib > 0) {
     throughput(options, buffers);

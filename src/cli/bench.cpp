@@ -55,6 +55,7 @@ constexpr Bench kBenches[] = {
     {"codec", "page codecs against memcpy and a plain loop", bench_codec},
     {"attend", "attention over encoded pages, against own f16 pages and ggml", bench_attend},
     {"disk", "a prompt read from disk after a restart, against computing it", bench_disk},
+    {"store", "pages on disk beside fio and RocksDB, after kills, and with a model", bench_store},
     {"llama", "a model file that llama.cpp runs, with kvc and without", bench_llama},
 };
 

@@ -19,6 +19,15 @@ void bench_footprint(Report* report);    // idle memory, size of the library
 // `kvc bench disk`: time to first token with K/V from disk, against computing it.
 int bench_disk(const std::vector<std::string>& argv);
 
+// Stores the K/V of a made-up prompt of about so many tokens; returns it.
+std::string store_prompt(const Engine& engine, size_t tokens);
+
+// `kvc bench store`: the figures of the disk tier, those of kvc-bench-store among them.
+int bench_store(const std::vector<std::string>& argv);
+
+// What the program of that name beside this one prints. Throws Failure if it fails.
+std::string output_of(const std::string& name, const std::vector<std::string>& argv);
+
 // `kvc bench llama`: the program kvc-bench-llama, beside this one, with these arguments.
 int bench_llama(const std::vector<std::string>& argv);
 

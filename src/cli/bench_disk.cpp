@@ -101,6 +101,12 @@ First first_token(const Engine& engine, const std::string& prompt, bool no_cache
 
 }  // namespace
 
+std::string store_prompt(const Engine& engine, size_t tokens) {
+  std::string prompt = prompt_of(engine, tokens);
+  first_token(engine, prompt, false);
+  return prompt;
+}
+
 int bench_disk(const std::vector<std::string>& argv) {
   const Args args(disk_options(), argv);
   if (args.has("help")) {
@@ -130,8 +136,7 @@ int bench_disk(const std::vector<std::string>& argv) {
   std::string prompt;
   {
     const Engine engine(config);
-    prompt = prompt_of(engine, tokens);
-    first_token(engine, prompt, false);
+    prompt = store_prompt(engine, tokens);
   }
   config.set("disk_mode", "read_only");
   std::vector<double> ratios, disk, cold, open;

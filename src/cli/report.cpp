@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <cmath>
 #include <limits>
 
 #include "json.h"
@@ -15,6 +16,7 @@ bool promised(std::span<const Figure> figures, const std::string& key) {
 }
 
 const char* verdict(const Figure& figure, double value) {
+  if (std::isnan(value)) return "missing";
   const auto meets = [&](double limit) { return figure.lower_is_better ? value <= limit : value >= limit; };
   return meets(figure.goal) ? "goal" : meets(figure.bar) ? "bar" : "missed";
 }

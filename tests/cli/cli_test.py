@@ -280,6 +280,22 @@ class BenchDisk(Case):
         self.assertGreater(figures["prompt_tokens"], 150)
 
 
+class BenchStore(Case):
+    def test_one_object_with_all_figures(self):
+        # Without the throughput beside fio and RocksDB, and without a model: those are null.
+        environment = {name: value for name, value in os.environ.items() if name != "KVC_TEST_MODEL"}
+        done = subprocess.run([KVC, "bench", "store", "--quick", "--json", "--mib", "0"], capture_output=True, text=True,
+                              env=environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        figures = json.loads(done.stdout)
+        for key in ("put_vs_fio", "get_vs_fio", "put_cpu_s_per_gb", "get_cpu_s_per_gb", "overshoot_bytes", "write_amplification",
+                    "put_p99_ms", "reopen_1m_ms", "lossless_ratio_f16", "lossless_ratio_bf16", "ttft_disk_over_cold"):
+            self.assertIsNone(figures[key], key)
+        self.assertEqual(figures["hits_kept_after_kill"], 1)
+        self.assertEqual(figures["reopened_pages"], 2000)
+        self.assertLess(figures["ram_bytes_per_page"], 96)
+
+
 class Stores(Case):
     """inspect, verify, compact and export of a directory that `kvc run` filled."""
 
