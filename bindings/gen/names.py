@@ -24,7 +24,7 @@ def records(api):
         name = struct["name"]
         points_to_structs = any(f["type"].rstrip("* ").endswith("_t") and f["type"].endswith("*") and "kvc_" in f["type"]
                                 for f in struct["fields"])
-        if (name.endswith("_info_t") or name in ("kvc_stats_t", "kvc_response_t")) and not points_to_structs:
+        if (name.endswith("_info_t") or name in ("kvc_stats_t", "kvc_response_t", "kvc_whatif_t")) and not points_to_structs:
             yield struct
 
 

@@ -253,6 +253,9 @@ func (r *replay) do(s step) (any, error) {
 		var options []kvc.Option
 		if given, ok := s["options"].(map[string]any); ok {
 			for key, value := range given {
+				if key == "disk_path" {
+					value = r.path(step{"path": value})
+				}
 				options = append(options, kvc.With(key, value))
 			}
 		}
@@ -355,6 +358,14 @@ func (r *replay) onEngine(e *kvc.Engine, s step) (any, error) {
 		return e.LoadPages(r.path(s))
 	case "pack_open":
 		return e.OpenPack(r.path(s))
+	case "trace_start":
+		return nil, e.TraceStart(r.path(s))
+	case "trace_stop":
+		return e.TraceStop()
+	case "whatif":
+		return e.Whatif(uint64(number(s, "budget")), text(s, "policy"))
+	case "adapt":
+		return nil, e.Adapt(kvc.Metrics{Objective: kvc.Objective(number(s, "objective")), PrefillSpeed: float64(number(s, "prefill_speed"))})
 	case "purge":
 		return e.Purge(tenant)
 	}

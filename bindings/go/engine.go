@@ -174,3 +174,45 @@ func (e *Engine) Trim(bytes uint64) (uint64, error) {
 	err := e.check(ffi.KvcTrim(e.raw, bytes, &freed))
 	return freed, err
 }
+
+// Whatif says what another budget in bytes (0: the engine's own) and policy ("": its own) would have hit over the sessions so far.
+func (e *Engine) Whatif(budget uint64, policy string) (Whatif, error) {
+	p, err := optional(policy)
+	if err != nil {
+		return Whatif{}, err
+	}
+	var result ffi.KvcWhatifT
+	result.StructSize = unsafe.Sizeof(result)
+	err = e.check(ffi.KvcWhatif(e.raw, budget, p, &result))
+	return newWhatif(&result), err
+}
+
+// Metrics is what an application knows of its model and wants of its cache.
+type Metrics struct {
+	Objective        Objective
+	PrefillSpeed     float64 // tokens per second at the beginning of a sequence; 0: not known
+	BalancedPosition float64 // where attention costs a token as much as all else; 0: as in a model of 8 billion parameters
+}
+
+// Adapt tells the policy what to go for, and what prefill costs.
+func (e *Engine) Adapt(metrics Metrics) error {
+	c := ffi.KvcMetricsT{Objective: int32(metrics.Objective), PrefillSpeed: metrics.PrefillSpeed, BalancedPosition: metrics.BalancedPosition}
+	c.StructSize = unsafe.Sizeof(c)
+	return e.check(ffi.KvcAdapt(e.raw, &c))
+}
+
+// TraceStart writes a line per session that closes to a file, for kvc replay; pages are in it as digests.
+func (e *Engine) TraceStart(path string) error {
+	p, err := cstring(path)
+	if err != nil {
+		return err
+	}
+	return e.check(ffi.KvcTraceStart(e.raw, p))
+}
+
+// TraceStop ends the trace; the number of sessions in it.
+func (e *Engine) TraceStop() (uint64, error) {
+	var n uint64
+	err := e.check(ffi.KvcTraceStop(e.raw, &n))
+	return n, err
+}

@@ -443,3 +443,36 @@ func newStats(s *ffi.KvcStatsT) Stats {
 		PolicyChangedNs: s.PolicyChangedNs,
 	}
 }
+
+// Whatif is kvc_whatif_t; units and meaning as in kvc.h.
+type Whatif struct {
+	// TokenHitRate: of the tokens of the sessions looked at, those found in the cache
+	TokenHitRate float64
+	// PageHitRate: the same in pages
+	PageHitRate float64
+	// Pages: that the budget holds, at the bytes per page of now
+	Pages uint64
+	// Sessions: looked at
+	Sessions uint64
+	// Tokens: of these sessions, estimated from the sample
+	Tokens uint64
+	// SpanNs: from the first of these sessions' ends to the last
+	SpanNs uint64
+	// SavedNs: prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt gives it, option prefill_speed, or the engine's own model)
+	SavedNs uint64
+	// Sampled: share of the pages that were looked at
+	Sampled float64
+}
+
+func newWhatif(s *ffi.KvcWhatifT) Whatif {
+	return Whatif{
+		TokenHitRate: s.TokenHitRate,
+		PageHitRate: s.PageHitRate,
+		Pages: s.Pages,
+		Sessions: s.Sessions,
+		Tokens: s.Tokens,
+		SpanNs: s.SpanNs,
+		SavedNs: s.SavedNs,
+		Sampled: s.Sampled,
+	}
+}

@@ -429,6 +429,37 @@ namespace Kvc
             return Memory.Written((b, c, n) => Check(Kvc.Raw.kvc_engine_info(Raw, b, c, n)));
         }
 
+        /// <summary>What another budget in bytes (0: the engine's own) and policy (null: its own) would have hit over the sessions so far.</summary>
+        public Whatif Whatif(ulong budget = 0, string policy = null)
+        {
+            var result = default(kvc_whatif_t);
+            result.struct_size = (ulong)sizeof(kvc_whatif_t);
+            using (var arena = new Arena()) Check(Kvc.Raw.kvc_whatif(Raw, budget, arena.Text(policy), &result));
+            return new Whatif(&result);
+        }
+
+        /// <summary>Tells the policy what to go for, and what prefill costs (tokens per second, and balanced_position of kvc.h; 0: not known).</summary>
+        public void Adapt(Objective objective, double prefillSpeed = 0, double balancedPosition = 0)
+        {
+            var c = new kvc_metrics_t { struct_size = (ulong)sizeof(kvc_metrics_t), objective = (int)objective, prefill_speed = prefillSpeed,
+                balanced_position = balancedPosition };
+            Check(Kvc.Raw.kvc_adapt(Raw, &c));
+        }
+
+        /// <summary>Writes a line per session that closes to a file, for `kvc replay`; pages are in it as digests.</summary>
+        public void TraceStart(string path)
+        {
+            using (var arena = new Arena()) Check(Kvc.Raw.kvc_trace_start(Raw, arena.Text(path)));
+        }
+
+        /// <summary>Ends the trace; the number of sessions in it.</summary>
+        public ulong TraceStop()
+        {
+            ulong n;
+            Check(Kvc.Raw.kvc_trace_stop(Raw, &n));
+            return n;
+        }
+
         // --- pages on disk (option disk_path)
 
         /// <summary>Makes everything sealed durable; false if that goes on in the background after the timeout (none: however long it takes).</summary>

@@ -476,4 +476,37 @@ namespace Kvc
         }
     }
 
+    /// <summary>kvc_whatif_t.</summary>
+    public sealed unsafe class Whatif
+    {
+        /// <summary>of the tokens of the sessions looked at, those found in the cache</summary>
+        public readonly double TokenHitRate;
+        /// <summary>the same in pages</summary>
+        public readonly double PageHitRate;
+        /// <summary>that the budget holds, at the bytes per page of now</summary>
+        public readonly ulong Pages;
+        /// <summary>looked at</summary>
+        public readonly ulong Sessions;
+        /// <summary>of these sessions, estimated from the sample</summary>
+        public readonly ulong Tokens;
+        /// <summary>from the first of these sessions' ends to the last</summary>
+        public readonly ulong SpanNs;
+        /// <summary>prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt gives it, option prefill_speed, or the engine's own model)</summary>
+        public readonly ulong SavedNs;
+        /// <summary>share of the pages that were looked at</summary>
+        public readonly double Sampled;
+
+        internal Whatif(kvc_whatif_t* s)
+        {
+            TokenHitRate = s->token_hit_rate;
+            PageHitRate = s->page_hit_rate;
+            Pages = s->pages;
+            Sessions = s->sessions;
+            Tokens = s->tokens;
+            SpanNs = s->span_ns;
+            SavedNs = s->saved_ns;
+            Sampled = s->sampled;
+        }
+    }
+
 }

@@ -287,6 +287,29 @@ class Engine extends Handle {
     return JSON.parse(written((b, c, n) => this._check(lib.kvc_engine_info(this._raw, b, c, n))));
   }
 
+  /** What another budget in bytes (0: the engine's own) and policy (null: its own) would have hit over the sessions so far. */
+  async whatif({ budget = 0, policy = null } = {}) {
+    const result = struct('kvc_whatif_t');
+    this._check(await onPool('kvc_whatif', [this._raw, BigInt(budget), cstring(policy), result.memory], result));
+    return records.whatif(result.view);
+  }
+
+  /** Tells the policy what to go for (an Objective), and what prefill costs. */
+  adapt({ objective = 0, prefillSpeed = 0, balancedPosition = 0 } = {}) {
+    const c = struct('kvc_metrics_t').u32('objective', objective).f64('prefill_speed', prefillSpeed).f64('balanced_position', balancedPosition);
+    this._check(lib.kvc_adapt(this._raw, c.memory));
+  }
+
+  /** Writes a line per session that closes to a file, for `kvc replay`; pages are in it as digests. */
+  traceStart(path) {
+    this._check(lib.kvc_trace_start(this._raw, cstring(path)));
+  }
+
+  /** Ends the trace; the number of sessions in it. */
+  traceStop() {
+    return this._count((n) => lib.kvc_trace_stop(this._raw, n));
+  }
+
   // --- pages on disk (option disk_path)
 
   /** Makes everything sealed durable; false if that goes on in the background after timeoutMs. */

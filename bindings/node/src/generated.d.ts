@@ -525,3 +525,23 @@ export interface Stats {
   /** time since it last did; 0: never */
   readonly policyChangedNs: number;
 }
+
+/** kvc_whatif_t; units and meaning as in kvc.h. */
+export interface Whatif {
+  /** of the tokens of the sessions looked at, those found in the cache */
+  readonly tokenHitRate: number;
+  /** the same in pages */
+  readonly pageHitRate: number;
+  /** that the budget holds, at the bytes per page of now */
+  readonly pages: number;
+  /** looked at */
+  readonly sessions: number;
+  /** of these sessions, estimated from the sample */
+  readonly tokens: number;
+  /** from the first of these sessions' ends to the last */
+  readonly spanNs: number;
+  /** prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt gives it, option prefill_speed, or the engine's own model) */
+  readonly savedNs: number;
+  /** share of the pages that were looked at */
+  readonly sampled: number;
+}

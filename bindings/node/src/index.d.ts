@@ -1,5 +1,5 @@
 // Types of the package `libkvc`. What the functions do is said in kvc.h and the README.
-import type { OptionInfo, PageInfo, Response, SessionInfo, SpaceInfo, Stats } from './generated';
+import type { OptionInfo, PageInfo, Response, SessionInfo, SpaceInfo, Stats, Whatif } from './generated';
 
 export * from './generated';
 
@@ -200,6 +200,11 @@ export class Engine {
   trim(bytes?: number): number;
   stats(): Stats;
   info(): Record<string, unknown>;
+  whatif(options?: { budget?: number | bigint; policy?: string | null }): Promise<Whatif>;
+  /** objective: an Objective. */
+  adapt(metrics?: { objective?: number; prefillSpeed?: number; balancedPosition?: number }): void;
+  traceStart(path: string): void;
+  traceStop(): number;
   persist(options?: { timeoutMs?: number }): Promise<boolean>;
   persistTo(path: string, options?: Tenant): Promise<number>;
   load(path: string): number;

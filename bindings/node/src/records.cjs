@@ -161,3 +161,14 @@ exports.stats = (v) => ({
   policyChanges: Number(v.getBigUint64(656, true)),
   policyChangedNs: Number(v.getBigUint64(664, true)),
 });
+
+exports.whatif = (v) => ({
+  tokenHitRate: v.getFloat64(8, true),
+  pageHitRate: v.getFloat64(16, true),
+  pages: Number(v.getBigUint64(24, true)),
+  sessions: Number(v.getBigUint64(32, true)),
+  tokens: Number(v.getBigUint64(40, true)),
+  spanNs: Number(v.getBigUint64(48, true)),
+  savedNs: Number(v.getBigUint64(56, true)),
+  sampled: v.getFloat64(64, true),
+});

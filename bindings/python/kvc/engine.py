@@ -10,9 +10,9 @@ from . import _raw, aio, request
 from ._handle import Handle
 from ._library import lib
 from .config import Config
-from .constants import Status
+from .constants import Objective, Status
 from .errors import check, error_of, read_text
-from .records import PageInfo, Response, Stats
+from .records import PageInfo, Response, Stats, Whatif
 from .space import Space, SpaceDesc
 from .tensors import empty, tensor_of, tokens_of
 
@@ -237,18 +237,18 @@ class Engine(Handle):
         self._check(lib.kvc_stats(self._raw, ctypes.byref(s)))
         return Stats.of(s)
 
-    def whatif(self, budget=0, policy=None) -> dict:
-        """What another budget in bytes (0: this engine's) and policy would have hit: kvc_whatif_t by name."""
+    def whatif(self, budget=0, policy=None) -> Whatif:
+        """What another budget in bytes (0: this engine's) and policy would have hit."""
         result = _raw.kvc_whatif_t()
         result.struct_size = ctypes.sizeof(result)
         self._check(lib.kvc_whatif(self._raw, budget, _bytes(policy), ctypes.byref(result)))
-        return {name: getattr(result, name) for name, *_ in result._fields_ if name != "struct_size"}
+        return Whatif.of(result)
 
     def adapt(self, save_time=False, prefill_speed=0.0, balanced_position=0.0) -> None:
         """Tells the policy whether to go for tokens found or for time of prefill spared, and what prefill costs."""
         metrics = _raw.kvc_metrics_t()
         metrics.struct_size = ctypes.sizeof(metrics)
-        metrics.objective = _raw.KVC_OBJECTIVE_TIME if save_time else _raw.KVC_OBJECTIVE_HITS
+        metrics.objective = Objective.TIME if save_time else Objective.HITS
         metrics.prefill_speed = prefill_speed
         metrics.balanced_position = balanced_position
         self._check(lib.kvc_adapt(self._raw, ctypes.byref(metrics)))

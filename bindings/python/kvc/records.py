@@ -345,4 +345,28 @@ class Stats:
                    s.policy_changed_ns)
 
 
-__all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats"]
+@dataclass(frozen=True)
+class Whatif:
+    token_hit_rate: float  # of the tokens of the sessions looked at, those found in the cache
+    page_hit_rate: float  # the same in pages
+    pages: int  # that the budget holds, at the bytes per page of now
+    sessions: int  # looked at
+    tokens: int  # of these sessions, estimated from the sample
+    span_ns: int  # from the first of these sessions' ends to the last
+    saved_ns: int  # prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt gives it, option prefill_speed, or the engine's own model)
+    sampled: float  # share of the pages that were looked at
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(s.token_hit_rate,
+                   s.page_hit_rate,
+                   s.pages,
+                   s.sessions,
+                   s.tokens,
+                   s.span_ns,
+                   s.saved_ns,
+                   s.sampled)
+
+
+__all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats", "Whatif"]

@@ -1,6 +1,9 @@
 // Replays tests/bindings/conformance.json with kvc.hpp.
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <kvc/kvc.hpp>
@@ -91,6 +94,14 @@ std::array<uint8_t, 32> unhex(const std::string& text) {
 
 class Replay {
  public:
+  Replay() = default;
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+  ~Replay() {
+    named_.clear();
+    std::error_code ignored;
+    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  }
   void run(const Json& scenario) {
     size_t index = 0;
     for (const Json& step : scenario["steps"]) {
@@ -143,6 +154,35 @@ class Replay {
   void check_rows(const kvc::Tensor& t, const Json& s, uint32_t layer, int plane) {
     const std::vector<float> wanted = kv(layer, plane, s["from"], s["n"], s["heads"], s["dim"]);
     if (!std::equal(wanted.begin(), wanted.end(), static_cast<const float*>(t.data))) throw Failure("other numbers: " + s.dump());
+  }
+
+  // Attention of queries of zeros is the mean of V over the tokens that they see.
+  void attend(const Json& s) {
+    const size_t n = s["n"], heads = s["heads"], dim = s["dim"], queries = s["query_heads"];
+    const size_t first = s["mean_of_tokens"][0], seen = s["mean_of_tokens"][1].get<size_t>() - first;
+    const uint32_t layer = s["layer"];
+    std::vector<float> zeros(n * queries * dim), out(n * queries * dim);
+    kvc::Attend how;
+    how.window = s.value("window", uint64_t{0});
+    session(s).attend(layer, kvc::tensor_thd(zeros.data(), n, static_cast<uint32_t>(queries), static_cast<uint32_t>(dim)),
+                      kvc::tensor_thd(out.data(), n, static_cast<uint32_t>(queries), static_cast<uint32_t>(dim)), how);
+    const std::vector<float> values = kv(layer, 1, first, seen, heads, dim);
+    for (size_t i = 0; i < out.size(); ++i) {
+      double mean = 0;
+      for (size_t t = 0; t < seen; ++t) mean += values[(t * heads + i / dim / (queries / heads) % heads) * dim + i % dim];
+      mean /= static_cast<double>(seen);
+      if (std::abs(out[i] - mean) > mean / 1000) throw Failure("attention gives " + std::to_string(out[i]));
+    }
+  }
+
+  // A name in a folder of this case's own.
+  std::string path(const std::string& name) {
+    if (folder_.empty()) {
+      std::string made = (std::filesystem::temp_directory_path() / "kvc-conformance-XXXXXX").string();
+      if (!mkdtemp(made.data())) throw Failure("no temporary folder");
+      folder_ = made;
+    }
+    return folder_ + "/" + name;
   }
 
   Json perform(const Json& s) {
@@ -213,6 +253,7 @@ class Replay {
   }
 
   std::map<std::string, Named> named_;
+  std::string folder_;
   std::vector<std::vector<float>> data_;
   using Operation = std::function<Json(const Json&)>;
   const std::map<std::string, Operation> operations_ = {
@@ -236,7 +277,8 @@ class Replay {
        [this](const Json& s) {
          kvc::Config config;
          const Json options = s.value("options", Json::object());
-         for (const auto& [key, value] : options.items()) config.set(key, value.get<std::string>());
+         for (const auto& [key, value] : options.items())
+           config.set(key, key == "disk_path" ? path(value) : value.get<std::string>());
          kvc::Engine engine(config);
          make(s).engine = std::move(engine);
          return Json();
@@ -380,6 +422,34 @@ class Replay {
        }},
       {"pin", [this](const Json& s) { return session(s).pin(s["pinned"].get<bool>()), Json(); }},
       {"set_priority", [this](const Json& s) { return session(s).set_priority(s["priority"]), Json(); }},
+      {"attend",
+       [this](const Json& s) {
+         attend(s);
+         return Json();
+       }},
+      {"hint", [this](const Json& s) { return session(s).hint(s["hint"]), Json(); }},
+      {"expect", [this](const Json& s) { return session(s).expect(s["in_ns"]), Json(); }},
+      {"chat_text",
+       [this](const Json& s) {
+         std::vector<std::pair<std::string, std::string>> messages;
+         for (const Json& m : s["messages"]) messages.emplace_back(m[0], m[1]);
+         return engine(s).chat_text(messages, s.value("answer", true));
+       }},
+      {"persist", [this](const Json& s) { return engine(s).persist(); }},
+      {"persist_to", [this](const Json& s) { return engine(s).persist_to(path(s["path"])); }},
+      {"load", [this](const Json& s) { return engine(s).load(path(s["path"])); }},
+      {"pack_write", [this](const Json& s) { return on(s).space->write_pack(tokens_of(s), path(s["path"])); }},
+      {"pack_open", [this](const Json& s) { return engine(s).open_pack(path(s["path"])); }},
+      {"purge", [this](const Json& s) { return engine(s).purge(s["tenant"].get<std::string>()); }},
+      {"trace_start", [this](const Json& s) { return engine(s).trace_start(path(s["path"])), Json(); }},
+      {"trace_stop", [this](const Json& s) { return engine(s).trace_stop(); }},
+      {"whatif",
+       [this](const Json& s) {
+         const kvc_whatif_t found = engine(s).whatif(s.value("budget", uint64_t{0}), s.value("policy", ""));
+         return Json{{"sessions", found.sessions}};
+       }},
+      {"adapt",
+       [this](const Json& s) { return engine(s).adapt(s.value("objective", 0), s.value("prefill_speed", 0.0)), Json(); }},
       {"trim", [this](const Json& s) { return engine(s).trim(s["bytes"].get<uint64_t>()); }},
       {"pages", [this](const Json& s) { return pages(s); }},
       {"page_tokens", [this](const Json& s) { return engine(s).page_tokens(page_id(s).data()); }},

@@ -274,6 +274,10 @@ sealed class Conformance
             case "load": return e.Load(Name(Text(s, "path")));
             case "pack_open": return e.PackOpen(Name(Text(s, "path")));
             case "purge": return e.Purge(tenant);
+            case "trace_start": e.TraceStart(Name(Text(s, "path"))); return null;
+            case "trace_stop": return e.TraceStop();
+            case "whatif": return e.Whatif((ulong)Number(s, "budget"), Text(s, "policy"));
+            case "adapt": e.Adapt((Objective)Number(s, "objective"), Number(s, "prefill_speed")); return null;
         }
         throw new Failure("unknown operation " + what);
     }

@@ -300,6 +300,16 @@ final class Conformance {
             case "load" -> e.load(path(s));
             case "pack_open" -> e.packOpen(path(s));
             case "purge" -> e.purge(tenant);
+            case "trace_start" -> {
+                e.traceStart(path(s));
+                yield null;
+            }
+            case "trace_stop" -> e.traceStop();
+            case "whatif" -> e.whatif(number(s, "budget"), text(s, "policy"));
+            case "adapt" -> {
+                e.adapt(number(s, "objective"), number(s, "prefill_speed"), 0);
+                yield null;
+            }
             default -> throw new AssertionError("unknown operation " + what);
         };
     }

@@ -179,6 +179,10 @@ class Replay {
   persist_to = (s, e) => e.persistTo(this.path(s), { tenant: s.tenant });
   load = (s, e) => e.load(this.path(s));
   pack_open = (s, e) => e.packOpen(this.path(s));
+  trace_start = (s, e) => e.traceStart(this.path(s));
+  trace_stop = (s, e) => e.traceStop();
+  whatif = (s, e) => e.whatif({ budget: s.budget, policy: s.policy });
+  adapt = (s, e) => e.adapt({ objective: s.objective, prefillSpeed: s.prefill_speed });
   purge = (s, e) => e.purge({ tenant: s.tenant });
 }
 

@@ -1,5 +1,7 @@
 """Replays tests/bindings/conformance.json with the Python package. Arrays are numpy's."""
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import kvc
@@ -27,6 +29,12 @@ class Replay:
 
     def __init__(self):
         self.named = {}
+        self.folder = None
+
+    def path(self, name):
+        """A name in a folder of this case's own."""
+        self.folder = self.folder or tempfile.mkdtemp(prefix="kvc-conformance-")
+        return str(Path(self.folder) / name)
 
     def run(self, case):
         for index, step in enumerate(case["steps"]):
@@ -44,6 +52,8 @@ class Replay:
         for item in self.named.values():
             if hasattr(item, "close"):
                 item.close()
+        if self.folder:
+            shutil.rmtree(self.folder)
 
     def compare(self, result, expected, where):
         if not isinstance(expected, dict):
@@ -87,7 +97,10 @@ class Replay:
         return self.on(step).get(step["key"])
 
     def do_engine(self, step):
-        return kvc.Engine(**step.get("options", {}))
+        options = dict(step.get("options", {}))
+        if "disk_path" in options:
+            options["disk_path"] = self.path(options["disk_path"])
+        return kvc.Engine(**options)
 
     def do_engine_close(self, step):
         self.on(step).close()
@@ -182,6 +195,54 @@ class Replay:
             assert len(layers) == step["layers"]
             for layer, found in enumerate(layers):
                 assert numpy.array_equal(found, kv(layer, plane, step["from"], step["n"], step["heads"], step["dim"]))
+
+    def do_attend(self, step):
+        heads, dim, layer = step["heads"], step["dim"], step["layer"]
+        zeros = numpy.zeros((step["n"], step["query_heads"], dim), numpy.float32)
+        found = self.on(step).attend(layer, zeros, window=step.get("window", 0))
+        first, to = step["mean_of_tokens"]
+        # Attention of queries of zeros is the mean of V over the tokens that they see.
+        mean = kv(layer, 1, first, to - first, heads, dim).mean(axis=0).repeat(step["query_heads"] // heads, axis=0)
+        assert numpy.allclose(found, mean, rtol=1e-3), step
+
+    def do_hint(self, step):
+        self.on(step).hint(step["hint"])
+
+    def do_expect(self, step):
+        self.on(step).expect(step["in_ns"])
+
+    def do_chat_text(self, step):
+        return self.on(step).chat_text(step["messages"], step.get("answer", True))
+
+    def do_persist(self, step):
+        return self.on(step).persist()
+
+    def do_persist_to(self, step):
+        return self.on(step).persist_to(self.path(step["path"]), step.get("tenant"))
+
+    def do_load(self, step):
+        return self.on(step).load(self.path(step["path"]))
+
+    def do_pack_write(self, step):
+        return self.on(step).write_pack(tokens_of(step), self.path(step["path"]), step.get("tenant"))
+
+    def do_pack_open(self, step):
+        return self.on(step).open_pack(self.path(step["path"]))
+
+    def do_purge(self, step):
+        return self.on(step).purge(step.get("tenant"))
+
+    def do_trace_start(self, step):
+        self.on(step).trace_start(self.path(step["path"]))
+
+    def do_trace_stop(self, step):
+        return self.on(step).trace_stop()
+
+    def do_whatif(self, step):
+        return self.on(step).whatif(step.get("budget", 0), step.get("policy"))
+
+    def do_adapt(self, step):
+        self.on(step).adapt(step.get("objective") == 1, step.get("prefill_speed", 0.0))
 
     def do_session_info(self, step):
         return self.on(step).info()

@@ -81,6 +81,15 @@ impl Config {
         text::read(|b, c, n| self.check(unsafe { (api.kvc_config_get)(self.raw, key.as_ptr(), b, c, n) }))
     }
 
+    /// Sets the options that the engine of a directory had, but secrets. `key`: its option disk_key.
+    pub fn load(&self, path: &str, key: Option<&str>) -> Result<&Self> {
+        let (path, key) = (text::c_string(path)?, key.map(text::c_string).transpose()?);
+        let key = key.as_ref().map_or(std::ptr::null(), |k| k.as_ptr());
+        // SAFETY: the texts live during the call.
+        self.check(unsafe { (api()?.kvc_config_load)(self.raw, path.as_ptr(), key) })?;
+        Ok(self)
+    }
+
     /// Gives engines a model; `None` takes it back.
     pub fn set_backend(&self, backend: Option<Arc<dyn Backend>>) -> Result<()> {
         let made = backend.map(backend::table_of);

@@ -1,15 +1,16 @@
 //! The engine: a cache, its memory, and requests around a model.
 use std::any::Any;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kvc_sys::raw;
 
 use crate::error::{check, Error, Result};
-use crate::records::{PageInfo, Response, Stats};
+use crate::records::{PageInfo, Response, Stats, Whatif};
 use crate::request::{self, Batch, Request, Ticket, TextSink};
 use crate::space::{Space, SpaceDesc};
 use crate::tensor::{Element, Tensor, TensorMut};
-use crate::{api, text, Config, Status};
+use crate::{api, text, Config, Objective, Status};
 
 /// What lives as long as an engine's handle; shared by the engine, its tickets and its spaces.
 pub(crate) struct Shared {
@@ -259,6 +260,66 @@ impl Engine {
         // SAFETY: lives during the call.
         self.shared.check(unsafe { (api()?.kvc_trim)(self.shared.raw, bytes, &mut freed) })?;
         Ok(freed)
+    }
+    /// What another budget in bytes (0: the engine's own) and policy (`None`: its own) would have hit over the sessions so far.
+    pub fn whatif(&self, budget: u64, policy: Option<&str>) -> Result<Whatif> {
+        let (policy, mut result) = (tenant_of(policy)?, raw::kvc_whatif_t::default());
+        // SAFETY: the struct has its size; the text lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_whatif)(self.shared.raw, budget, pointer(&policy), &mut result) })?;
+        Ok(Whatif::of(&result))
+    }
+    /// Tells the policy what to go for, and what prefill costs: tokens per second, and `balanced_position` of `kvc.h`; 0: not known.
+    pub fn adapt(&self, objective: Objective, prefill_speed: f64, balanced_position: f64) -> Result<()> {
+        let c = raw::kvc_metrics_t { objective: objective.0, prefill_speed, balanced_position, ..Default::default() };
+        // SAFETY: the struct has its size.
+        self.shared.check(unsafe { (api()?.kvc_adapt)(self.shared.raw, &c) }).map(|_| ())
+    }
+    /// Writes a line per session that closes to a file, for `kvc replay`; pages are in it as digests.
+    pub fn trace_start(&self, path: &str) -> Result<()> {
+        let path = text::c_string(path)?;
+        // SAFETY: the text lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_trace_start)(self.shared.raw, path.as_ptr()) }).map(|_| ())
+    }
+    /// Ends the trace; the number of sessions in it.
+    pub fn trace_stop(&self) -> Result<u64> {
+        let mut n = 0;
+        // SAFETY: lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_trace_stop)(self.shared.raw, &mut n) })?;
+        Ok(n)
+    }
+    /// Makes everything sealed durable; false if that goes on in the background after a time (`None`: however long it takes).
+    pub fn persist(&self, timeout: Option<Duration>) -> Result<bool> {
+        let ns = timeout.map_or(u64::MAX, |t| t.as_nanos().try_into().unwrap_or(u64::MAX));
+        // SAFETY: a number.
+        Ok(self.shared.check(unsafe { (api()?.kvc_persist)(self.shared.raw, ns) })? != raw::KVC_PENDING)
+    }
+    /// Copies the pages in memory into a directory of their own; the number of records in it. `None`: of all tenants.
+    pub fn persist_to(&self, path: &str, tenant: Option<&str>) -> Result<u64> {
+        let (path, tenant, mut n) = (text::c_string(path)?, tenant_of(tenant)?, 0);
+        // SAFETY: the texts live during the call.
+        self.shared.check(unsafe { (api()?.kvc_persist_to)(self.shared.raw, pointer(&tenant), path.as_ptr(), &mut n) })?;
+        Ok(n)
+    }
+    /// Lets the pages of a directory be found; their number.
+    pub fn load(&self, path: &str) -> Result<u64> {
+        let (path, mut n) = (text::c_string(path)?, 0);
+        // SAFETY: the text lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_load)(self.shared.raw, path.as_ptr(), &mut n) })?;
+        Ok(n)
+    }
+    /// Lets the pages of a prefix pack be found; their number.
+    pub fn pack_open(&self, path: &str) -> Result<u64> {
+        let (path, mut n) = (text::c_string(path)?, 0);
+        // SAFETY: the text lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_pack_open)(self.shared.raw, path.as_ptr(), &mut n) })?;
+        Ok(n)
+    }
+    /// Removes what is kept of a tenant, in memory and on disk; the number of pages, tensors and records.
+    pub fn tenant_purge(&self, tenant: Option<&str>) -> Result<u64> {
+        let (tenant, mut n) = (tenant_of(tenant)?, 0);
+        // SAFETY: the text lives during the call.
+        self.shared.check(unsafe { (api()?.kvc_tenant_purge)(self.shared.raw, pointer(&tenant), &mut n) })?;
+        Ok(n)
     }
     /// The figures of now.
     pub fn stats(&self) -> Result<Stats> {

@@ -507,3 +507,41 @@ impl Stats {
         }
     }
 }
+
+/// `kvc_whatif_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Whatif {
+    /// of the tokens of the sessions looked at, those found in the cache
+    pub token_hit_rate: f64,
+    /// the same in pages
+    pub page_hit_rate: f64,
+    /// that the budget holds, at the bytes per page of now
+    pub pages: u64,
+    /// looked at
+    pub sessions: u64,
+    /// of these sessions, estimated from the sample
+    pub tokens: u64,
+    /// from the first of these sessions' ends to the last
+    pub span_ns: u64,
+    /// prefill that the hits spare over this span; 0: its speed is not known (kvc_adapt gives it, option prefill_speed, or the engine's own model)
+    pub saved_ns: u64,
+    /// share of the pages that were looked at
+    pub sampled: f64,
+}
+
+impl Whatif {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) fn of(s: &raw::kvc_whatif_t) -> Self {
+        Self {
+            token_hit_rate: s.token_hit_rate,
+            page_hit_rate: s.page_hit_rate,
+            pages: s.pages,
+            sessions: s.sessions,
+            tokens: s.tokens,
+            span_ns: s.span_ns,
+            saved_ns: s.saved_ns,
+            sampled: s.sampled,
+        }
+    }
+}

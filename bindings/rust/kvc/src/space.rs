@@ -251,6 +251,14 @@ impl Space {
         // SAFETY: the buffer is as large as said.
         text::read(|b, c, n| self.engine.check(unsafe { (api.kvc_space_diff)(self.raw, other.raw, b, c, n) }).map(|_| ()))
     }
+    /// Writes the stored prefix of tokens into a prefix pack, one file to ship with an application; the number of tokens in it.
+    pub fn pack_write(&self, path: &str, tenant: Option<&str>, tokens: &[i32]) -> Result<usize> {
+        let (path, tenant, mut n) = (text::c_string(path)?, tenant_of(tenant)?, 0);
+        // SAFETY: lengths as given; the texts live during the call.
+        let status = unsafe { (api()?.kvc_pack_write)(self.raw, pointer(&tenant), tokens.as_ptr(), tokens.len(), path.as_ptr(), &mut n) };
+        self.engine.check(status)?;
+        Ok(n)
+    }
     /// Identities of the whole pages of a token sequence.
     pub fn page_ids(&self, tenant: Option<&str>, tokens: &[i32]) -> Result<Vec<[u8; 32]>> {
         let (api, tenant, mut ids, mut n) = (api()?, tenant_of(tenant)?, Vec::<[u8; 32]>::new(), 0);

@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kvc::{Action, CloseHint, Config, Engine, Error, Plane, Request, Session, SessionOptions, Space, SpaceDesc, Status, Tensor, TensorMut, Ticket};
+use kvc::{Action, Attend, CloseHint, Config, Engine, Error, Objective, Plane, Request, Session, SessionOptions, Space, SpaceDesc, Status, Tensor, TensorMut, Ticket};
 use serde_json::{json, Value};
 
 #[derive(Default)]
@@ -77,6 +77,14 @@ fn unhex(text: &str) -> [u8; 32] {
 
 struct Replay {
     named: HashMap<String, Named>,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.named.clear();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 impl Replay {
@@ -139,6 +147,12 @@ impl Replay {
         }
     }
 
+    /// A name in a folder of this case's own.
+    fn path(&self, name: &str) -> String {
+        std::fs::create_dir_all(&self.folder).unwrap();
+        self.folder.join(name).to_str().unwrap().into()
+    }
+
     fn perform(&mut self, s: &Value) -> Result<Value, Error> {
         let text = |name: &str| s[name].as_str().unwrap_or("");
         let tenant = s["tenant"].as_str();
@@ -161,7 +175,8 @@ impl Replay {
             "engine" => {
                 let config = Config::new(None)?;
                 for (key, value) in s["options"].as_object().into_iter().flatten() {
-                    config.set(key, value.as_str().unwrap())?;
+                    let value = value.as_str().unwrap();
+                    config.set(key, if key == "disk_path" { self.path(value) } else { value.into() })?;
                 }
                 let engine = Engine::with(&config)?;
                 self.make(s, |n| n.engine = Some(engine));
@@ -282,6 +297,44 @@ impl Replay {
                 }
                 done
             }
+            "attend" => {
+                let (n, heads, dim, queries) = (size(s, "n"), size(s, "heads"), size(s, "dim"), size(s, "query_heads"));
+                let (zeros, mut out) = (vec![0f32; n * queries * dim], vec![0f32; n * queries * dim]);
+                let how = Attend { window: s["window"].as_u64().unwrap_or(0), ..Default::default() };
+                let (query, layer) = (Tensor::thd(&zeros, n, queries, dim)?, size(s, "layer"));
+                self.session(s).attend(layer as u32, &how, &query, &mut TensorMut::thd(&mut out, n, queries, dim)?)?;
+                // Attention of queries of zeros is the mean of V over the tokens that they see.
+                let (first, to) = (s["mean_of_tokens"][0].as_u64().unwrap(), s["mean_of_tokens"][1].as_u64().unwrap());
+                let seen = kv(&json!({"from": first, "n": to - first, "heads": heads, "dim": dim}), layer, 1);
+                for (i, found) in out.iter().enumerate() {
+                    let place = i / dim / (queries / heads) % heads * dim + i % dim;
+                    let mean = seen.iter().skip(place).step_by(heads * dim).sum::<f32>() / (to - first) as f32;
+                    assert!((found - mean).abs() < mean / 1000.0, "attention gives {found}, expected {mean}");
+                }
+                done
+            }
+            "hint" => self.session(s).hint(s["hint"].as_i64().unwrap() as i32).map(|_| Value::Null),
+            "expect" => self.session(s).expect(s["in_ns"].as_u64().unwrap()).map(|_| Value::Null),
+            "chat_text" => {
+                let pairs = s["messages"].as_array().unwrap().iter().map(|m| (m[0].as_str().unwrap(), m[1].as_str().unwrap())).collect::<Vec<_>>();
+                Ok(json!(self.engine(s).chat_text(&pairs, s["answer"] != false)?))
+            }
+            "persist" => Ok(json!(self.engine(s).persist(None)?)),
+            "persist_to" => Ok(json!(self.engine(s).persist_to(&self.path(text("path")), tenant)?)),
+            "load" => Ok(json!(self.engine(s).load(&self.path(text("path")))?)),
+            "pack_write" => Ok(json!(self.space(s).pack_write(&self.path(text("path")), tenant, &tokens(s))?)),
+            "pack_open" => Ok(json!(self.engine(s).pack_open(&self.path(text("path")))?)),
+            "purge" => Ok(json!(self.engine(s).tenant_purge(tenant)?)),
+            "trace_start" => self.engine(s).trace_start(&self.path(text("path"))).map(|_| Value::Null),
+            "trace_stop" => Ok(json!(self.engine(s).trace_stop()?)),
+            "whatif" => {
+                let w = self.engine(s).whatif(s["budget"].as_u64().unwrap_or(0), s["policy"].as_str())?;
+                Ok(json!({"sessions": w.sessions}))
+            }
+            "adapt" => {
+                let objective = Objective(s["objective"].as_i64().unwrap_or(0) as i32);
+                self.engine(s).adapt(objective, s["prefill_speed"].as_f64().unwrap_or(0.0), 0.0).map(|_| Value::Null)
+            }
             "session.info" => {
                 let i = self.session(s).info()?;
                 Ok(json!({"length": i.length, "matched": i.matched, "pages": i.pages, "pending": i.pending, "pinned": i.pinned,
@@ -334,7 +387,12 @@ fn the_conformance_script_holds() {
     let path = std::env::var("KVC_CONFORMANCE").unwrap_or_else(|_| "../../../tests/bindings/conformance.json".into());
     let script: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cases = script["cases"].as_array().unwrap();
-    let steps: usize = cases.iter().map(|case| Replay { named: HashMap::new() }.run(case)).sum();
+    let steps: usize = cases.iter().enumerate()
+        .map(|(i, case)| {
+            let folder = std::env::temp_dir().join(format!("kvc-conformance-{}-{i}", std::process::id()));
+            Replay { named: HashMap::new(), folder }.run(case)
+        })
+        .sum();
     println!("{} cases, {steps} steps, 0 failed", cases.len());
     assert!(steps > 100);
 }

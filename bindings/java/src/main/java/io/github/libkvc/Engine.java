@@ -426,6 +426,40 @@ public final class Engine extends Handle {
         return Mem.written((b, c, n) -> check(Raw.kvc_engine_info(raw, b, c, n)));
     }
 
+    /** What another budget in bytes (0: the engine's own) and policy (null: its own) would have hit over the sessions so far. */
+    public Whatif whatif(long budget, String policy) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment result = Mem.struct(arena, Structs.kvc_whatif_t.LAYOUT);
+            check(Raw.kvc_whatif(raw, budget, Mem.text(arena, policy), result.address()));
+            return Whatif.of(result);
+        }
+    }
+
+    /** Tells the policy what to go for (an Objective) and what prefill costs: tokens per second, and balanced_position of kvc.h; 0: not known. */
+    public void adapt(int objective, double prefillSpeed, double balancedPosition) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment c = Mem.struct(arena, Structs.kvc_metrics_t.LAYOUT);
+            c.set(JAVA_INT, Structs.kvc_metrics_t.OBJECTIVE, objective);
+            c.set(java.lang.foreign.ValueLayout.JAVA_DOUBLE, Structs.kvc_metrics_t.PREFILL_SPEED, prefillSpeed);
+            c.set(java.lang.foreign.ValueLayout.JAVA_DOUBLE, Structs.kvc_metrics_t.BALANCED_POSITION, balancedPosition);
+            check(Raw.kvc_adapt(raw, c.address()));
+        }
+    }
+
+    /** Writes a line per session that closes to a file, for `kvc replay`; pages are in it as digests. */
+    public void traceStart(String path) {
+        try (Arena arena = Arena.ofConfined()) {
+            check(Raw.kvc_trace_start(raw, Mem.text(arena, path)));
+        }
+    }
+
+    /** Ends the trace; the number of sessions in it. */
+    public long traceStop() {
+        try (Arena arena = Arena.ofConfined()) {
+            return count(arena, n -> Raw.kvc_trace_stop(raw, n));
+        }
+    }
+
     // --- pages on disk (option disk_path)
 
     /** Makes everything sealed durable, however long it takes. */
