@@ -304,6 +304,10 @@ kvc_status_t kvc_cuda_download(kvc_cuda_t* cuda, void* host, uint64_t device, ui
   });
 }
 
+kvc_status_t kvc_cuda_measure(kvc_cuda_t* cuda) noexcept {
+  return guarded(cuda, [](Gpu& gpu) { return gpu.measure(); });
+}
+
 kvc_status_t kvc_cuda_pin(kvc_cuda_t* cuda, void* memory, uint64_t bytes) noexcept {
   return guarded(cuda, [&](Gpu& gpu) { return gpu.pinned().pin(memory, bytes); });
 }

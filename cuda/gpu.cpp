@@ -118,8 +118,8 @@ Status Gpu::copy(Direction direction, const std::vector<CopyRun>& copies, const 
     host = alias;
   }
   if (runs.empty()) return run(order, false, done, [] { return Status::ok(); });
-  const Engine engine = table_.choose(direction, total / runs.size(), runs.size());
   return run(order, false, done, [&] {
+    const Engine engine = table_.choose(direction, total / runs.size(), runs.size());
     uint64_t* counter = direction == Direction::to_device ? &stats_.to_device_bytes
                         : direction == Direction::to_host ? &stats_.to_host_bytes
                                                           : &stats_.within_bytes;

@@ -62,6 +62,10 @@ class Gpu {
   Status wait(Fence fence);
 
 
+  // Times both engines at every point of the table, which then decides. Blocks, about a second on a device; takes `room`
+  // of its memory and pins as much of the host's meanwhile.
+  Status measure(uint64_t room = 32 << 20);
+
   GpuStats stats();
 
  private:
@@ -72,12 +76,13 @@ class Gpu {
   Status issue(Engine engine, const std::vector<CopyRun>& runs, abi::Stream stream);
   Status issue_copies(const std::vector<CopyRun>& runs, abi::Stream stream);
   Status start_staging(uint64_t bytes);
+  Status time_copies(Engine engine, const std::vector<CopyRun>& runs, abi::Event first, abi::Event last, double* seconds);
 
   std::unique_ptr<Device> device_;
   std::unique_ptr<Pinned> pinned_;
   std::unique_ptr<Slots> slots_;
-  CopyTable table_;
-  GpuStats stats_;  // under the device's mutex
+  CopyTable table_;  // under the device's mutex, as are the counts
+  GpuStats stats_;
   std::mutex staging_mutex_;
   unsigned char* staging_ = nullptr;
   uint64_t staging_bytes_ = 0;

@@ -17,7 +17,7 @@
  *              reads and for those who used what it writes, and leaves a fence with the slots. Memory that is no slot is the
  *              program's to order, by fences or its streams.
  *   Fences     Numbers of one kvc_cuda_t, for work that was issued; 0 is none. They need no release, and are never reused.
- *   Blocking   Only functions that say so block. None allocates device memory but kvc_cuda_open.
+ *   Blocking   Only functions that say so block. None allocates device memory but kvc_cuda_open and _measure.
  *   Capture    While a stream is captured into a graph, kernels may be issued that name no slots and no fences; everything else
  *              gives KVC_E_ORDER before it has issued anything. Captures on other streams and threads are not disturbed.
  *   Errors     A failed call leaves its words in the handle. After an error that ends a device's context (a fault in any kernel of
@@ -113,6 +113,10 @@ KVC_API kvc_status_t kvc_cuda_upload(kvc_cuda_t *cuda, uint64_t device, const vo
                                      const kvc_cuda_order_t *order) KVC_NOEXCEPT;
 KVC_API kvc_status_t kvc_cuda_download(kvc_cuda_t *cuda, void *host, uint64_t device, uint64_t bytes,
                                        const kvc_cuda_order_t *order) KVC_NOEXCEPT;
+
+/* Measures which engine is quicker for which pieces on this device, in place of published figures. Blocks, about a second; takes
+ * 32 MiB of device memory meanwhile. Errors: KVC_E_NO_MEMORY, KVC_E_DEVICE; the choice stays as it was. */
+KVC_API kvc_status_t kvc_cuda_measure(kvc_cuda_t *cuda) KVC_NOEXCEPT;
 
 /* Registers host memory of the program's, which must stay until kvc_cuda_unpin; a copy of it must be done before that. Block: about
  * 0.1 s for a GiB. Errors: KVC_E_INVALID (a part of it is registered; or it is not), KVC_E_NO_MEMORY, KVC_E_DEVICE. */

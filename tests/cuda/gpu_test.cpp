@@ -538,6 +538,34 @@ TEST(GpuTest, KernelsFollowEachOtherOnSlots) {
   }
 }
 
+TEST(GpuTest, MeasuresWhichEngineIsQuicker) {
+  for (const double copy_us : {2.0, 0.001}) {
+    FakeOptions fake;
+    fake.copy_us = copy_us;
+    Rig rig(fake);
+    ASSERT_OK(rig.status);
+    EXPECT_FALSE(rig.gpu->table().is_measured());
+    ASSERT_OK(rig.gpu->measure(1 << 20));
+    const CopyTable& table = rig.gpu->table();
+    EXPECT_TRUE(table.is_measured());
+    // A launch takes 10 us here and does 128 pieces, a copy is one piece.
+    for (const Direction direction : {Direction::to_device, Direction::to_host}) {
+      EXPECT_EQ(table.choose(direction, 4096, 1), Engine::copy_engine);
+      EXPECT_EQ(table.choose(direction, 1024, 1024), copy_us > 1 ? Engine::processors : Engine::copy_engine);
+    }
+    EXPECT_EQ(rig.gpu->stats().driver_copies, 0u);
+    rig.gpu.reset();
+    EXPECT_EQ(fake_live(), 0u);
+    EXPECT_EQ(fake_races(), 0u) << fake_first_race();
+    EXPECT_EQ(fake_violations(), 0u) << fake_first_violation();
+  }
+  FakeOptions small;
+  small.device_bytes = 1 << 20;
+  Rig rig(small);
+  EXPECT_EQ(rig.gpu->measure().code(), KVC_E_NO_MEMORY);
+  EXPECT_FALSE(rig.gpu->table().is_measured());
+}
+
 TEST(GpuTest, RefusesPagesThatKernelsCannotTake) {
   Rig rig;
   CodeArgs code;

@@ -415,8 +415,14 @@ int event_synchronize(Event event) {
   if (!state().drain_until([&] { return e->record->done; })) return state().violate(kUnknown, "a wait without end");
   return event_result(e);
 }
-int event_elapsed(float* milliseconds, Event, Event) {
-  *milliseconds = 1;
+int event_elapsed(float* milliseconds, Event from, Event to) {
+  const Lock lock(state().mutex);
+  FAKE_TRY(begin("cuEventElapsedTime"));
+  const EventState* first = event_of(from);
+  const EventState* last = event_of(to);
+  if (first == nullptr || last == nullptr || first->record == nullptr || last->record == nullptr) return bad("no time between events");
+  if (!first->record->done || !last->record->done) return kNotReady;
+  *milliseconds = static_cast<float>((last->record->us - first->record->us) / 1000);
   return kSuccess;
 }
 int library_load(Library* out, const void*, int*, void**, unsigned, int*, void**, unsigned) {

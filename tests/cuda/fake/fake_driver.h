@@ -24,6 +24,7 @@ struct FakeOptions {
   uint64_t alias_offset = 0;            // device address minus host address of registered memory
   bool batch = true;                    // whether there is cuMemcpyBatchAsync
   int init_result = 0;                  // of cuInit
+  double copy_us = 2, kernel_us = 10;   // what one operation takes, for events that tell the time
 };
 
 // Forgets everything: no handle of before may be used again.

@@ -99,6 +99,7 @@ bool State::step() {
   const bool dead_now = dead[static_cast<size_t>(stream->device)] != 0;
   if (operation.run != nullptr && !dead_now) {
     ++operations;
+    stream->us += operation.name == "copy" ? options.copy_us : options.kernel_us;
     if (fail_operation != 0 && --fail_operation == 0) {
       dead[static_cast<size_t>(stream->device)] = operation_code;
     } else {
@@ -108,6 +109,7 @@ bool State::step() {
   }
   if (operation.record != nullptr) {
     operation.record->done = true;
+    operation.record->us = stream->us;
     operation.record->clock = stream->clock;
   }
   return true;

@@ -41,6 +41,7 @@ class Clock {
 // One recording of an event.
 struct Record {
   bool done = false;
+  double us = 0;  // the stream's time
   Clock clock;
   int device = 0;
 };
@@ -58,6 +59,7 @@ struct StreamState {
   size_t actor = 0;
   bool destroyed = false, mine = false;
   std::deque<Operation> queue;
+  double us = 0;
   Clock clock;
   bool capturing = false, invalid = false;
   int mode = 0, nodes = 0;
