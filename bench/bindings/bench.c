@@ -1,6 +1,6 @@
 /* What the C ABI itself takes: the peer of every language in bench/bindings. Prints one figure a line: name value.
  *
- *   contains_ns   kvc_contains of a key that is stored
+ *   contains_ns   kvc_contains of a key that is stored: the best of some chunks of calls, as other programs may take the processor
  *   read_ns       64 pages of K of one layer (4,096 tokens x 8 heads x 64, float32: 8 MiB) into one buffer
  *   piece_ns      one piece of a streamed answer by kvc_next, with threads=0: a step of the built-in model, and handing it over
  *
@@ -15,7 +15,7 @@
 
 #include "kvc/kvc.h"
 
-enum { CALLS = 200000, TOKENS = 4096, HEADS = 8, DIM = 64, READS = 20, PIECES = 400 };
+enum { CALLS = 10000, CHUNKS = 30, TOKENS = 4096, HEADS = 8, DIM = 64, READS = 20, PIECES = 400 };
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -48,9 +48,14 @@ int main(void) {
     tensor.struct_size = sizeof tensor;
     tensor.data = &one, tensor.size = sizeof one, tensor.dtype = KVC_F32, tensor.n_dims = 1, tensor.shape[0] = 1;
     must(kvc_put(engine, NULL, "key", 3, &tensor));
-    uint64_t begin = now_ns();
-    for (int i = 0; i < CALLS; ++i) must(kvc_contains(engine, NULL, "key", 3, &found));
-    printf("contains_ns %.2f\n", (double)(now_ns() - begin) / CALLS);
+    uint64_t begin, cheapest = UINT64_MAX;
+    for (int chunk = 0; chunk < CHUNKS; ++chunk) {
+        begin = now_ns();
+        for (int i = 0; i < CALLS; ++i) must(kvc_contains(engine, NULL, "key", 3, &found));
+        const uint64_t spent = now_ns() - begin;
+        if (spent < cheapest) cheapest = spent;
+    }
+    printf("contains_ns %.2f\n", (double)cheapest / CALLS);
 
     must(kvc_space_desc_init(&desc, sizeof desc));
     desc.weights_digest = "w", desc.weights_digest_size = 1, desc.none = 15;

@@ -4,14 +4,17 @@ import time
 import kvc
 import numpy
 
-CALLS, TOKENS, HEADS, DIM, READS, PIECES = 100000, 4096, 8, 64, 20, 400
+CALLS, CHUNKS, TOKENS, HEADS, DIM, READS, PIECES = 10000, 20, 4096, 8, 64, 20, 400
 
 with kvc.Engine() as engine:
     engine.put("key", numpy.ones(1, numpy.float32))
-    begin = time.perf_counter_ns()
-    for _ in range(CALLS):
-        engine.contains(b"key")
-    print(f"contains_ns {(time.perf_counter_ns() - begin) / CALLS:.2f}")
+    chunks = []
+    for _ in range(CHUNKS):
+        begin = time.perf_counter_ns()
+        for _ in range(CALLS):
+            engine.contains(b"key")
+        chunks.append(time.perf_counter_ns() - begin)
+    print(f"contains_ns {min(chunks) / CALLS:.2f}")
 
     space = engine.open_space(weights=b"w", tokenizer=None, rope=None, adapters=None, attention=None, n_layers=1, n_kv_heads=HEADS,
                               k_head_dim=DIM, page_tokens=64)

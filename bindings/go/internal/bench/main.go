@@ -11,7 +11,7 @@ import (
 	"github.com/libkvc/kvc/bindings/go"
 )
 
-const calls, tokens, heads, dim, reads, pieces = 200000, 4096, 8, 64, 20, 400
+const calls, chunks, tokens, heads, dim, reads, pieces = 10000, 30, 4096, 8, 64, 20, 400
 
 func must[T any](value T, err error) T {
 	check(err)
@@ -28,11 +28,15 @@ func main() {
 	engine := must(kvc.New())
 	key := []byte("key")
 	check(engine.Put("", key, kvc.Of([]float32{1}, 1)))
-	begin := time.Now()
-	for range calls {
-		must(engine.Contains("", key))
+	begin, cheapest := time.Now(), time.Hour
+	for range chunks {
+		begin = time.Now()
+		for range calls {
+			must(engine.Contains("", key))
+		}
+		cheapest = min(cheapest, time.Since(begin))
 	}
-	fmt.Printf("contains_ns %.2f\n", float64(time.Since(begin).Nanoseconds())/calls)
+	fmt.Printf("contains_ns %.2f\n", float64(cheapest.Nanoseconds())/calls)
 
 	none := kvc.AbsentTokenizer | kvc.AbsentRope | kvc.AbsentAdapters | kvc.AbsentAttention
 	space := must(engine.OpenSpace(kvc.SpaceDesc{Weights: []byte("w"), None: none, Layers: 1, KVHeads: heads, KHeadDim: dim, PageTokens: 64}))

@@ -322,15 +322,29 @@ public final class Engine extends Handle {
         }
     }
 
+    // The cheapest call there is would spend most of its time on memory for the answer (8 bytes) and the key: each thread keeps some.
+    private static final ThreadLocal<MemorySegment> SCRATCH = new ThreadLocal<>();
+    private static final int LONGEST_KEY = 4096;
+
     /** Whether a key is stored; no use of it. */
     public boolean contains(String tenant, byte[] key) {
-        try (Arena arena = Arena.ofConfined()) {
-            // One piece of memory for the answer and the key: this is the cheapest call there is.
-            MemorySegment memory = arena.allocate(8L + Math.max(key.length, 1), 8);
-            MemorySegment.copy(key, 0, memory, java.lang.foreign.ValueLayout.JAVA_BYTE, 8, key.length);
-            check(Raw.kvc_contains(raw, Mem.text(arena, tenant), memory.address() + 8, key.length, memory.address()));
-            return memory.get(JAVA_INT, 0) != 0;
+        if (tenant != null || key.length > LONGEST_KEY) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment found = arena.allocate(JAVA_INT);
+                check(Raw.kvc_contains(raw, Mem.text(arena, tenant), Mem.bytes(arena, key), key.length, found.address()));
+                return found.get(JAVA_INT, 0) != 0;
+            }
         }
+        MemorySegment memory = SCRATCH.get();
+        if (memory == null) {
+            memory = Arena.ofAuto().allocate(8 + LONGEST_KEY, 8);
+            SCRATCH.set(memory);
+        }
+        MemorySegment.copy(key, 0, memory, java.lang.foreign.ValueLayout.JAVA_BYTE, 8, key.length);
+        check(Raw.kvc_contains(raw, 0, memory.address() + 8, key.length, memory.address()));
+        boolean found = memory.get(JAVA_INT, 0) != 0;
+        java.lang.ref.Reference.reachabilityFence(memory);
+        return found;
     }
 
     /** True if it was stored. */
