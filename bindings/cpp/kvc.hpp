@@ -420,6 +420,9 @@ class Backend {
   // What a KVC_BACKEND_OWN_KV that describes itself with state_tokens needs as well.
   virtual Status save_state(uint64_t, uint32_t, std::string& /*bytes*/) { return KVC_E_UNSUPPORTED; }
   virtual Status load_state(uint64_t, const int32_t*, uint32_t, std::string_view /*bytes*/) { return KVC_E_UNSUPPORTED; }
+  // Called once, before any sequence is opened. While it computes, forward may ask stop(), from any thread: true once
+  // nobody waits for any of its sequences. It may then return KVC_E_CANCELLED.
+  virtual void set_stop(std::function<bool()> /*stop*/) {}
   // An engine stopped using it.
   virtual void released() {}
 };
@@ -505,6 +508,12 @@ struct BackendTable {
                 }),
                 error, error_size);
   }
+  static void set_stop(void* user, kvc_stop_fn stop, void* data) {
+    (void)guarded([&] {
+      self(user)->set_stop([stop, data] { return stop(data) != 0; });
+      return Status();
+    });
+  }
   static kvc_status_t save_state(void* user, uint64_t sequence, uint32_t n, void* bytes, size_t capacity, size_t* size,
                                  char* error, size_t error_size) {
     return tell(guarded([&] {
@@ -543,6 +552,7 @@ struct BackendTable {
     table.forward = forward;
     table.destroy = destroy;
     table.chat_text = chat_text;
+    table.set_stop = set_stop;
     if (table.kind == KVC_BACKEND_OWN_KV) {
       table.export_kv = export_kv;
       table.import_kv = import_kv;

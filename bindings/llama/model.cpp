@@ -112,7 +112,8 @@ void Model::make_context() {
   p.n_seq_max = n_sequences_;
   p.n_outputs_max = n_sequences_;  // llama.cpp insists on one for each sequence; room for all tokens is a lot of memory
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  p.n_threads = p.n_threads_batch = static_cast<int32_t>(options_.threads != 0 ? options_.threads : processors);
+  threads_ = options_.threads != 0 ? options_.threads : processors;
+  p.n_threads = p.n_threads_batch = static_cast<int32_t>(threads_);
   p.flash_attn_type = options_.flash;
   p.type_k = options_.type_k;
   p.type_v = options_.type_v;
@@ -124,6 +125,11 @@ void Model::make_context() {
   // a window: without them a prefix could not be cut.
   p.kv_unified = true;
   p.swa_full = true;
+  p.abort_callback = [](void* self) {
+    const auto* model = static_cast<const Model*>(self);
+    return model->stop_ != nullptr && model->stop_(model->stop_data_) != 0;
+  };
+  p.abort_callback_data = this;
   take_log();
   context_.reset(lib_.llama_init_from_model(model_.get(), p));
   if (context_ == nullptr) {
@@ -176,6 +182,10 @@ void Model::identify() {
   in.rope_scale = options_.rope_scale;
   in.rope_scaling = options_.rope_scaling;
   in.yarn_context = options_.yarn_context;
+  // How many threads there are, and of which instruction set, is how llama.cpp cuts and rounds its sums.
+  if (options_.reproducible) {
+    in.more = " threads=" + std::to_string(threads_) + " devices=" + device_names(lib_);
+  }
   in.adapters = adapters_;
   in.weights_digest = weights_digest_;
   identity_ = std::make_unique<Identity>(lib_, model_.get(), in, copier_.get());
@@ -401,8 +411,9 @@ bool Model::try_decode() {
   take_log();
   const int32_t result = lib_.llama_decode(context_.get(), b);
   if (result == 0) return true;
-  constexpr int32_t kNoRoom = 1;
+  constexpr int32_t kNoRoom = 1, kAborted = 2;
   if (result == kNoRoom) return false;
+  if (result == kAborted) fail(KVC_E_CANCELLED, "llama_decode of %zu tokens was ended early", token_.size());
   fail(KVC_E_BACKEND, "llama_decode of %zu tokens failed (%d)%s", token_.size(), result, because().c_str());
 }
 

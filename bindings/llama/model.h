@@ -47,6 +47,10 @@ class Model {
   void truncate(uint64_t sequence, uint32_t n);
   size_t save_state(uint64_t sequence, uint32_t n, void* bytes, size_t capacity);
   void load_state(uint64_t sequence, const int32_t* tokens, uint32_t n, const void* bytes, size_t size);
+  void set_stop(kvc_stop_fn stop, void* data) noexcept {
+    stop_ = stop;
+    stop_data_ = data;
+  }
 
  private:
   struct Sequence {
@@ -81,12 +85,14 @@ class Model {
   const Library& lib_;
   const Options options_;
   const kvc_module_host_t* const host_;
+  kvc_stop_fn stop_ = nullptr;  // asked between two operations of a decode
+  void* stop_data_ = nullptr;
   std::unique_ptr<llama_model, ModelFree> model_;
   std::unique_ptr<llama_context, ContextFree> context_;
   llama_memory* memory_ = nullptr;
   const llama_vocab* vocab_ = nullptr;
   int32_t n_vocab_ = 0;
-  uint32_t context_tokens_ = 0, cells_total_ = 0, batch_tokens_ = 0, n_sequences_ = 0;
+  uint32_t context_tokens_ = 0, cells_total_ = 0, batch_tokens_ = 0, n_sequences_ = 0, threads_ = 0;
   uint32_t window_ = 0;  // tokens that some layers see; 0: all
   bool pages_ = false;   // else states
   std::string why_states_;

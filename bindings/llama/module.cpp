@@ -78,6 +78,8 @@ kvc_status_t load_state(void* self, uint64_t sequence, const int32_t* tokens, ui
   return guarded(error, error_size, [&] { model_of(self)->load_state(sequence, tokens, n, bytes, size); });
 }
 
+void set_stop(void* self, kvc_stop_fn stop, void* data) { model_of(self)->set_stop(stop, data); }
+
 void check_request(const kvc_module_request_t* request) {
   if (request->version != KVC_MODULE_VERSION) {
     fail(KVC_E_UNSUPPORTED, "this module is of version %d, kvc asks for version %u: install both from one release",
@@ -121,6 +123,7 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_open(c
     table.chat_text = chat_text;
     table.save_state = save_state;
     table.load_state = load_state;
+    table.set_stop = set_stop;
     *backend = table;
   });
 }

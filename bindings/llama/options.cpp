@@ -75,11 +75,18 @@ Options read_options(const kvc_module_request_t& request) {
     if (is("model_rope_scaling")) o.rope_scaling = word(name, value, kScalings);
     if (is("model_yarn_context")) o.yarn_context = number();
     if (is("model_state_tokens")) o.state_tokens = number();
+    if (is("reproducible")) o.reproducible = std::strcmp(value, "true") == 0;
     if (is("codec")) o.plain_codec = std::strcmp(value, "identity") == 0;
     if (is("page_tokens")) o.page_tokens = number();
     if (is("max_batch")) o.max_batch = number();
     if (is("prefill_chunk")) o.prefill_chunk = number();
     if (is("max_tokens")) o.max_tokens = number();
+  }
+  if (o.reproducible) {
+    // llama.cpp adds attention up in blocks of cells, and cuts them between threads: where a sequence's cells lie, and how
+    // many others are in use, changes its last bits. A sequence that is alone has the first ones, in order.
+    o.max_batch = 1;
+    o.resident = 0;
   }
   if (is_quantised(o.type_v) && o.flash == kFlashOff) {
     fail(

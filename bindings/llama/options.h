@@ -16,7 +16,8 @@ struct Lora {
 
 struct Options {
   std::string model, library;
-  bool plain_codec = true;  // pages are stored as they are
+  bool plain_codec = true;    // pages are stored as they are
+  bool reproducible = false;  // one sequence at a time, in cells from the first on
   uint32_t context = 0, cells = 0, resident = 4, threads = 0, page_tokens = 64, max_batch = 8, prefill_chunk = 256;
   uint32_t max_tokens = 4096, yarn_context = 0, state_tokens = 1024;
   int32_t type_k = 1, type_v = 1, flash = 1, rope_scaling = -1;

@@ -1249,6 +1249,9 @@ typedef struct kvc_forward_t {
     float *logits;               /* space->vocab_size floats for the last of the tokens, to be filled in; may be NULL */
 } kvc_forward_t;
 
+/* Given to kvc_backend_t.set_stop: non-zero if what a forward call computes is wanted no more. */
+typedef int32_t (*kvc_stop_fn)(void *stop_data);
+
 typedef struct kvc_backend_t {
     size_t struct_size;
     void *user_data;
@@ -1290,6 +1293,11 @@ typedef struct kvc_backend_t {
     /* OWN_KV with state_tokens: takes the state of n tokens, which are `tokens`, into an empty sequence. */
     kvc_status_t (*load_state)(void *user_data, uint64_t sequence, const int32_t *tokens, uint32_t n, const void *bytes,
                                size_t size, char *error, size_t error_size);
+    /* How a forward call can end early. Called once, before any sequence is opened; `stop` and its data stay valid until destroy. While
+     * it computes, forward may call stop(stop_data), as often as it likes and from any thread: non-zero once nobody waits for any of
+     * its sequences any more (cancelled, deadline passed). It may then return KVC_E_CANCELLED; the engine rolls all of them back.
+     * Without it a request that is cancelled ends after the step. */
+    void (*set_stop)(void *user_data, kvc_stop_fn stop, void *stop_data);
 } kvc_backend_t;
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -122,6 +122,20 @@ Status make_backend(const Config& config, const Settings& settings, const Sessio
   return make_table_backend(table, handles, out);
 }
 
+// What the model's pages are of. With option reproducible K/V is of batches that end at certain tokens: what other
+// batches left differs in its last bits, and is another space's.
+Status open_model_space(Cache* cache, const Backend& backend, const Settings& settings,
+                        std::shared_ptr<const Space>* out) {
+  kvc_space_desc_t desc = backend.space_desc();
+  std::string attention = desc.attention != nullptr ? desc.attention : "";
+  if (settings.reproducible && !backend.paged()) {
+    attention += " batches=" + std::to_string(settings.prefill_chunk);
+    desc.attention = attention.c_str();
+    desc.none &= ~static_cast<decltype(desc.none)>(KVC_NONE_ATTENTION);
+  }
+  return cache->open_space(desc, out);
+}
+
 }  // namespace
 
 Engine::Engine(const Config& config, Settings settings)
@@ -170,11 +184,12 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
                                   engine->log_, &engine->cache_));
   KVC_RETURN_IF_ERROR(make_backend(config, set, handles, &owner, &engine->backend_));
   if (engine->backend_ != nullptr) {
-    KVC_RETURN_IF_ERROR(engine->cache_->open_space(engine->backend_->space_desc(), &engine->space_));
+    KVC_RETURN_IF_ERROR(open_model_space(engine->cache_.get(), *engine->backend_, set, &engine->space_));
     RequestOptions options;
     options.threads = set.threads;
     options.max_batch = set.max_batch;
     options.prefill_chunk = set.prefill_chunk;
+    options.reproducible = set.reproducible;
     options.max_queue = set.max_queue;
     options.max_tokens = set.max_tokens;
     engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(),

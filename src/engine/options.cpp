@@ -129,6 +129,12 @@ constexpr OptionRow kOptions[] = {
      "Most prompt tokens in one step, over all requests. Small: answers in progress go on evenly. Large: prompts are "
      "done sooner.",
      "0.1.0", &Settings::prefill_chunk},
+    {"reproducible", KVC_OPTION_SWITCH, "false", "", "", nullptr,
+     "With a model that keeps its own K/V (llama.cpp): a request is answered the same, to the bit, whatever is stored and "
+     "whatever else runs. Models round differently in batches of other sizes; so one request is computed at a time, its "
+     "prompt in batches that end at multiples of prefill_chunk, and only such batches are stored and reused: max_batch is "
+     "1, and a hit computes up to prefill_chunk tokens again.",
+     "0.1.0", &Settings::reproducible},
     {"max_queue", KVC_OPTION_INTEGER, "1024", "1", "1000000", nullptr,
      "Requests that may wait; one more is refused with KVC_E_QUEUE_FULL.", "0.1.0", &Settings::max_queue},
     {"deadline", KVC_OPTION_TIME, "0ns", "0ns", "", nullptr,

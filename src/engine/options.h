@@ -41,6 +41,7 @@ struct Settings {
   uint32_t threads = 0;
   uint32_t max_batch = 0;
   uint32_t prefill_chunk = 0;
+  bool reproducible = false;
   uint32_t max_queue = 0;
   uint64_t deadline_ns = 0;
   std::string secret;

@@ -73,6 +73,9 @@ class Backend {
   virtual Status load_state(uint64_t, std::span<const int32_t>, std::span<const std::byte>) {
     return no_function("load_state");
   }
+  // What a long forward may ask, from any thread: whether nobody waits for what it computes. It may then fail with
+  // KVC_E_CANCELLED. Called once, before any sequence is opened; valid for the backend's life.
+  virtual void set_stop(kvc_stop_fn, void*) {}
   // A conversation as the text of a prompt. From any thread.
   virtual Status chat_text(std::span<const kvc_message_t>, bool, std::string*) { return no_function("chat template"); }
 

@@ -130,8 +130,12 @@ class TableBackend final : public Backend {
   Status save_state(uint64_t sequence, uint32_t n, std::vector<std::byte>* state) override;
   Status load_state(uint64_t sequence, std::span<const int32_t> tokens, std::span<const std::byte> state) override;
   Status chat_text(std::span<const kvc_message_t> messages, bool answer, std::string* text) override;
+  void set_stop(kvc_stop_fn stop, void* data) override {
+    if (table_.set_stop != nullptr) table_.set_stop(table_.user_data, stop, data);
+  }
 
  private:
+  static Status failure_of_stop() { return error(KVC_E_CANCELLED, "the backend's forward ended early"); }
   Status check_table() const;
   Status check_own_kv(const char* function) const {
     if (!paged()) return Status::ok();
@@ -258,6 +262,7 @@ Status TableBackend::forward(std::span<const ForwardItem> items) {
     }
     const kvc_status_t status = table_.forward(table_.user_data, calls.data(), static_cast<uint32_t>(calls.size()),
                                                words.text, sizeof words.text);
+    if (status == KVC_E_CANCELLED && table_.set_stop != nullptr) return failure_of_stop();
     KVC_RETURN_IF_ERROR(outcome("forward", status, &words));
   }
   if (!paged()) return Status::ok();

@@ -36,13 +36,14 @@ Status Scheduler::keep_own(Job* job) {
   if (!run.stores) return Status::ok();
   const uint32_t page = space_->geometry().page_tokens;
   KVC_RETURN_IF_ERROR(store(job, run.committed / page * page));
-  const bool at_state =
-      run.phase == Phase::prefill && backend_->info().state_tokens > 0 && run.committed < job->prompt.size();
+  const bool at_state = run.phase == Phase::prefill && is_state_place(*job, run.committed);
   return at_state && run.committed == run.stored ? save_state(job) : Status::ok();
 }
 
 Status Scheduler::store(Job* job, uint32_t upto) {
   Run& run = job->run;
+  // Answers, and the end of a prompt, are computed in batches that no longer prompt has.
+  if (fixed_batch() != 0) upto = std::min(upto, static_cast<uint32_t>(whole_batches(job->prompt.size())));
   if (!run.stores || upto <= run.stored) return Status::ok();
   const std::vector<int32_t> tokens = sequence_tokens(*job, run.stored, upto);
   Status status = backend_->export_kv(job->ticket, run.session.get(), run.stored, upto - run.stored);
@@ -76,18 +77,29 @@ void Scheduler::store_rest(Job* job) noexcept {
   }
 }
 
+// Whether a state is to be taken after n tokens of a prompt: at regular distances, and at the last whole page that a
+// longer prompt with this beginning, or this prompt again, can go on from. The latter is of this prompt's length: with
+// fixed batches there is none.
+bool Scheduler::is_state_place(const Job& job, uint32_t n) const noexcept {
+  const auto end = static_cast<uint32_t>(job.prompt.size());
+  const uint32_t every = backend_->info().state_tokens;
+  if (every == 0 || n == 0 || n >= end) return false;
+  const uint32_t page = space_->geometry().page_tokens;
+  const uint32_t batch = fixed_batch();
+  const uint32_t unit = batch != 0 ? batch : page;
+  return n % ((every + unit - 1) / unit * unit) == 0 || (batch == 0 && n == (end - 1) / page * page);
+}
+
 // Where the next step of a prompt has to end: at its end, or before at a place where a state is to be taken.
 uint32_t Scheduler::next_state(const Job& job) const noexcept {
   const auto end = static_cast<uint32_t>(job.prompt.size());
-  const uint32_t every = backend_->info().state_tokens;
-  if (every == 0 || !job.run.stores) return end;
-  const uint32_t page = space_->geometry().page_tokens;
-  const uint32_t apart = (every + page - 1) / page * page;
-  // The last whole page that a longer prompt with this beginning, or this prompt again, can go on from.
-  const uint32_t last = (end - 1) / page * page;
-  const uint32_t done = job.run.committed;
-  const uint32_t regular = (done / apart + 1) * apart;
-  return std::min({end, regular, last > done ? last : end});
+  if (backend_->info().state_tokens == 0 || !job.run.stores) return end;
+  // Both kinds of places are ends of pages, or of batches.
+  const uint32_t unit = fixed_batch() != 0 ? fixed_batch() : space_->geometry().page_tokens;
+  for (uint32_t n = (job.run.committed / unit + 1) * unit; n < end; n += unit) {
+    if (is_state_place(job, n)) return n;
+  }
+  return end;
 }
 
 Status Scheduler::save_state(Job* job) {

@@ -33,6 +33,7 @@ struct RequestOptions {
   uint32_t threads = 1;          // 0: the host drives
   uint32_t max_batch = 8;        // active requests at a time
   uint32_t prefill_chunk = 256;  // most prompt tokens in one step, over all requests
+  bool reproducible = false;     // of a model with K/V of its own: each request alone, in batches with fixed ends
   uint32_t max_queue = 1024;     // waiting requests
   uint32_t max_tokens = 4096;    // longest sequence (prompt and answer), besides the model's context
 };

@@ -6,6 +6,16 @@
 
 namespace kvc {
 
+namespace {
+
+// One at a time, where others in the same batch, or in the model's cells, would change how it rounds.
+RequestOptions arranged(RequestOptions options, const Backend& backend) noexcept {
+  if (options.reproducible && !backend.paged()) options.max_batch = 1;
+  return options;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* backend, const Clock& clock,
                      const Log& log, const RequestOptions& options, RequestCounters* counters, Listener* listener)
     : cache_(cache),
@@ -13,13 +23,14 @@ Scheduler::Scheduler(Cache* cache, std::shared_ptr<const Space> space, Backend* 
       backend_(backend),
       clock_(clock),
       log_(log),
-      options_(options),
+      options_(arranged(options, *backend)),
       counters_(counters),
       listener_(listener) {
   jobs_.reserve(options_.max_batch);
   order_.reserve(options_.max_batch);
   batch_.reserve(options_.max_batch);
   items_.reserve(options_.max_batch);
+  backend_->set_stop(&Scheduler::stop_forward, this);
 }
 
 void Scheduler::admit(std::shared_ptr<Job> job, uint64_t now) noexcept {
@@ -81,11 +92,20 @@ void Scheduler::plan() noexcept {
   room = std::min<size_t>(room, options_.prefill_chunk);
   for (Job* job : order_) {
     if (room == 0) break;
-    const size_t n = std::min<size_t>(room, next_state(*job) - job->run.committed);
+    size_t n = std::min<size_t>(room, next_state(*job) - job->run.committed);
+    if (const uint32_t batch = fixed_batch(); batch != 0) n = std::min<size_t>(n, batch - job->run.committed % batch);
     job->run.feed = std::span<const int32_t>(job->prompt).subspan(job->run.committed, n);
     batch_.push_back(job);
     room -= n;
   }
+}
+
+uint32_t Scheduler::fixed_batch() const noexcept {
+  if (!options_.reproducible || backend_->paged()) return 0;
+  const uint32_t page = space_->geometry().page_tokens;
+  const uint32_t limit = backend_->info().max_batch_tokens;
+  const uint32_t most = limit != 0 ? std::min(limit, options_.prefill_chunk) : options_.prefill_chunk;
+  return most < page ? most : most / page * page;
 }
 
 void Scheduler::compute() noexcept {
@@ -93,6 +113,11 @@ void Scheduler::compute() noexcept {
   if (status.is_ok()) {
     for (Job* job : batch_) advance(job);
     return;
+  }
+  // It ended early because nobody waits for it: the next step says so to each.
+  if (status.code() == KVC_E_CANCELLED) {
+    if (std::none_of(batch_.begin(), batch_.end(), [&](Job* job) { return wanted(*job); })) return;
+    status = error(KVC_E_BACKEND, "the model ended a step early that was waited for: %s", status.message().c_str());
   }
   if (batch_.size() == 1) {
     fail(batch_[0], std::move(status));
@@ -109,6 +134,16 @@ void Scheduler::compute() noexcept {
       fail(job, std::move(alone));
     }
   }
+}
+
+bool Scheduler::wanted(const Job& job) const noexcept {
+  return !job.cancel.load(std::memory_order_relaxed) &&
+         (job.deadline_at == UINT64_MAX || clock_.now_ns() < job.deadline_at);
+}
+
+int32_t Scheduler::stop_forward(void* scheduler) noexcept {
+  const auto* self = static_cast<const Scheduler*>(scheduler);
+  return std::none_of(self->computing_.begin(), self->computing_.end(), [&](Job* job) { return self->wanted(*job); });
 }
 
 // Computes each job's feed. On a failure all of them are as before, or ended where that was not possible.
@@ -145,6 +180,7 @@ Status Scheduler::try_forward(std::span<Job* const> batch) {
     if (run.phase == Phase::prefill) prefill += run.feed.size();
   }
   const uint64_t begin = clock_.now_ns();
+  computing_ = batch;
   KVC_RETURN_IF_ERROR(backend_->forward(items_));
   const uint64_t end = clock_.now_ns();
   const double share = static_cast<double>(prefill) / static_cast<double>(tokens);

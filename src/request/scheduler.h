@@ -75,6 +75,9 @@ class Scheduler {
   // A step's batch.
   void plan() noexcept;
   void compute() noexcept;
+  // Whether somebody still waits for a job of the forward call that computes. From any thread, during the call.
+  bool wanted(const Job& job) const noexcept;
+  static int32_t stop_forward(void* scheduler) noexcept;
   Status forward(std::span<Job* const> batch) noexcept;
   Status try_forward(std::span<Job* const> batch);
   void roll_back(Job* job) noexcept;
@@ -86,10 +89,19 @@ class Scheduler {
   Status keep_own(Job* job);
   Status store(Job* job, uint32_t upto);
   void store_rest(Job* job) noexcept;
+  bool is_state_place(const Job& job, uint32_t n) const noexcept;
   uint32_t next_state(const Job& job) const noexcept;
   Status save_state(Job* job);
   Status load_state(Job* job, std::span<const int32_t> tokens, size_t* restored);
   size_t find_state(const Request& request, std::span<const int32_t> tokens, PageId* id);
+
+  // Option reproducible: tokens of a prompt's batches, which end at multiples of it; 0: batches of any size.
+  uint32_t fixed_batch() const noexcept;
+  // What of a prefix that is stored can be gone on from.
+  size_t whole_batches(size_t tokens) const noexcept {
+    const uint32_t batch = fixed_batch();
+    return batch == 0 ? tokens : tokens - tokens % batch;
+  }
 
   // The end (finish.cpp).
   Status emit(Job* job);
@@ -112,6 +124,7 @@ class Scheduler {
   std::vector<Job*> order_;
   std::vector<Job*> batch_;
   std::vector<ForwardItem> items_;
+  std::span<Job* const> computing_;  // during a forward call
   bool room_is_waited_for_ = false;  // in this step: who came later does not go ahead
   std::vector<float> logits_;
   // The speed of prefill: a line through the origin, fitted by least squares to (tokens, ns) of every forward call. In

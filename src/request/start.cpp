@@ -70,6 +70,7 @@ Status Scheduler::try_start(Job* job, bool* complete) {
     size_t found =
         reuse ? without_bos_alone(*job, backend_->info(), cache_->probe(*space_, request.tenant, prefix)) : 0;
     PageId state;
+    found = whole_batches(found);
     if (backend_->info().state_tokens > 0) found = find_state(request, prefix.first(found), &state);
     answer.cached_tokens = static_cast<uint32_t>(found);
     answer.miss_reason = !reuse                   ? KVC_MISS_DISABLED
@@ -108,6 +109,13 @@ Status Scheduler::try_start(Job* job, bool* complete) {
         answer.miss_text = "miss: nothing but the bos was stored here, or all else is evicted";
       }
     }
+  }
+  if (const size_t matched = reused; whole_batches(matched) < matched) {
+    reused = whole_batches(matched);
+    KVC_RETURN_IF_ERROR(run.session->truncate(reused));
+    answer.miss_reason = reused > 0 ? KVC_MISS_PARTIAL : KVC_MISS_NEW;
+    answer.miss_text = "miss: of " + std::to_string(matched) + " stored tokens " + std::to_string(reused) +
+                       " are whole batches (option reproducible)";
   }
   const bool states = backend_->info().state_tokens > 0;
   if (states && reused > 0) {

@@ -401,6 +401,7 @@ int main(void) {
     FIELD(kvc_backend_t, chat_text);
     FIELD(kvc_backend_t, save_state);
     FIELD(kvc_backend_t, load_state);
+    FIELD(kvc_backend_t, set_stop);
     STRUCT_END;
     STRUCT_BEGIN(kvc_module_host_t);
     FIELD(kvc_module_host_t, struct_size);

@@ -596,6 +596,56 @@ TEST_F(RequestEngineTest, CancelsWhatWaitsAndWhatRuns) {
   EXPECT_EQ(toy_.engine->stats().cancelled, 2u);
 }
 
+TEST_F(RequestEngineTest, EndsAStepThatNobodyWaitsFor) {
+  kvc_ticket_t first = 0, second = 0;
+  int asked = 0;
+  toy_.model.before = [&](std::span<const ForwardItem> items) {
+    EXPECT_FALSE(toy_.model.stop());
+    EXPECT_TRUE(toy_.engine->cancel(first).is_ok());
+    ++asked;
+    if (items.size() == 2) {
+      EXPECT_FALSE(toy_.model.stop());  // the other one is waited for
+      return Status::ok();
+    }
+    EXPECT_TRUE(toy_.model.stop());
+    return error(KVC_E_CANCELLED, "ended early");
+  };
+  first = toy_.submit(token_request(random_tokens(1, 40)));
+  const Answer alone = toy_.wait(first);
+  EXPECT_EQ(alone.status, KVC_E_CANCELLED);
+  EXPECT_EQ(alone.finish_reason, KVC_FINISH_CANCELLED);
+  EXPECT_EQ(alone.computed_tokens, 0u);
+  EXPECT_EQ(asked, 1);
+
+  first = toy_.submit(token_request(random_tokens(2, 40)));
+  second = toy_.submit(token_request(random_tokens(3, 40), 1));
+  const Answer other = toy_.wait(second);
+  EXPECT_EQ(other.status, KVC_OK) << other.error;
+  EXPECT_EQ(other.computed_tokens, 40u);
+  EXPECT_EQ(toy_.wait(first).status, KVC_E_CANCELLED);
+}
+
+TEST_F(RequestEngineTest, EndsAStepWhoseDeadlinePassed) {
+  toy_.model.before = [&](std::span<const ForwardItem>) {
+    EXPECT_FALSE(toy_.model.stop());
+    toy_.time.now += 2'000'000'000;
+    EXPECT_TRUE(toy_.model.stop());
+    return error(KVC_E_CANCELLED, "ended early");
+  };
+  Request r = token_request(random_tokens(1, 40));
+  r.deadline_ns = 1'000'000'000;
+  const Answer a = toy_.process(r);
+  EXPECT_EQ(a.status, KVC_E_DEADLINE);
+  EXPECT_EQ(a.computed_tokens, 0u);
+}
+
+TEST_F(RequestEngineTest, AModelThatStopsUnaskedHasFailed) {
+  toy_.model.before = [](std::span<const ForwardItem>) { return error(KVC_E_CANCELLED, "ended early"); };
+  const Answer a = toy_.process(token_request(random_tokens(1, 40)));
+  EXPECT_EQ(a.status, KVC_E_BACKEND);
+  EXPECT_NE(a.error.find("ended early"), std::string::npos) << a.error;
+}
+
 TEST_F(RequestEngineTest, EstimatesWhatReuseSaved) {
   toy_.model.time = &toy_.time;
   toy_.model.ns_per_call = 40'000;  // a call for one token costs as much as one for all

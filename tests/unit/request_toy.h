@@ -77,6 +77,7 @@ class ToyBackend : public Backend {
   uint64_t ns_per_token = 0;
   uint64_t ns_per_call = 0;
   bool forgets_logits = false;
+  std::function<bool()> stop;  // whether nobody waits for what forward computes
 
   size_t refuses_states_of = 0;
 
@@ -172,6 +173,9 @@ class ToyBackend : public Backend {
     if (!own.empty() || !std::equal(bytes.begin(), bytes.end(), state.begin(), state.end())) wrong = true;
     own.assign(tokens.begin(), tokens.end());
     return Status::ok();
+  }
+  void set_stop(kvc_stop_fn function, void* data) override {
+    stop = [function, data] { return function(data) != 0; };
   }
   Status truncate(uint64_t sequence, uint32_t n) override {
     std::vector<int32_t>& own = sequences_.at(sequence);

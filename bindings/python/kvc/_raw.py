@@ -16,6 +16,7 @@ class _Struct(Structure):
 
 kvc_stream_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
 kvc_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
+kvc_stop_fn = CFUNCTYPE(c_int32, c_void_p)
 kvc_module_open_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
 kvc_module_describe_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
 kvc_allocator_allocate_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_size_t)
@@ -37,6 +38,7 @@ kvc_backend_destroy_fn = CFUNCTYPE(None, c_void_p)
 kvc_backend_chat_text_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_int32, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
 kvc_backend_save_state_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint32, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
 kvc_backend_load_state_fn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_void_p, c_uint32, c_void_p, c_size_t, c_void_p, c_size_t)
+kvc_backend_set_stop_fn = CFUNCTYPE(None, c_void_p, kvc_stop_fn, c_void_p)
 kvc_module_host_session_append_all_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_uint32, c_size_t)
 kvc_module_host_session_read_all_fn = CFUNCTYPE(c_int32, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_uint32)
 kvc_module_host_session_info_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p)
@@ -479,7 +481,7 @@ class kvc_forward_t(_Struct):  # 48 bytes
     ]
 
 
-class kvc_backend_t(_Struct):  # 128 bytes
+class kvc_backend_t(_Struct):  # 136 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("user_data", c_void_p),
@@ -498,6 +500,7 @@ class kvc_backend_t(_Struct):  # 128 bytes
         ("chat_text", kvc_backend_chat_text_fn),
         ("save_state", kvc_backend_save_state_fn),
         ("load_state", kvc_backend_load_state_fn),
+        ("set_stop", kvc_backend_set_stop_fn),
     ]
 
 

@@ -155,6 +155,7 @@ pub struct kvc_page_iter_t {
 
 pub type kvc_stream_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, ticket: kvc_ticket_t, text: *const c_char, text_size: usize) -> kvc_status_t>;
 pub type kvc_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, done: u64, total: u64) -> i32>;
+pub type kvc_stop_fn = Option<unsafe extern "C" fn(stop_data: *mut c_void) -> i32>;
 pub type kvc_module_open_fn = Option<unsafe extern "C" fn(request: *const kvc_module_request_t, backend: *mut kvc_backend_t, error: *mut c_char, error_size: usize) -> kvc_status_t>;
 pub type kvc_module_describe_fn = Option<unsafe extern "C" fn(request: *const kvc_module_request_t, text: *mut c_char, capacity: usize, length: *mut usize) -> kvc_status_t>;
 
@@ -1250,6 +1251,7 @@ pub struct kvc_backend_t {
     pub chat_text: Option<unsafe extern "C" fn(user_data: *mut c_void, messages: *const kvc_message_t, n: usize, answer: i32, text: *mut c_char, capacity: usize, size: *mut usize, error: *mut c_char, error_size: usize) -> kvc_status_t>,
     pub save_state: Option<unsafe extern "C" fn(user_data: *mut c_void, sequence: u64, n: u32, bytes: *mut c_void, capacity: usize, size: *mut usize, error: *mut c_char, error_size: usize) -> kvc_status_t>,
     pub load_state: Option<unsafe extern "C" fn(user_data: *mut c_void, sequence: u64, tokens: *const i32, n: u32, bytes: *const c_void, size: usize, error: *mut c_char, error_size: usize) -> kvc_status_t>,
+    pub set_stop: Option<unsafe extern "C" fn(user_data: *mut c_void, stop: kvc_stop_fn, stop_data: *mut c_void)>,
 }
 impl Default for kvc_backend_t {
     /// All zero, and its own size.
@@ -1261,7 +1263,7 @@ impl Default for kvc_backend_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_backend_t>() == 128);
+    assert!(size_of::<kvc_backend_t>() == 136);
     assert!(align_of::<kvc_backend_t>() == 8);
     assert!(offset_of!(kvc_backend_t, struct_size) == 0);
     assert!(offset_of!(kvc_backend_t, user_data) == 8);
@@ -1280,6 +1282,7 @@ const _: () = {
     assert!(offset_of!(kvc_backend_t, chat_text) == 104);
     assert!(offset_of!(kvc_backend_t, save_state) == 112);
     assert!(offset_of!(kvc_backend_t, load_state) == 120);
+    assert!(offset_of!(kvc_backend_t, set_stop) == 128);
 };
 
 #[repr(C)]
