@@ -472,6 +472,7 @@ func Layouts() map[string]Layout {
 			"chat_text": {unsafe.Offsetof(s.ChatText), unsafe.Sizeof(s.ChatText)},
 			"save_state": {unsafe.Offsetof(s.SaveState), unsafe.Sizeof(s.SaveState)},
 			"load_state": {unsafe.Offsetof(s.LoadState), unsafe.Sizeof(s.LoadState)},
+			"set_stop": {unsafe.Offsetof(s.SetStop), unsafe.Sizeof(s.SetStop)},
 		}}
 	}
 	{

@@ -423,7 +423,7 @@ type KvcForwardT struct {
 	Logits     unsafe.Pointer
 }
 
-// KvcBackendT is kvc_backend_t, 128 bytes.
+// KvcBackendT is kvc_backend_t, 136 bytes.
 type KvcBackendT struct {
 	StructSize    uintptr
 	UserData      uintptr
@@ -442,6 +442,7 @@ type KvcBackendT struct {
 	ChatText      uintptr
 	SaveState     uintptr
 	LoadState     uintptr
+	SetStop       uintptr
 }
 
 // KvcModuleHostT is kvc_module_host_t, 40 bytes.

@@ -1135,6 +1135,7 @@ final class Raw {
 
         static final FunctionDescriptor KVC_STREAM_FN = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_PROGRESS_FN = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_STOP_FN = FunctionDescriptor.of(JAVA_INT, JAVA_LONG);
         static final FunctionDescriptor KVC_MODULE_OPEN_FN = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_MODULE_DESCRIBE_FN = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_ALLOCATOR_ALLOCATE = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
@@ -1156,6 +1157,7 @@ final class Raw {
         static final FunctionDescriptor KVC_BACKEND_CHAT_TEXT = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_SAVE_STATE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_LOAD_STATE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_BACKEND_SET_STOP = FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_MODULE_HOST_SESSION_APPEND_ALL = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG);
         static final FunctionDescriptor KVC_MODULE_HOST_SESSION_READ_ALL = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
         static final FunctionDescriptor KVC_MODULE_HOST_SESSION_INFO = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG);

@@ -782,7 +782,8 @@ final class Structs {
             JAVA_LONG.withName("destroy"),
             JAVA_LONG.withName("chat_text"),
             JAVA_LONG.withName("save_state"),
-            JAVA_LONG.withName("load_state"));
+            JAVA_LONG.withName("load_state"),
+            JAVA_LONG.withName("set_stop"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long USER_DATA = at(LAYOUT, "user_data");
@@ -801,6 +802,7 @@ final class Structs {
         static final long CHAT_TEXT = at(LAYOUT, "chat_text");
         static final long SAVE_STATE = at(LAYOUT, "save_state");
         static final long LOAD_STATE = at(LAYOUT, "load_state");
+        static final long SET_STOP = at(LAYOUT, "set_stop");
     }
 
     static final class kvc_module_host_t {
