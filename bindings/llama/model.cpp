@@ -98,19 +98,20 @@ void Model::make_context() {
   cells_total_ = (cells_total_ + 255) / 256 * 256;
   const auto most = static_cast<uint32_t>(std::min<size_t>(lib_.llama_max_parallel_sequences(), 4096));
   n_sequences_ = options_.max_batch + options_.resident + 1;
-  if (n_sequences_ > most) {
+  if (n_sequences_ > (window_ == 0 ? most : most / 2)) {
     fail(KVC_E_OUT_OF_RANGE,
          "options max_batch (%u) and model_resident (%u) need %u sequences, this llama.cpp has at most %u: lower one",
-         options_.max_batch, options_.resident, n_sequences_, most);
+         options_.max_batch, options_.resident, n_sequences_, window_ == 0 ? most : most / 2);
   }
   batch_tokens_ = std::max(512u, options_.prefill_chunk + options_.max_batch);
 
   context_params p = lib_.context_defaults;
   p.n_ctx = cells_total_;
   p.n_batch = batch_tokens_;
-  p.n_ubatch = 512;
-  p.n_seq_max = n_sequences_;
-  p.n_outputs_max = n_sequences_;  // llama.cpp insists on one for each sequence; room for all tokens is a lot of memory
+  // In one piece where cells outside of a window could be taken by the next piece, before guard() has them.
+  p.n_ubatch = window_ == 0 ? 512 : batch_tokens_;
+  p.n_seq_max = window_ == 0 ? n_sequences_ : 2 * n_sequences_;  // guard()
+  p.n_outputs_max = p.n_seq_max;  // llama.cpp insists on one for each sequence; room for all tokens is a lot of memory
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   threads_ = options_.threads != 0 ? options_.threads : processors;
   p.n_threads = p.n_threads_batch = static_cast<int32_t>(threads_);
@@ -283,8 +284,23 @@ int32_t Model::take_id() {
   return id;
 }
 
+// Takes a sequence's tokens from a position on out of its cells. False: its state cannot be cut.
+bool Model::cut(int32_t id, int32_t from) noexcept {
+  if (window_ != 0) lib_.llama_memory_seq_rm(memory_, id + static_cast<int32_t>(n_sequences_), from, -1);
+  return lib_.llama_memory_seq_rm(memory_, id, from, -1);
+}
+
+// llama.cpp gives cells that the window of their sequence has left to others, also where there is room besides: a
+// shorter prefix of that sequence would then lack its past, without a word. Cells that belong to two sequences it leaves
+// alone; so each sequence has a second one, which nothing is ever computed for.
+void Model::guard(int32_t id, uint32_t from, uint32_t to) noexcept {
+  if (window_ == 0) return;
+  lib_.llama_memory_seq_cp(memory_, id, id + static_cast<int32_t>(n_sequences_), static_cast<int32_t>(from),
+                           static_cast<int32_t>(to));
+}
+
 void Model::drop_resident(std::list<Sequence>::iterator at) noexcept {
-  lib_.llama_memory_seq_rm(memory_, at->id, -1, -1);
+  cut(at->id, -1);
   free_ids_.push_back(at->id);  // its capacity was there before
   residents_.erase(at);
 }
@@ -315,7 +331,7 @@ void Model::close(uint64_t sequence) noexcept {
   if (at == sequences_.end()) return;
   Sequence& s = at->second;
   bool keeps = pages_ && options_.resident > 0 && s.stored > 0;
-  if (keeps) keeps = lib_.llama_memory_seq_rm(memory_, s.id, static_cast<int32_t>(s.stored), -1);
+  if (keeps) keeps = cut(s.id, static_cast<int32_t>(s.stored));
   if (keeps) {
     s.tokens.resize(s.stored);
     // What it continues is of no more use.
@@ -335,7 +351,7 @@ void Model::close(uint64_t sequence) noexcept {
     }
   }
   if (!keeps) {
-    lib_.llama_memory_seq_rm(memory_, s.id, -1, -1);
+    cut(s.id, -1);
     free_ids_.push_back(s.id);
   }
   sequences_.erase(at);
@@ -394,8 +410,9 @@ void Model::forward(const kvc_forward_t* items, uint32_t n) {
     std::memcpy(item.logits, logits, sizeof(float) * static_cast<size_t>(n_vocab_));
   }
   for (uint32_t i = 0; i < n; ++i) {
-    std::vector<int32_t>& tokens = find(items[i].sequence).tokens;
-    tokens.insert(tokens.end(), items[i].tokens, items[i].tokens + items[i].n);
+    Sequence& s = find(items[i].sequence);
+    s.tokens.insert(s.tokens.end(), items[i].tokens, items[i].tokens + items[i].n);
+    guard(s.id, items[i].position, items[i].position + items[i].n);
   }
 }
 
@@ -484,6 +501,7 @@ void Model::adopt(Sequence* sequence, const int32_t* tokens, uint32_t n) {
     residents_.erase(best);
   } else {
     lib_.llama_memory_seq_cp(memory_, best->id, sequence->id, 0, static_cast<int32_t>(most));
+    guard(sequence->id, 0, static_cast<uint32_t>(most));
     residents_.splice(residents_.end(), residents_, best);
   }
   sequence->tokens.assign(tokens, tokens + most);
@@ -508,6 +526,7 @@ void Model::restore(uint64_t sequence, kvc_session_t* session, const int32_t* to
     const auto fill = [&](const BlobRows& rows) { copier_->read(session, at, rows); };
     try {
       cells_->import_rows(s.id, at, now, fill);
+      guard(s.id, at, at + now);
     } catch (const Failure&) {
       truncate(sequence, from);
       throw;
@@ -521,7 +540,7 @@ void Model::restore(uint64_t sequence, kvc_session_t* session, const int32_t* to
 void Model::truncate(uint64_t sequence, uint32_t n) {
   Sequence& s = find(sequence);
   if (n > s.tokens.size()) fail(KVC_E_BACKEND, "a sequence of %zu tokens cannot be cut to %u", s.tokens.size(), n);
-  if (!lib_.llama_memory_seq_rm(memory_, s.id, static_cast<int32_t>(n), -1)) {
+  if (!cut(s.id, static_cast<int32_t>(n))) {
     fail(KVC_E_BACKEND, "the state of this model cannot be cut to %u tokens", n);
   }
   s.tokens.resize(n);

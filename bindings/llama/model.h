@@ -69,6 +69,8 @@ class Model {
   void adopt(Sequence* sequence, const int32_t* tokens, uint32_t n);
   void drop_resident(std::list<Sequence>::iterator at) noexcept;
   void make_room(uint32_t n) noexcept;
+  bool cut(int32_t id, int32_t from) noexcept;
+  void guard(int32_t id, uint32_t from, uint32_t to) noexcept;
   uint32_t chunk_at(uint32_t position) const;
   uint64_t domain_of(kvc_session_t* session) const;
   bool try_decode();

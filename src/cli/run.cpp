@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <iostream>
+#include <iterator>
 
 #include "commands.h"
 #include "json.h"
@@ -43,7 +44,9 @@ const char* finish_name(int32_t reason) {
 }
 
 const char* miss_name(int32_t reason) {
-  static constexpr const char* kNames[] = {"none", "new", "partial", "identity", "disabled", "short"};
+  static constexpr const char* kNames[] = {"none",  "new",     "partial",   "identity", "disabled",
+                                           "short", "timeout", "recompute", "damaged"};
+  static_assert(std::size(kNames) == KVC_MISS_COUNT);
   return reason >= 0 && reason < KVC_MISS_COUNT ? kNames[reason] : "unknown";
 }
 

@@ -3,7 +3,7 @@
 //
 // A state is kept as a plain tensor of bytes: the identity of the prefix whose state it is, the state, and a digest of
 // both. Its key is that identity, in a domain that no tenant's name can have, so that no caller can put a state of its
-// own there.
+// own there. With a directory it lies there as other tensors do, and is found again after a restart.
 #include <algorithm>
 #include <cstring>
 
@@ -17,6 +17,25 @@ constexpr size_t kDigestBytes = sizeof(PageId);
 std::string state_domain(const std::string& tenant) { return std::string(1, '\0') + "state" + tenant; }
 
 std::string_view key_of(const PageId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
+
+// The bytes of a state as a tensor.
+TensorView view_of(std::vector<std::byte>& bytes) {
+  TensorView view;
+  view.data = bytes.data();
+  view.size = bytes.size();
+  view.dtype = DType::u8;
+  view.n_dims = 1;
+  view.shape[0] = static_cast<int64_t>(bytes.size());
+  view.strides[0] = 1;
+  return view;
+}
+
+// Whether bytes are the state of this prefix, whole.
+bool is_sound(const PageId& id, std::span<const std::byte> bytes) {
+  if (bytes.size() <= 2 * kDigestBytes || std::memcmp(bytes.data(), id.bytes.data(), kDigestBytes) != 0) return false;
+  const Digest check = digest_of(bytes.first(bytes.size() - kDigestBytes));
+  return std::memcmp(check.bytes.data(), bytes.data() + bytes.size() - kDigestBytes, kDigestBytes) == 0;
+}
 
 // The tokens that a request's sequence has, from position `from`.
 std::vector<int32_t> sequence_tokens(const Job& job, size_t from, size_t to) {
@@ -117,14 +136,7 @@ Status Scheduler::save_state(Job* job) {
   std::memcpy(state.data(), id.bytes.data(), kDigestBytes);
   const Digest check = digest_of({state.data(), size + kDigestBytes});
   std::memcpy(state.data() + kDigestBytes + size, check.bytes.data(), kDigestBytes);
-  TensorView view;
-  view.data = state.data();
-  view.size = state.size();
-  view.dtype = DType::u8;
-  view.n_dims = 1;
-  view.shape[0] = static_cast<int64_t>(state.size());
-  view.strides[0] = 1;
-  if (Status status = cache_->put(domain, key_of(id), view); !status.is_ok()) {
+  if (Status status = cache_->put(domain, key_of(id), view_of(state)); !status.is_ok()) {
     log_.write(KVC_LOG_WARN, "request %llu: the state of %u tokens is not kept: %s",
                static_cast<unsigned long long>(job->ticket), run.committed, status.message().c_str());
   }
@@ -162,12 +174,11 @@ Status Scheduler::load_state(Job* job, std::span<const int32_t> tokens, size_t* 
       bytes.assign(stored.data, stored.data + stored.size);
       return Status::ok();
     }));
-    bool sound =
-        found && bytes.size() > 2 * kDigestBytes && std::memcmp(bytes.data(), id.bytes.data(), kDigestBytes) == 0;
-    if (sound) {
-      const Digest check = digest_of({bytes.data(), bytes.size() - kDigestBytes});
-      sound = std::memcmp(check.bytes.data(), bytes.data() + bytes.size() - kDigestBytes, kDigestBytes) == 0;
+    if (!found) {
+      tokens = tokens.first(n - 1);  // gone, or on a disk that is too slow: the next one down
+      continue;
     }
+    const bool sound = is_sound(id, bytes);
     Status status = sound ? backend_->load_state(job->ticket, tokens.first(n),
                                                  {bytes.data() + kDigestBytes, bytes.size() - 2 * kDigestBytes})
                           : error(KVC_E_CORRUPT, "its digest is wrong");

@@ -35,6 +35,10 @@ if(TARGET kvc_cli)
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/chat_test.py
       $<TARGET_FILE:kvc_cli> ${llama_lib} $<TARGET_FILE:kvc_llama> ${llama_models}/llama.gguf
       ${PROJECT_SOURCE_DIR}/build/llama/model.gguf)
+  add_test(NAME llama/kill
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/kill_test.py
+      $<TARGET_FILE:kvc_cli> ${llama_lib} $<TARGET_FILE:kvc_llama> ${llama_models})
+  set_tests_properties(llama/kill PROPERTIES LABELS crash TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
   set_tests_properties(llama/chat PROPERTIES LABELS model TIMEOUT ${KVC_TEST_SECONDS} ENVIRONMENT "${test_environment}")
 endif()
 

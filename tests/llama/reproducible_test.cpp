@@ -146,36 +146,44 @@ class LlamaReproducible : public testing::TestWithParam<Case> {
   }
   // Each prompt, and the conversation going on after its answer: hits, and answers that differ in some bit from those of
   // an engine that has nothing stored.
-  static std::pair<size_t, size_t> compare(const OptionList& options, size_t n) {
-    Recorded cached(options), fresh(options);
+  struct Outcome {
     size_t hits = 0, differ = 0;
+    float most = 0;  // between two logits
+  };
+  static Outcome compare(const OptionList& options, size_t n) {
+    Recorded cached(options), fresh(options);
+    Outcome outcome;
     for (Tokens turn : prompts(n)) {
       for (int i = 0; i < 2; ++i) {
         const Recorded::Answer warm = cached.ask(turn, false), cold = fresh.ask(turn, true);
         EXPECT_EQ(0u, cold.cached);
         EXPECT_EQ(6u, cold.logits.size());
-        hits += warm.cached > 0 ? 1 : 0;
-        differ += warm.logits != cold.logits ? 1 : 0;
+        outcome.hits += warm.cached > 0 ? 1 : 0;
+        outcome.differ += warm.logits != cold.logits ? 1 : 0;
+        // Of the prompt: the answers' tokens may be others.
+        if (!warm.logits.empty()) outcome.most = std::max(outcome.most, difference(warm.logits[0], cold.logits[0]));
         turn.insert(turn.end(), warm.tokens.begin(), warm.tokens.end());
         const Tokens more = some_tokens(20, 13);
         turn.insert(turn.end(), more.begin(), more.end());
       }
     }
-    return {hits, differ};
+    return outcome;
   }
 };
 
 TEST_P(LlamaReproducible, AnswersAreThoseOfAnEngineWithoutAnythingStored) {
   const size_t n = is_real() ? 2 : 30;
-  const auto [hits, differ] = compare(options({{"reproducible", "true"}}), n);
-  EXPECT_GE(hits, is_real() ? 2u : 2 * n * 2 / 3);
-  EXPECT_EQ(differ, 0u);
+  const Outcome outcome = compare(options({{"reproducible", "true"}}), n);
+  EXPECT_GE(outcome.hits, is_real() ? 2u : 2 * n * 2 / 3);
+  EXPECT_EQ(outcome.differ, 0u);
 }
 
-// What it is there for: should this fail, a later llama.cpp rounds alike in all batches.
+// What it is there for: should this fail, a later llama.cpp rounds alike in all batches. More than rounding it must not be.
 TEST_P(LlamaReproducible, WithoutTheOptionSomeAnswersDifferInTheirLastBits) {
-  if (is_real() || file() == model_file("swa")) return;
-  EXPECT_GT(compare(options(), 30).second, 0u);
+  if (is_real()) return;
+  const Outcome outcome = compare(options(), 30);
+  EXPECT_GT(outcome.differ, 0u);
+  EXPECT_LT(outcome.most, 0.1f);
 }
 
 TEST_P(LlamaReproducible, RequestsThatRunTogetherAreAnsweredAsAlone) {

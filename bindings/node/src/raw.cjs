@@ -106,6 +106,7 @@ exports.functions = {
 exports.callbacks = {
   kvc_stream_fn: ['int32_t', ["uint64_t", "uint64_t", "uint64_t", "size_t"]],
   kvc_progress_fn: ['int32_t', ["uint64_t", "uint64_t", "uint64_t"]],
+  kvc_stop_fn: ['int32_t', ["uint64_t"]],
   kvc_module_open_fn: ['int32_t', ["uint64_t", "uint64_t", "uint64_t", "size_t"]],
   kvc_module_describe_fn: ['int32_t', ["uint64_t", "uint64_t", "size_t", "uint64_t"]],
   kvc_allocator_allocate: ['uint64_t', ["uint64_t", "size_t", "size_t"]],
@@ -127,6 +128,7 @@ exports.callbacks = {
   kvc_backend_chat_text: ['int32_t', ["uint64_t", "uint64_t", "size_t", "int32_t", "uint64_t", "size_t", "uint64_t", "uint64_t", "size_t"]],
   kvc_backend_save_state: ['int32_t', ["uint64_t", "uint64_t", "uint32_t", "uint64_t", "size_t", "uint64_t", "uint64_t", "size_t"]],
   kvc_backend_load_state: ['int32_t', ["uint64_t", "uint64_t", "uint64_t", "uint32_t", "uint64_t", "size_t", "uint64_t", "size_t"]],
+  kvc_backend_set_stop: ['void', ["uint64_t", "uint64_t", "uint64_t"]],
   kvc_module_host_session_append_all: ['int32_t', ["uint64_t", "uint64_t", "uint64_t", "uint32_t", "size_t"]],
   kvc_module_host_session_read_all: ['int32_t', ["uint64_t", "size_t", "size_t", "uint64_t", "uint64_t", "uint32_t"]],
   kvc_module_host_session_info: ['int32_t', ["uint64_t", "uint64_t"]],
@@ -160,7 +162,7 @@ exports.structs = {
   kvc_metrics_t: { sizeof: 32, at: { struct_size: 0, objective: 8, reserved: 12, prefill_speed: 16, balanced_position: 24 } },
   kvc_model_info_t: { sizeof: 72, at: { struct_size: 0, name: 8, space: 16, context: 24, max_batch_tokens: 28, bos: 32, eos: 36, ends: 40, n_ends: 48, total_tokens: 52, state_tokens: 56, reserved: 60, details: 64 } },
   kvc_forward_t: { sizeof: 48, at: { struct_size: 0, sequence: 8, session: 16, tokens: 24, n: 32, position: 36, logits: 40 } },
-  kvc_backend_t: { sizeof: 128, at: { struct_size: 0, user_data: 8, kind: 16, reserved: 20, describe: 24, tokenize: 32, detokenize: 40, sequence_open: 48, sequence_close: 56, forward: 64, export_kv: 72, import_kv: 80, truncate: 88, destroy: 96, chat_text: 104, save_state: 112, load_state: 120 } },
+  kvc_backend_t: { sizeof: 136, at: { struct_size: 0, user_data: 8, kind: 16, reserved: 20, describe: 24, tokenize: 32, detokenize: 40, sequence_open: 48, sequence_close: 56, forward: 64, export_kv: 72, import_kv: 80, truncate: 88, destroy: 96, chat_text: 104, save_state: 112, load_state: 120, set_stop: 128 } },
   kvc_module_host_t: { sizeof: 40, at: { struct_size: 0, session_append_all: 8, session_read_all: 16, session_info: 24, session_last_error: 32 } },
   kvc_module_request_t: { sizeof: 40, at: { struct_size: 0, version: 8, n_options: 12, names: 16, values: 24, host: 32 } },
 };
