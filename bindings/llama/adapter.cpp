@@ -50,6 +50,7 @@ struct kvc_llama_t {
   ::kvc_llama::llama_context* context = nullptr;
   llama_memory* memory = nullptr;
   uint32_t sequences = 0, context_tokens = 0, window = 0;
+  bool ahead = false;  // the program computes with several threads: a restore may use a second one
   std::string tenant, error;
   std::unique_ptr<Cells> cells;
   std::unique_ptr<PageCopier> copier;
@@ -110,6 +111,7 @@ void attach(kvc_engine_t* engine, ::kvc_llama::llama_context* context, const con
                     : "the model is recurrent: its state cannot be restored for a part of a prompt");
   }
   cache->window = static_cast<uint32_t>(std::max(0, window));
+  cache->ahead = params.n_threads_batch > 1;
   for (uint32_t id = 0; id < cache->sequences; ++id) {
     if (library.llama_memory_seq_pos_max(cache->memory, static_cast<int32_t>(id)) >= 0) {
       fail(KVC_E_ORDER, "sequence %u of the context holds tokens: attach before anything is decoded", id);
@@ -196,12 +198,10 @@ kvc_status_t kvc_llama_restore(kvc_llama_t* cache, int32_t sequence, const int32
     session.check(kvc_session_match(session.get(), tokens, n - 1, &found), "looking the prompt up failed");
     found = std::min<size_t>(found, cache->context_tokens);
     try {
-      for (size_t at = 0; at < found;) {
-        const auto now = static_cast<uint32_t>(std::min<size_t>(cache->cells->chunk_tokens(), found - at));
-        cache->cells->import_rows(sequence, static_cast<uint32_t>(at), now,
-                                  [&](const BlobRows& rows) { cache->copier->read(session.get(), at, rows); });
-        at += now;
-      }
+      cache->cells->import_range(
+          sequence, 0, static_cast<uint32_t>(found), cache->ahead,
+          [&](uint32_t at, const BlobRows& rows) { cache->copier->read(session.get(), at, rows); },
+          [](uint32_t, uint32_t) {});
     } catch (...) {
       cache->library->llama_memory_seq_rm(cache->memory, sequence, -1, -1);
       throw;

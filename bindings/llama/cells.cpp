@@ -1,7 +1,11 @@
 #include "cells.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <system_error>
+#include <thread>
 
 #include "failure.h"
 
@@ -54,20 +58,92 @@ const BlobRows& Cells::export_rows(int32_t sequence, uint32_t from, uint32_t n) 
   return rows_;
 }
 
-void Cells::import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::function<void(const BlobRows&)>& fill) {
-  const std::span<std::byte> bytes = buffer(shape_.blob_bytes(n));
-  build_blob(shape_, n, static_cast<int32_t>(from), bytes, &rows_);
-  fill(rows_);
-  const size_t read =
-      lib_.llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), scratch_);
-  if (read != bytes.size()) {
+void Cells::prepare(Chunk* chunk, uint32_t at, uint32_t n) {
+  chunk->at = at;
+  chunk->bytes.resize(shape_.blob_bytes(n));
+  build_blob(shape_, n, static_cast<int32_t>(at), chunk->bytes, &chunk->rows);
+}
+
+void Cells::take(int32_t sequence, const Chunk& chunk) {
+  const size_t read = lib_.llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(chunk.bytes.data()),
+                                                    chunk.bytes.size(), scratch_);
+  if (read != chunk.bytes.size()) {
     clear_scratch();  // it may have kept cells without their bytes
     fail(KVC_E_NO_MEMORY,
-         "llama.cpp took no %u tokens at position %u: it has no room for them (option model_cells)%s%s", n, from,
-         "; it says: ", take_log().c_str());
+         "llama.cpp took no %u tokens at position %u: it has no room for them (option model_cells)%s%s",
+         chunk.rows.cells, chunk.at, "; it says: ", take_log().c_str());
   }
   lib_.llama_memory_seq_cp(memory_, scratch_, sequence, -1, -1);
   clear_scratch();
+}
+
+void Cells::import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::function<void(const BlobRows&)>& fill) {
+  prepare(&chunks_[0], from, n);
+  fill(chunks_[0].rows);
+  take(sequence, chunks_[0]);
+}
+
+void Cells::import_range(int32_t sequence, uint32_t from, uint32_t n, bool ahead, const Fill& fill,
+                         const Taken& taken) {
+  const uint32_t chunk = chunk_tokens();
+  if (ahead && n > 2 * chunk) return import_ahead(sequence, from, n, fill, taken);
+  for (uint32_t at = from; at < from + n;) {
+    const uint32_t now = std::min(chunk, from + n - at);
+    import_rows(sequence, at, now, [&](const BlobRows& rows) { fill(at, rows); });
+    taken(at, now);
+    at += now;
+  }
+}
+
+void Cells::import_ahead(int32_t sequence, uint32_t from, uint32_t n, const Fill& fill, const Taken& taken) {
+  const uint32_t chunk = chunk_tokens(), chunks = (n + chunk - 1) / chunk;
+  const auto size = [&](uint32_t i) { return std::min(chunk, n - i * chunk); };
+  enum { empty, full, failed, over };
+  std::atomic<int> state[2] = {empty, empty};
+  std::exception_ptr failure;  // the filler's, read once it has said so
+  const auto set = [&](uint32_t i, int value) {
+    state[i % 2].store(value, std::memory_order_release);
+    state[i % 2].notify_one();
+  };
+  const auto fill_all = [&] {
+    for (uint32_t i = 0; i < chunks; ++i) {
+      state[i % 2].wait(full, std::memory_order_acquire);
+      if (state[i % 2].load(std::memory_order_acquire) == over) return;
+      try {
+        Chunk& c = chunks_[i % 2];
+        prepare(&c, from + i * chunk, size(i));
+        fill(c.at, c.rows);
+      } catch (...) {
+        failure = std::current_exception();
+        return set(i, failed);
+      }
+      // Unless it was told meanwhile that no more is wanted.
+      int was = empty;
+      if (!state[i % 2].compare_exchange_strong(was, full, std::memory_order_acq_rel)) return;
+      state[i % 2].notify_one();
+    }
+  };
+  std::thread filler;
+  try {
+    filler = std::thread(fill_all);
+  } catch (const std::system_error&) {
+    return import_range(sequence, from, n, false, fill, taken);  // no thread to be had
+  }
+  try {
+    for (uint32_t i = 0; i < chunks; ++i) {
+      state[i % 2].wait(empty, std::memory_order_acquire);
+      if (state[i % 2].load(std::memory_order_acquire) == failed) std::rethrow_exception(failure);
+      take(sequence, chunks_[i % 2]);
+      taken(chunks_[i % 2].at, chunks_[i % 2].rows.cells);
+      set(i, empty);
+    }
+  } catch (...) {
+    set(0, over);
+    set(1, over);
+    filler.join();
+    throw;
+  }
+  filler.join();
 }
 
 uint32_t Cells::chunk_tokens() const noexcept {

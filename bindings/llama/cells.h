@@ -39,10 +39,26 @@ class Cells {
   // fill throws: the sequence is as before then.
   void import_rows(int32_t sequence, uint32_t from, uint32_t n, const std::function<void(const BlobRows&)>& fill);
 
+  // The same for a range of any length, chunk by chunk: fill(at, rows) writes the rows of positions [at, at + rows.cells),
+  // taken(at, n) hears of those that the sequence has. ahead: a thread of its own fills a chunk while llama.cpp takes
+  // the one before; both wait for memory most of the time. On a failure the sequence has what was taken.
+  using Fill = std::function<void(uint32_t at, const BlobRows& rows)>;
+  using Taken = std::function<void(uint32_t at, uint32_t n)>;
+  void import_range(int32_t sequence, uint32_t from, uint32_t n, bool ahead, const Fill& fill, const Taken& taken);
+
   // Tokens in a chunk of about the size that copies stay within a core's cache with.
   uint32_t chunk_tokens() const noexcept;
 
  private:
+  // Cells on their way in.
+  struct Chunk {
+    std::vector<std::byte> bytes;
+    BlobRows rows;
+    uint32_t at = 0;
+  };
+  void prepare(Chunk* chunk, uint32_t at, uint32_t n);
+  void take(int32_t sequence, const Chunk& chunk);
+  void import_ahead(int32_t sequence, uint32_t from, uint32_t n, const Fill& fill, const Taken& taken);
   std::span<std::byte> buffer(size_t bytes);
   void scratch_from(int32_t sequence, uint32_t from, uint32_t n);
   void clear_scratch() noexcept;
@@ -58,6 +74,7 @@ class Cells {
   BlobRows rows_;
   std::vector<int32_t> positions_;
   std::vector<std::byte> bytes_, sort_room_;
+  Chunk chunks_[2];
 };
 
 }  // namespace kvc_llama

@@ -521,18 +521,16 @@ void Model::restore(uint64_t sequence, kvc_session_t* session, const int32_t* to
     at = static_cast<uint32_t>(s.tokens.size());
   }
   make_room(end - at);
-  while (at < end) {
-    const uint32_t now = std::min(cells_->chunk_tokens(), end - at);
-    const auto fill = [&](const BlobRows& rows) { copier_->read(session, at, rows); };
-    try {
-      cells_->import_rows(s.id, at, now, fill);
-      guard(s.id, at, at + now);
-    } catch (const Failure&) {
-      truncate(sequence, from);
-      throw;
-    }
-    s.tokens.insert(s.tokens.end(), tokens + (at - from), tokens + (at - from) + now);
-    at += now;
+  try {
+    cells_->import_range(
+        s.id, at, end - at, threads_ > 1, [&](uint32_t to, const BlobRows& rows) { copier_->read(session, to, rows); },
+        [&](uint32_t to, uint32_t count) {
+          guard(s.id, to, to + count);
+          s.tokens.insert(s.tokens.end(), tokens + (to - from), tokens + (to - from) + count);
+        });
+  } catch (const std::exception&) {
+    truncate(sequence, from);
+    throw;
   }
   s.stored = std::max(s.stored, end);
 }

@@ -136,6 +136,8 @@ class Cache {
   Status get(std::string_view tenant, std::string_view key, bool* found,
              const std::function<Status(const TensorView& stored)>& copy);
   bool contains(std::string_view tenant, std::string_view key);
+  // The domain of tensors that the library keeps for a tenant itself, states of sequences: no tenant can have this name.
+  static std::string own_domain(const std::string& tenant) { return std::string(1, '\0') + "state" + tenant; }
   bool remove(std::string_view tenant, std::string_view key);
 
   // Pages, parents before children. tenant nullptr: all.

@@ -293,10 +293,12 @@ void Cache::purge_memory(const std::string& tenant, uint64_t* removed, uint64_t*
       roots.push_back(page->root);
     }
     ++tensor_changes_;
-    for (auto it = tensors_.lower_bound(TensorKey{tenant, {}}); it != tensors_.end() && it->first.first == tenant;) {
-      policy_->removed(*it->second);
-      counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
-      tensors.push_back(tensors_.extract(it++));
+    for (const std::string& domain : {tenant, own_domain(tenant)}) {
+      for (auto it = tensors_.lower_bound(TensorKey{domain, {}}); it != tensors_.end() && it->first.first == domain;) {
+        policy_->removed(*it->second);
+        counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
+        tensors.push_back(tensors_.extract(it++));
+      }
     }
   }
   for (Page* page : gone) free_page(page);
@@ -313,6 +315,7 @@ Status Cache::purge(const std::string& tenant, uint64_t* pages) {
   if (disk_->store() != nullptr) {
     const uint64_t before = disk_->store()->stats().pages;
     KVC_RETURN_IF_ERROR(disk_->store()->purge(tenant));
+    KVC_RETURN_IF_ERROR(disk_->store()->purge(own_domain(tenant)));
     const uint64_t after = disk_->store()->stats().pages;
     removed = std::max(removed, before > after ? before - after : 0);
   }

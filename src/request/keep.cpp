@@ -14,8 +14,6 @@ namespace {
 
 constexpr size_t kDigestBytes = sizeof(PageId);
 
-std::string state_domain(const std::string& tenant) { return std::string(1, '\0') + "state" + tenant; }
-
 std::string_view key_of(const PageId& id) { return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()}; }
 
 // The bytes of a state as a tensor.
@@ -126,7 +124,7 @@ Status Scheduler::save_state(Job* job) {
   if (run.committed == 0) return Status::ok();
   const std::vector<int32_t> tokens = sequence_tokens(*job, 0, run.committed);
   const PageId id = cache_->prefix_ids(*space_, job->request.tenant, tokens, run.committed).back();
-  const std::string domain = state_domain(job->request.tenant);
+  const std::string domain = Cache::own_domain(job->request.tenant);
   if (cache_->contains(domain, key_of(id))) return Status::ok();
   std::vector<std::byte> state;
   KVC_RETURN_IF_ERROR(backend_->save_state(job->ticket, run.committed, &state));
@@ -145,7 +143,7 @@ Status Scheduler::save_state(Job* job) {
 
 // The most of `tokens` of which a state is kept; 0: none.
 size_t Scheduler::find_state(const Request& request, std::span<const int32_t> tokens, PageId* id) {
-  const std::string domain = state_domain(request.tenant);
+  const std::string domain = Cache::own_domain(request.tenant);
   const std::vector<PageId> ids = cache_->prefix_ids(*space_, request.tenant, tokens, 1);
   for (size_t n = ids.size(); n > 0; --n) {
     if (!cache_->contains(domain, key_of(ids[n - 1]))) continue;
@@ -158,7 +156,7 @@ size_t Scheduler::find_state(const Request& request, std::span<const int32_t> to
 // Restores the deepest state of a prefix into the request's sequence. A state that is damaged is dropped, as one that
 // the model does not take: the next one down is tried.
 Status Scheduler::load_state(Job* job, std::span<const int32_t> tokens, size_t* restored) {
-  const std::string domain = state_domain(job->request.tenant);
+  const std::string domain = Cache::own_domain(job->request.tenant);
   *restored = 0;
   for (;;) {
     PageId id;

@@ -55,6 +55,41 @@ TEST_F(LlamaAdapter, RestoresInAnotherContextToTheBit) {
   kvc_llama_detach(cache);
 }
 
+// K/V of the real model is many chunks: a thread of its own fills the next one while llama.cpp takes the last.
+TEST_F(LlamaAdapter, RestoresWithASecondThreadToTheBitOrNotAtAll) {
+  const std::string real = real_model_file();
+  if (real.empty()) GTEST_SKIP() << "SKIPPED: no real model; bindings/llama/setup fetches it";
+  llama_context_params params = context_params(), two = params;
+  two.n_threads_batch = 2;  // what the program is said to compute with: it restores as it likes
+  const Tokens tokens = some_tokens(610);
+  Logits fresh;
+  {
+    Context context(real, params);
+    kvc_llama_t* cache = attach(&context, params, real);
+    ASSERT_NE(nullptr, cache) << error_;
+    context.decode(first(tokens, 300));
+    context.decode(Tokens(tokens.begin() + 300, tokens.begin() + 600), 300);
+    EXPECT_EQ(KVC_OK, kvc_llama_save(cache, 0, tokens.data(), 600)) << kvc_llama_last_error(cache);
+    fresh = context.decode(after(tokens, 600), 600);
+    kvc_llama_detach(cache);
+  }
+  Context context(real, params);
+  kvc_llama_t* cache = attach(&context, two, real);
+  ASSERT_NE(nullptr, cache) << error_;
+  size_t done = 0;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(KVC_OK, kvc_llama_restore(cache, 0, tokens.data(), tokens.size(), &done)) << kvc_llama_last_error(cache);
+    ASSERT_EQ(600u, done);
+  }
+  EXPECT_EQ(fresh, context.decode(after(tokens, done), static_cast<llama_pos>(done)));
+  // A second one has no room for all of its chunks beside the first: nothing of it is left.
+  EXPECT_EQ(KVC_E_NO_MEMORY, kvc_llama_restore(cache, 1, tokens.data(), tokens.size(), &done));
+  EXPECT_EQ(-1, llama_memory_seq_pos_max(context.memory(), 1));
+  EXPECT_EQ(KVC_OK, kvc_llama_restore(cache, 0, tokens.data(), tokens.size(), &done));
+  EXPECT_EQ(fresh, context.decode(after(tokens, done), static_cast<llama_pos>(done)));
+  kvc_llama_detach(cache);
+}
+
 TEST_F(LlamaAdapter, OtherWeightsAndParametersFindNothing) {
   const Tokens tokens = some_tokens(100);
   llama_context_params params = context_params();

@@ -138,5 +138,26 @@ TEST_F(LlamaHazards, AFullContextIsAnErrorNotAShift) {
   EXPECT_EQ(engine.ask(prompt, 6).tokens, expected);
 }
 
+// A long prompt in one batch: a deadline ends it inside llama_decode, and leaves the model fit for the next one.
+TEST_F(LlamaHazards, ADeadlineEndsALongBatch) {
+  const std::string real = real_model_file();
+  if (real.empty()) GTEST_SKIP() << "SKIPPED: no real model; bindings/llama/setup fetches it";
+  Engine engine(model_options(real, {{"model_context", "4096"}, {"prefill_chunk", "4096"}}));
+  ASSERT_EQ(engine.status(), KVC_OK) << engine.error();
+  const Tokens prompt = some_tokens(4000);
+  kvc_request_t request;
+  ASSERT_EQ(KVC_OK, kvc_request_init(&request, sizeof request));
+  request.tokens = prompt.data();
+  request.n_tokens = prompt.size();
+  request.max_tokens = 1;
+  request.deadline_ns = 200'000'000;  // all of it takes seconds
+  const Engine::Answer ended = engine.ask(request);
+  EXPECT_EQ(ended.status, KVC_E_DEADLINE) << ended.error;
+  EXPECT_EQ(ended.finish, KVC_FINISH_DEADLINE);
+  EXPECT_EQ(ended.computed, 0u) << "the batch was computed to its end";
+  const Tokens question = some_tokens(20);
+  EXPECT_EQ(engine.ask(question, 2).tokens, engine.ask(question, 2, true).tokens);
+}
+
 }  // namespace
 }  // namespace kvc::llama_test

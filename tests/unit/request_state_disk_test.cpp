@@ -72,6 +72,21 @@ TEST_F(StateDiskTest, AnotherTenantFindsNothing) {
   end(std::move(toy));
 }
 
+TEST_F(StateDiskTest, APurgeOfTheTenantLeavesNone) {
+  auto toy = life();
+  Request r = token_request(prompt_, 6);
+  r.tenant = "a";
+  toy->process(r);
+  ASSERT_TRUE(toy->cache->purge("a", nullptr).is_ok());
+  EXPECT_EQ(toy->cache->stats().tensors, 0u);
+  EXPECT_EQ(toy->process(r).cached_tokens, 0u);
+  ASSERT_TRUE(toy->cache->purge("a", nullptr).is_ok());
+  end(std::move(toy));
+  toy = life();
+  EXPECT_EQ(toy->process(r).cached_tokens, 0u);
+  end(std::move(toy));
+}
+
 TEST_F(StateDiskTest, ADamagedStateIsAMissAndTheNextOneDownIsTaken) {
   auto toy = life();
   const Answer cold = toy->process(token_request(prompt_, 6));

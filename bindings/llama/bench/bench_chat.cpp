@@ -73,9 +73,9 @@ struct Chat {
     }
   }
 
-  // Both ways turn by turn, all rounds. Fresh caches each round.
-  void compare(bool shared, Way* with, Way* peer, size_t* peer_cached, size_t* kvc_cached) {
-    for (int round = 0; round < setup.rounds; ++round) {
+  // Both ways turn by turn. Fresh caches each round.
+  void compare(bool shared, int rounds, Way* with, Way* peer, size_t* peer_cached, size_t* kvc_cached) {
+    for (int round = 0; round < rounds; ++round) {
       const Engine engine = open_engine(setup, context, context, 4);
       PromptCacheServer server(&loop);
       begin(with, 1, shared);
@@ -84,7 +84,7 @@ struct Chat {
       for (size_t t = 0; t < kTurns; ++t) {
         for (size_t c = 0; c < kConversations; ++c) {
           report->progress().show(kvc::cli::format("chat%s: round %d of %d, turn %zu of %zu",
-                                                   shared ? " about one document" : "", round + 1, setup.rounds, t + 1, kTurns));
+                                                   shared ? " about one document" : "", round + 1, rounds, t + 1, kTurns));
           const Tokens asked = question(t, c, 1);
           turn(setup, with, t, c, asked, [&](const Tokens& prompt) {
             size_t cached = 0;
@@ -119,7 +119,7 @@ void bench_chat(const Setup& setup, kvc::cli::Report* report) {
   Chat chat(setup, report);
   Way with, peer, without;
   size_t kvc_cached = 0, peer_cached = 0;
-  chat.compare(false, &with, &peer, &peer_cached, &kvc_cached);
+  chat.compare(false, setup.rounds, &with, &peer, &peer_cached, &kvc_cached);
   chat.recompute(&without);
   report->add("chat_speedup_vs_recompute", without.total(1) / with.total(1));
   report->add("chat_speedup_vs_prompt_cache", peer.total() / with.total());
@@ -136,7 +136,7 @@ void bench_chat(const Setup& setup, kvc::cli::Report* report) {
   report->add("chat_answers_equal", equal_share(with, peer));
 
   Way shared_with, shared_peer;
-  chat.compare(true, &shared_with, &shared_peer, &peer_cached, &kvc_cached);
+  chat.compare(true, 1, &shared_with, &shared_peer, &peer_cached, &kvc_cached);
   report->add("chat_speedup_vs_prompt_cache_one_document", shared_peer.total() / shared_with.total());
   report->add("chat_one_document_tokens_cached", static_cast<double>(kvc_cached));
   report->add("chat_one_document_tokens_cached_prompt_cache", static_cast<double>(peer_cached));
