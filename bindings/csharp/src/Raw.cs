@@ -464,6 +464,7 @@ namespace Kvc
         public IntPtr chat_text;
         public IntPtr save_state;
         public IntPtr load_state;
+        public IntPtr set_stop;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -492,6 +493,9 @@ namespace Kvc
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_progress_fn(ulong user_data, ulong done, ulong total);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate int kvc_stop_fn(void* stop_data);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_module_open_fn(kvc_module_request_t* request, kvc_backend_t* backend, byte* error, ulong error_size);
@@ -555,6 +559,9 @@ namespace Kvc
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_backend_load_state_fn(ulong user_data, ulong sequence, int* tokens, uint n, void* bytes, ulong size, byte* error, ulong error_size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate void kvc_backend_set_stop_fn(ulong user_data, IntPtr stop, void* stop_data);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_module_host_session_append_all_fn(ulong session, kvc_tensor_t* k, kvc_tensor_t* v, uint n_layers, ulong n);
