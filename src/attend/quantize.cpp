@@ -330,10 +330,12 @@ void decode_keys(const CodedTile& tile, uint32_t from, uint32_t n, float* rows, 
       const uint32_t begin = first > from ? first : from;
       const uint32_t end = first + kUnitLanes < from + n ? first + kUnitLanes : from + n;
       for (size_t i = 0; i < kUnitLanes; i += lanes) {
-        const auto by = hn::Load(f, scale + i), offset = hn::Load(f, zero + i);
-        for (uint32_t t = begin; t < end; ++t) {
+        // The unit is a power of two: multiplied in here, it changes no bit of what comes out.
+        const auto by = hn::Mul(hn::Load(f, scale + i), unit), offset = hn::Mul(hn::Load(f, zero + i), unit);
+        float* to = rows + (begin - from) * stride + channel + i;
+        for (uint32_t t = begin; t < end; ++t, to += stride) {
           const auto code = hn::ConvertTo(f, hn::PromoteTo(i32, hn::Load(B(), codes + (t - first) * kUnitLanes + i)));
-          hn::Store(hn::Mul(hn::Add(hn::Mul(code, by), offset), unit), f, rows + (t - from) * stride + channel + i);
+          hn::Store(hn::Add(hn::Mul(code, by), offset), f, to);
         }
       }
     }
@@ -343,39 +345,27 @@ void decode_keys(const CodedTile& tile, uint32_t from, uint32_t n, float* rows, 
 void decode_values(const CodedTile& tile, uint32_t from, uint32_t n, float* rows, size_t stride) {
   const F f;
   const I i32;
-  const U8 d8;
+  const hn::Rebind<uint16_t, F> pairs;
   const size_t lanes = hn::Lanes(f);
   const TileShape& s = tile.shape;
   const uint32_t pack = s.pack(), channels = value_channels(s), blocks = channels / kUnitLanes;
   const uint32_t rotated = hadamard_block(s.dim);
   const float factor = hadamard_norm(rotated) * tile.unit;
   HWY_ALIGN float scale[kTileTokens], zero[kTileTokens];
-  HWY_ALIGN uint8_t codes[2 * kUnitLanes], units[4 * kUnitBytes];
   to_f32(DType::f16, tile.scale, scale, s.padded_tokens());
   to_f32(DType::f16, tile.zero, zero, s.padded_tokens());
-  const auto mask = hn::Set(hn::Full128<uint16_t>(), uint16_t{0xff});
+  const auto mask = hn::Set(i32, (1 << s.bits) - 1);
   for (uint32_t group = from / (2 * pack); group * 2 * pack < from + n; ++group) {
-    for (uint32_t block = 0; block < blocks; ++block) {
-      unpack_units(tile.codes + (size_t{group} * blocks + block) * kUnitBytes, s.bits, units);
-      for (uint32_t u = 0; u < pack; ++u) {
-        const U16 d16;
-        const auto low = hn::BitCast(d16, hn::Load(d8, units + u * kUnitBytes));
-        const auto high = hn::BitCast(d16, hn::Load(d8, units + u * kUnitBytes + 16));
-        const hn::Half<U8> half;
-        const hn::RebindToSigned<U16> s16;
-        hn::Store(hn::DemoteTo(half, hn::BitCast(s16, hn::And(low, mask))), half, codes);
-        hn::Store(hn::DemoteTo(half, hn::BitCast(s16, hn::And(high, mask))), half, codes + 8);
-        hn::Store(hn::DemoteTo(half, hn::BitCast(s16, hn::ShiftRight<8>(low))), half, codes + 16);
-        hn::Store(hn::DemoteTo(half, hn::BitCast(s16, hn::ShiftRight<8>(high))), half, codes + 24);
-        for (uint32_t pair = 0; pair < 2; ++pair) {
-          const uint32_t t = (group * pack + u) * 2 + pair;
-          if (t < from || t >= from + n) continue;
-          const auto by = hn::Set(f, scale[t]), offset = hn::Set(f, zero[t]);
-          for (size_t i = 0; i < kUnitLanes; i += lanes) {
-            const auto code = hn::ConvertTo(f, hn::PromoteTo(i32, hn::Load(B(), codes + pair * kUnitLanes + i)));
-            hn::Store(hn::Add(hn::Mul(code, by), offset), f, rows + (t - from) * stride + block * kUnitLanes + i);
-          }
-        }
+    const uint8_t* codes = tile.codes + size_t{group} * blocks * kUnitBytes;
+    for (size_t channel = 0; channel < channels; channel += lanes) {
+      // A lane has the two bytes of its channel: of token pairs, unit by unit.
+      const auto both = hn::PromoteTo(i32, hn::LoadU(pairs, reinterpret_cast<const uint16_t*>(codes + 2 * channel)));
+      for (uint32_t i = 0; i < 2 * pack; ++i) {
+        const uint32_t t = group * 2 * pack + i;
+        if (t < from || t >= from + n) continue;
+        const auto code = hn::And(hn::ShiftRightSame(both, static_cast<int>(i % 2 * 8 + i / 2 * s.bits)), mask);
+        const auto y = hn::Add(hn::Mul(hn::ConvertTo(f, code), hn::Set(f, scale[t])), hn::Set(f, zero[t]));
+        hn::Store(y, f, rows + (t - from) * stride + channel);
       }
     }
   }

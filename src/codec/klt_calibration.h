@@ -33,7 +33,7 @@ struct KeyRope {
 KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved);
 
 struct KltCalibration {
-  static constexpr uint32_t kMaxBits = 8;
+  static constexpr uint32_t kMaxBits = 12;
 
   Digest digest;  // of everything below
   uint32_t n_layers = 0, n_kv_heads = 0, k_dim = 0, v_dim = 0;

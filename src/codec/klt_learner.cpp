@@ -17,9 +17,12 @@ namespace {
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Mean squared error of a Gaussian number of variance 1 in so many bits (Max 1960): what another bit is worth.
-constexpr double kDistortion[] = {1, .3634, .1188, .03744, .01154, .00349, .00104, .000304, .0000879};
-// Queries of few texts do not see every direction: each counts at least this share of the mean one.
-constexpr double kLeastWeight = 1e-2;
+constexpr double kDistortion[] = {1,       .3634,    .1188,   .03744, .01154, .00349, .00104,
+                                  .000304, .0000879, .000025, 7.2e-6, 2.1e-6, 6e-7};
+static_assert(std::size(kDistortion) == KltCalibration::kMaxBits + 1);
+// Queries of few texts do not see every direction: each counts at least this share of the mean one; more where a bound is
+// to hold for queries of other texts.
+constexpr double kLeastWeight = 1e-2, kLeastWeightBound = 0.2;
 
 // The mean over distances of R W R^T, R the rotation by a distance: a query meets a key that lies so far behind it as
 // if it were turned itself. Distances: all small ones, then every few.
@@ -79,13 +82,15 @@ KltLearner::KltLearner(const PageGeometry& geometry, KeyRope rope, const KltTarg
       query_(resource),
       queries_(resource),
       kept_(resource),
-      kept_queries_(resource) {
+      kept_queries_(resource),
+      kept_positions_(resource) {
   const size_t heads = size_t{g_.n_layers} * g_.n_kv_heads, dim = g_.k_dim;
   sum_.resize(heads * dim);
   product_.resize(heads * dim * dim);
   query_.resize(heads * dim * dim);
   queries_.resize(heads);
   kept_queries_.resize(heads);
+  kept_positions_.resize(heads);
 }
 
 void KltLearner::add_page(uint64_t position, uint32_t exact, std::span<const std::byte> page) {
@@ -124,34 +129,40 @@ void KltLearner::add_page(uint64_t position, uint32_t exact, std::span<const std
   }
   tokens_ += n - exact;
   if (target_.bound > 0) {
-    if (kept_.size() == kPagesKept) kept_.erase(kept_.begin());
-    kept_.push_back({position, exact, std::pmr::vector<std::byte>(page.begin(), page.end(), resource_)});
+    // The first ones: real queries meet what they would meet, also the first tokens, which draw much attention.
+    if (kept_.size() < std::clamp<size_t>(kBytesKept / g_.page_bytes(), 3, kPagesKept)) {
+      kept_.push_back({position, exact, std::pmr::vector<std::byte>(page.begin(), page.end(), resource_)});
+    }
   }
 }
 
 void KltLearner::add_query(uint32_t layer, uint64_t position, uint32_t heads, const float* rows) {
   std::lock_guard lock(mutex_);
   const uint32_t dim = g_.k_dim, group = heads / g_.n_kv_heads;
-  std::vector<float> row(dim);
-  for (uint32_t h = 0; h < group * g_.n_kv_heads; ++h) {
-    const float* from = rows + size_t{h} * dim;
-    if (!std::all_of(from, from + dim, [](float x) { return std::abs(x) < 1e15f; })) continue;
-    std::copy_n(from, dim, row.data());
-    rotate_keys(rope_, position, /*inverse=*/true, row.data(), 1, dim);
-    const size_t at = head_index(layer, h / group);
+  if (group_ == 0) group_ = group;
+  std::vector<float> own(size_t{group} * dim);
+  for (uint32_t head = 0; head < g_.n_kv_heads && group > 0; ++head) {
+    const float* from = rows + size_t{head} * own.size();
+    if (!std::all_of(from, from + own.size(), [](float x) { return std::abs(x) < 1e15f; })) continue;
+    std::copy_n(from, own.size(), own.data());
+    const size_t at = head_index(layer, head);
     double* product = query_.data() + at * dim * dim;
-    for (uint32_t i = 0; i < dim; ++i) {
-      for (uint32_t j = 0; j < dim; ++j) product[size_t{i} * dim + j] += double{row[i]} * double{row[j]};
+    for (uint32_t member = 0; member < group; ++member) {
+      float* row = own.data() + size_t{member} * dim;
+      rotate_keys(rope_, position, /*inverse=*/true, row, 1, dim);
+      for (uint32_t i = 0; i < dim; ++i) {
+        for (uint32_t j = 0; j < dim; ++j) product[size_t{i} * dim + j] += double{row[i]} * double{row[j]};
+      }
     }
-    ++queries_[at];
-    if (target_.bound <= 0) continue;
-    // The latest ones, evenly over what came: a slot is overwritten in turn.
+    queries_[at] += group;
+    if (target_.bound <= 0 || group != group_) continue;
     auto& kept = kept_queries_[at];
-    const size_t slot = queries_[at] % kQueriesKept;
-    if (kept.size() < size_t{kQueriesKept} * dim) {
-      kept.insert(kept.end(), row.begin(), row.end());
-    } else {
-      std::copy(row.begin(), row.end(), kept.begin() + static_cast<ptrdiff_t>(slot * dim));
+    if (kept.size() < kQueriesKept * own.size()) {
+      kept.insert(kept.end(), own.begin(), own.end());
+      kept_positions_[at].push_back(position);
+    } else if (const uint64_t slot = below(queries_[at] / group); slot < kQueriesKept) {
+      std::copy(own.begin(), own.end(), kept.begin() + static_cast<ptrdiff_t>(slot * own.size()));
+      kept_positions_[at][slot] = position;
     }
   }
 }
@@ -159,7 +170,9 @@ void KltLearner::add_query(uint32_t layer, uint64_t position, uint32_t heads, co
 bool KltLearner::ready() const {
   std::lock_guard lock(mutex_);
   if (tokens_ < tokens_wanted_) return false;
-  return target_.bound <= 0 || *std::min_element(queries_.begin(), queries_.end()) >= kQueriesKept;
+  return target_.bound <= 0 || std::all_of(kept_queries_.begin(), kept_queries_.end(), [this](const auto& kept) {
+           return group_ > 0 && kept.size() == size_t{kQueriesKept} * group_ * g_.k_dim;
+         });
 }
 
 Status KltLearner::make(std::shared_ptr<const KltCalibration>* out, KltReport* report) const {
@@ -191,7 +204,7 @@ Status KltLearner::make(std::shared_ptr<const KltCalibration>* out, KltReport* r
     if (queries_[at] > 0) {
       weight =
           average_over_distances(Eigen::Map<const Matrix>(query_.data() + at * square, dim, dim) / queries_[at], rope_);
-      const double least = std::max(kLeastWeight * weight.trace() / dim, 1e-20);
+      const double least = std::max((target_.bound > 0 ? kLeastWeightBound : kLeastWeight) * weight.trace() / dim, 1e-20);
       weight.diagonal().array() += least;
     }
     const Matrix root = Eigen::LLT<Matrix>(weight).matrixL();

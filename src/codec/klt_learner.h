@@ -4,8 +4,8 @@
 // Under RoPE a query meets keys at all distances, so its moments are averaged over distances before they weigh the
 // keys' errors. Without queries every direction of a key counts alike; bits are worth clearly less then.
 //
-// With a bound, pages and queries are kept as well until the calibration is made, and each head gets the fewest bits
-// with which the attention of those queries over those pages stays within it.
+// With a bound, pages and queries are kept as well until the calibration is made, and each K/V head gets the fewest bits
+// with which the attention of every query head that reads it, over those pages, stays within it.
 //
 // Any thread; calls on one learner follow one another.
 #pragma once
@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "codec/klt_calibration.h"
 
@@ -27,8 +28,8 @@ struct KltTarget {
   double bits = 4.75;
   // If > 0: `bits` is this share of the bits of a number in the clear. Resolved by the caller.
   double ratio = 0;
-  // If > 0: instead of `bits`, the largest relative error of the attention output of a head, in the 2-norm over
-  // queries.
+  // If > 0: instead of `bits`, the largest relative error of the attention output of a query head, in the 2-norm
+  // over queries.
   double bound = 0;
 };
 
@@ -58,8 +59,10 @@ class KltLearner {
   // KVC_E_UNSUPPORTED: the target cannot be met (message says how far it is off).
   Status make(std::shared_ptr<const KltCalibration>* out, KltReport* report) const;
 
-  static constexpr uint32_t kQueriesKept = 32;  // per K/V head, for the bound
-  static constexpr uint32_t kPagesKept = 4;     // for the bound
+  // For the bound: queries per query head, pages, and bytes of these.
+  static constexpr uint32_t kQueriesKept = 96;
+  static constexpr uint32_t kPagesKept = 12;
+  static constexpr size_t kBytesKept = size_t{32} << 20;
 
  private:
   struct Kept {
@@ -69,6 +72,7 @@ class KltLearner {
   };
 
   size_t head_index(uint32_t layer, uint32_t head) const { return size_t{layer} * g_.n_kv_heads + head; }
+  uint64_t below(uint64_t n) { return static_cast<uint64_t>(random_.unit() * static_cast<double>(n)); }
   Status fit_to_bits(KltCalibration* calibration, const std::vector<double>& variance, KltReport* report) const;
   Status fit_to_bound(KltCalibration* calibration, const std::vector<double>& variance, KltReport* report) const;
 
@@ -78,13 +82,17 @@ class KltLearner {
   const uint32_t tokens_wanted_;
   mutable std::mutex mutex_;
   uint64_t tokens_ = 0;
+  Random random_{1};  // which queries are kept: an even sample
   std::pmr::memory_resource* const resource_;
   std::pmr::vector<double> sum_;        // [layer][head][k_dim]
   std::pmr::vector<double> product_;    // [layer][head][k_dim][k_dim]: of keys
   std::pmr::vector<double> query_;      // [layer][head][k_dim][k_dim]: of queries
   std::pmr::vector<uint32_t> queries_;  // [layer][head]: seen
   std::pmr::vector<Kept> kept_;
-  std::pmr::vector<std::pmr::vector<float>> kept_queries_;  // [layer][head]: rows, before RoPE
+  uint32_t group_ = 0;  // query heads of a K/V head; 0: none seen
+  // [layer][head]: rows [up to kQueriesKept][group], before RoPE
+  std::pmr::vector<std::pmr::vector<float>> kept_queries_;
+  std::pmr::vector<std::pmr::vector<uint64_t>> kept_positions_;  // of these queries
 };
 
 }  // namespace kvc

@@ -38,6 +38,18 @@ Bounds find_bounds(const float* x, size_t n, uint32_t bits, float step, bool cli
   return {to_byte(std::floor(low / step)), to_byte(std::ceil(high / step))};
 }
 
+// Eight codes of up to 8 bits, a byte each: a bit of every plane goes to the byte of its number.
+uint64_t eight_codes(const std::byte* planes, size_t plane, uint32_t width) {
+  uint64_t codes = 0;
+  for (uint32_t bit = 0; bit < width; ++bit) {
+    const auto byte = static_cast<uint64_t>(planes[bit * plane]);
+    const uint64_t low_half = (byte & 0xf) * 0x00204081 & 0x01010101;
+    const uint64_t high_half = (byte >> 4) * 0x00204081 & 0x01010101;
+    codes |= (low_half | high_half << 32) << bit;
+  }
+  return codes;
+}
+
 }  // namespace
 
 bool encode_groups(const float* numbers, size_t groups, size_t count, size_t skip, const float* deviation,
@@ -104,16 +116,17 @@ void GroupDecoder::next(float* out) {
   } else {
     const float scale = (high - low) / static_cast<float>((1u << width) - 1);
     for (size_t j = 0; j < plane; ++j) {
-      // Eight codes, a byte each: a bit of every plane goes to the byte of its number.
-      uint64_t codes = 0;
-      for (uint32_t bit = 0; bit < width; ++bit) {
-        const auto byte = static_cast<uint64_t>(planes_[bit * plane + j]);
-        const uint64_t low_half = (byte & 0xf) * 0x00204081 & 0x01010101;
-        const uint64_t high_half = (byte >> 4) * 0x00204081 & 0x01010101;
-        codes |= (low_half | high_half << 32) << bit;
+      const uint64_t codes = eight_codes(planes_ + j, plane, std::min(width, 8u));
+      if (width <= 8) {
+        for (size_t i = 0; i < 8; ++i) {
+          out[8 * j + i] = low + scale * static_cast<float>(static_cast<uint8_t>(codes >> (8 * i)));
+        }
+        continue;
       }
+      const uint64_t upper = eight_codes(planes_ + 8 * plane + j, plane, width - 8);
       for (size_t i = 0; i < 8; ++i) {
-        out[8 * j + i] = low + scale * static_cast<float>(static_cast<uint8_t>(codes >> (8 * i)));
+        const uint32_t code = static_cast<uint8_t>(codes >> (8 * i)) | uint32_t{static_cast<uint8_t>(upper >> (8 * i))} << 8;
+        out[8 * j + i] = low + scale * static_cast<float>(code);
       }
     }
   }
