@@ -6,13 +6,16 @@
 #include <cmath>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <random>
 
 #include "args.h"
 #include "attend/convert.h"
 #include "codec/codec.h"
 #include "ggml_peer.h"
+#include "json.h"
 #include "report.h"
 #include "support.h"
 
@@ -31,6 +34,18 @@ constexpr Figure kCodecFigures[] = {
     {"encode_int4_vs_memcpy", "encode int4, speed relative to memcpy of the f16", 0.2, 0.4, false},
     {"decode_vs_memcpy", "decode int4 to f16, speed relative to memcpy of the f16", 0.5, 0.8, false},
     {"quantizer_vs_loop", "encode int4, speed relative to a plain loop", 2, 8, false},
+};
+
+// What bench/quality finds with a real model; option --quality.
+constexpr Figure kQualityFigures[] = {
+    {"kl_4bit_vs_q4_0", "KL divergence at <= 4.75 bits, no exact window, over rotated q4_0's", 0.4, 0.2, true},
+    {"kl_4bit_window_vs_q4_0", "the same at <= 5 bits with first tokens and window exact", 0.1, 0.02, true},
+    {"kl_5bit_window_vs_q8_0", "at <= 5.5 bits with the window, over rotated q8_0's", 3, 0.6, true},
+    {"kl_3bit_vs_q4_0", "at <= 3.5 bits, no window, over rotated q4_0's", 1, 0.5, true},
+    {"kl_2bit_rest_vs_q4_0", "at rest at <= 2.25 bits, over live rotated q4_0's", 1.2, 0.6, true},
+    {"auto_bound_met", "codec auto, bound 1e-2: share of heads on other texts that are within it", 1, 1, false},
+    {"auto_bits", "bits per number that it takes", 8, 6.5, true},
+    {"auto_5e-2_bits", "bits per number with bound 5e-2", 5.5, 4.5, true},
 };
 
 constexpr Figure kAttendFigures[] = {
@@ -312,10 +327,21 @@ void bench_attend(Report* report) {
   report->add("ggml_q4_0_ns_per_row", t[2] / n * 1e9);
 }
 
+// The figures in a file that bench/quality wrote; those that it does not have stay open.
+void add_quality(const std::string& path, Report* report) {
+  std::ifstream file(path);
+  const std::string json((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (json.empty()) throw cli::Failure(path + " cannot be read: bench/quality --figures and --bounds write such files");
+  for (const Figure& figure : kQualityFigures) {
+    if (const auto value = cli::find_number(json, figure.key)) report->add(figure.key, *value);
+  }
+}
+
 int run(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const std::vector<cli::Option> options = {
       {"json", nullptr, "print one JSON object, nothing else"},
+      {"quality", "FILE", "with codec: adds the figures that bench/quality --figures or --bounds wrote; repeatable"},
       {"quick", nullptr, "tiny sizes: shows that everything runs, measures nothing"},
       {"help", nullptr, "this text"}};
   if (what != "codec" && what != "attend") throw cli::UsageError("bench of what? There is: codec, attend");
@@ -329,11 +355,20 @@ int run(int argc, char** argv) {
   if (what == "codec") {
     bench_speed(&report);
     bench_memory(&report);
+    for (const std::string& path : args.all("quality")) add_quality(path, &report);
   } else {
     bench_attend(&report);
   }
   report.progress().clear();
-  const std::span<const Figure> figures = what == "codec" ? std::span<const Figure>(kCodecFigures) : kAttendFigures;
+  std::vector<Figure> figures;
+  if (what == "codec") {
+    figures.assign(std::begin(kCodecFigures), std::end(kCodecFigures));
+    for (const Figure& figure : kQualityFigures) {
+      if (!std::isnan(report.value(figure.key))) figures.push_back(figure);
+    }
+  } else {
+    figures.assign(std::begin(kAttendFigures), std::end(kAttendFigures));
+  }
   cli::print(args.has("json") ? report_json(report, figures) : report_table(report, figures));
   return cli::kExitOk;
 }

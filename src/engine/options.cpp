@@ -88,8 +88,9 @@ constexpr OptionRow kOptions[] = {
      "With codec=lowrank: bytes of an encoded page over its bytes in the clear, met within 2 percent.", "0.1.0",
      &Settings::compression_ratio},
     {"codec_bound", KVC_OPTION_REAL, "0.01", "0.0001", "1", nullptr,
-     "With codec=auto: largest relative error of a head's attention output. Needs kvc_session_attend, whose queries it "
-     "measures with; until then, and where 8 bits cannot meet it, pages stay exact.",
+     "With codec=auto: largest relative error of a query head's attention output, in the 2-norm over a text's queries. Needs "
+     "kvc_session_attend, whose queries it measures with, and leaves a margin for other texts; until then, and where no "
+     "bits can meet it, pages stay exact.",
      "0.1.0", &Settings::codec_bound},
     {"codec_learn", KVC_OPTION_INTEGER, "1024", "64", "1048576", nullptr,
      "Tokens that klt, lowrank and auto learn a space from. Pages until then are kept as int8 (klt, lowrank) or exact "
