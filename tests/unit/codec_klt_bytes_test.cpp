@@ -24,8 +24,8 @@ KltCalibration made_up(Random* random) {
   fill(&c.analysis, blocks * channels * channels);
   fill(&c.synthesis, blocks * channels * channels);
   fill(&c.deviation, blocks * channels);
-  for (size_t i = 0; i < blocks * channels; ++i) c.key_bits.push_back(static_cast<uint8_t>(random->next() % 9));
-  for (size_t i = 0; i < 8; ++i) c.value_bits.push_back(static_cast<uint8_t>(1 + random->next() % 8));
+  for (size_t i = 0; i < blocks * channels; ++i) c.key_bits.push_back(static_cast<uint8_t>(random->next() % (KltCalibration::kMaxBits + 1)));
+  for (size_t i = 0; i < 8; ++i) c.value_bits.push_back(static_cast<uint8_t>(1 + random->next() % KltCalibration::kMaxBits));
   c.seal();
   return c;
 }
@@ -94,7 +94,7 @@ TEST_F(KltBytesTest, ForgedNumbersAreRefusedWithTheirOwnDigest) {
   EXPECT_EQ(forge([&](KltCalibration* c) { c->synthesis.back() = kNan; }), KVC_E_CORRUPT);
   EXPECT_EQ(forge([](KltCalibration* c) { c->deviation[1] = 0; }), KVC_E_CORRUPT);
   EXPECT_EQ(forge([](KltCalibration* c) { c->deviation[1] = -1; }), KVC_E_CORRUPT);
-  EXPECT_EQ(forge([](KltCalibration* c) { c->key_bits[0] = 9; }), KVC_E_CORRUPT);
+  EXPECT_EQ(forge([](KltCalibration* c) { c->key_bits[0] = KltCalibration::kMaxBits + 1; }), KVC_E_CORRUPT);
   EXPECT_EQ(forge([](KltCalibration* c) { c->value_bits[0] = 0; }), KVC_E_CORRUPT);
   EXPECT_EQ(forge([](KltCalibration* c) { c->rope.frequency[0] = std::nan(""); }), KVC_E_CORRUPT);
 }
