@@ -58,7 +58,8 @@ Status put_record(DiskStore& store, const Space& space, const Name& name, std::s
   return store.put(page);
 }
 
-DiskMiss get_record(DiskStore& store, const Space& space, const Name& name, uint64_t timeout_ns, std::span<std::byte> out) {
+DiskMiss get_record(DiskStore& store, const Space& space, const Name& name, uint64_t timeout_ns,
+                    std::span<std::byte> out) {
   GetPage page;
   page.id = name.id;
   page.parent = page.space = space.digest();

@@ -183,7 +183,9 @@ void Disk::write(const Job& job) noexcept {
   } catch (const std::bad_alloc&) {
     status = Status(KVC_E_NO_MEMORY, {});
   }
-  if (!status.message().empty()) log_.write(KVC_LOG_WARN, "a page was not written to disk: %s", status.message().c_str());
+  if (!status.message().empty()) {
+    log_.write(KVC_LOG_WARN, "a page was not written to disk: %s", status.message().c_str());
+  }
   counters_.errors.add();
   if (!job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);  // the next kvc_persist tries again
   release(job);

@@ -1,5 +1,5 @@
-// kvc bench store: the figures of the disk tier in one object. The store by itself and its peers are measured by the program
-// kvc-bench-store, which looks beneath kvc.h; what a model gains from it is measured here.
+// kvc bench store: the figures of the disk tier in one object. The store by itself and its peers are measured by the
+// program kvc-bench-store, which looks beneath kvc.h; what a model gains from it is measured here.
 #include <climits>
 #include <cmath>
 #include <cstdlib>
@@ -44,7 +44,9 @@ std::vector<Option> store_options() {
 // Adds the numbers of a flat JSON object.
 void add_figures(const std::string& json, Report* report) {
   for (size_t at = 0; (at = json.find('"', at)) != std::string::npos;) {
-    const size_t end = json.find('"', at + 1), colon = end == std::string::npos ? end : json.find_first_not_of(" ", end + 1);
+    const size_t end = json.find('"', at + 1);
+    if (end == std::string::npos) return;
+    const size_t colon = json.find_first_not_of(' ', end + 1);
     if (colon == std::string::npos) return;
     const std::string key = json.substr(at + 1, end - at - 1);
     at = end + 1;
@@ -102,8 +104,9 @@ int bench_store(const std::vector<std::string>& argv) {
   };
   Report report(quick);
   report.progress().show("store: beside its peers");
-  add_figures(output_of("kvc-bench-store", {"--json", "--directory", directory, "--mib", number("mib", 512, 16), "--rounds",
-                                            number("rounds", 3, 1), "--pages", number("pages", 1'000'000, 2000)}),
+  add_figures(output_of("kvc-bench-store",
+                        {"--json", "--directory", directory, "--mib", number("mib", 512, 16), "--rounds",
+                         number("rounds", 3, 1), "--pages", number("pages", 1'000'000, 2000)}),
               &report);
   const auto tokens = static_cast<size_t>(args.number("tokens", quick ? 200 : 4000, 64, 1 << 20));
   if (!model.empty()) {

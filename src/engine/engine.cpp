@@ -158,9 +158,11 @@ Engine::~Engine() {
   const uint64_t timeout = cache_->disk().options().timeout_ns;
   const uint64_t patience = std::max(kLeastPatience, timeout > UINT64_MAX / 10 ? UINT64_MAX : timeout * 10);
   const bool closed = cache_->disk().close(needs_caller_ ? UINT64_MAX : patience);
-  log_.write(closed ? KVC_LOG_INFO : KVC_LOG_WARN,
-             closed ? "engine destroyed" : "engine destroyed, but its disk hangs: files and memory follow when it answers");
-  if (closed) return;
+  if (closed) {
+    log_.write(KVC_LOG_INFO, "engine destroyed");
+    return;
+  }
+  log_.write(KVC_LOG_WARN, "engine destroyed, but its disk hangs: files and memory are given back when it answers");
   cache_->disk().set_checkpoint(nullptr);
   requests_.reset();
   backend_.reset();

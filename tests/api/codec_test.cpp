@@ -334,8 +334,8 @@ TEST_F(CodecTest, ABoundWithoutQueriesKeepsPagesExact) {
   kvc_session_close(s, KVC_CLOSE_KEEP, 0);
 }
 
-// With a directory what was learned is there after a restart: the same pages give the same numbers, and new ones are coded
-// with the same calibration.
+// With a directory what was learned is there after a restart: the same pages give the same numbers, and new ones are
+// coded with the same calibration.
 class CodecDiskTest : public CodecTest {
  protected:
   void SetUp() override {

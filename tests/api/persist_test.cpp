@@ -421,7 +421,8 @@ class PersistTensorTest : public PersistTest {
     t.shape[1] = static_cast<int64_t>(data->size()) / 3;
     return t;
   }
-  static void put(const Engine& engine, const std::string& key, int seed, size_t n = 600, const char* tenant = nullptr) {
+  static void put(const Engine& engine, const std::string& key, int seed, size_t n = 600,
+                  const char* tenant = nullptr) {
     auto data = numbers(n, seed);
     const kvc_tensor_t t = in_rows(&data);
     ASSERT_STATUS(KVC_OK, kvc_put(engine, tenant, key.data(), key.size(), &t), engine);

@@ -68,7 +68,8 @@ class StoreTier final : public Tier {
     return store_->put(page);
   }
   Status read(Slot slot, std::span<std::byte> out) const override {
-    if (size_of(slot) == 0 || out.size() != size_of(slot)) return error(KVC_E_INVALID, "another size than was reserved");
+    const size_t size = size_of(slot);
+    if (size == 0 || out.size() != size) return error(KVC_E_INVALID, "another size than was reserved");
     GetPage page;
     page.id = id_of(slot);
     page.tokens = kTokens;

@@ -102,6 +102,13 @@ class Index {
       if (slots_[i] == kNowhere || entries_->at(slots_[i]).is(id)) return slots_[i];
     }
   }
+  // Brings a page's place nearer, to be looked at soon.
+  void prefetch(const PageId& id) const noexcept {
+    if (slots_.size() == 0) return;
+    uint64_t words[2];
+    std::memcpy(words, id.bytes.data(), sizeof words);
+    __builtin_prefetch(&slots_[home(words)], 1);
+  }
   // Makes room for n more. False: no memory.
   bool reserve(uint64_t n) noexcept {
     const uint64_t wanted = (size_ + n) * 10 / 7 + 16;

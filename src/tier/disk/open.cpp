@@ -1,8 +1,14 @@
 // Opening and closing a store.
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
 
+#include "base/signals.h"
 #include "tier/disk/store_impl.h"
 
 namespace kvc::disk {
@@ -22,6 +28,36 @@ uint64_t choose_segment_bytes(uint64_t budget) {
   else if (budget > bytes * 256)
     bytes = std::min<uint64_t>(budget / 256, uint64_t{256} << 20);
   return bytes / kBlock * kBlock;
+}
+
+constexpr size_t kScanThreads = 4;  // at opening; segments are read one after the other by each
+constexpr size_t kAhead = 16;
+
+// Calls work(0) to work(n - 1), on so many threads with this one, or as many of them as the system gives. What it throws
+// is thrown here, after all have ended.
+template <typename Work>
+void in_parallel(size_t threads, size_t n, const Work& work) {
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr thrown;
+  const auto run = [&]() noexcept {
+    try {
+      for (size_t i; (i = next.fetch_add(1)) < n;) work(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      thrown = std::current_exception();
+    }
+  };
+  std::vector<std::thread> others;
+  try {
+    const SignalsBlocked blocked;
+    while (others.size() + 1 < std::min(threads, n)) others.emplace_back(run);
+  } catch (const std::exception&) {
+    // Fewer, then.
+  }
+  run();
+  for (std::thread& other : others) other.join();
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace
@@ -289,6 +325,12 @@ Status StoreImpl::adopt_segments() {
       continue;
     }
     if (direct_ && segment.file->alignment() == 1) direct_ = false;  // this file system has no O_DIRECT
+    all.push_back(std::move(one));
+  }
+  // Several at a time: while one is checked the next is read.
+  in_parallel(options_.io != StoreOptions::Io::sync ? kScanThreads : 1, all.size(), [&](size_t i) {
+    Found& one = all[i];
+    Segment& segment = *one.segment;
     SegmentHeader header;
     one.usable = scan_segment(segment.file.get(), &buffers_, &uuid_, &header, whole, &one.records, &one.table_pages) &&
                  header.number == segment.number && header.segment_bytes == segment_bytes_;
@@ -296,9 +338,8 @@ Status StoreImpl::adopt_segments() {
     segment.blocks = segment_bytes_ / kBlock;
     segment.allocated = segment.file->allocated();
     segment.state = Segment::State::sealed;
-    next_generation_ = std::max(next_generation_, segment.generation + 1);
-    all.push_back(std::move(one));
-  }
+  });
+  for (const Found& one : all) next_generation_ = std::max(next_generation_, one.segment->generation + 1);
   // Oldest first: of a page that is there twice the newer one is kept.
   std::sort(all.begin(), all.end(),
             [](const Found& a, const Found& b) { return a.segment->generation < b.segment->generation; });
@@ -339,7 +380,10 @@ Status StoreImpl::adopt(Segment* segment, uint32_t slot, const std::vector<Descr
   if (found.size() > kMaxRecords || !segment->entries.set_capacity(found.size() + 1)) {
     return error(KVC_E_NO_MEMORY, "the index of %s does not fit the memory budget", options_.directory.c_str());
   }
-  for (const Descriptor& d : found) {
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Descriptor& d = found[i];
+    // Places in the index are far apart: the next ones are on their way meanwhile.
+    if (i + kAhead < found.size()) index_.prefetch(found[i + kAhead].id);
     Entry entry{};
     std::memcpy(entry.id, d.id.bytes.data(), sizeof entry.id);
     entry.offset = d.offset;
