@@ -304,6 +304,16 @@ kvc_status_t kvc_cuda_download(kvc_cuda_t* cuda, void* host, uint64_t device, ui
   });
 }
 
+kvc_status_t kvc_cuda_copy_to(kvc_cuda_t* from, kvc_cuda_t* to, uint64_t to_address, uint64_t from_address, uint64_t bytes,
+                              const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+  return guarded(from, [&](Gpu& gpu) -> Status {
+    if (to == nullptr) return error(KVC_E_NULL, "to is NULL");
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.copy_to(*to->gpu, {to_address, from_address, bytes}, own, fence);
+  });
+}
+
 kvc_status_t kvc_cuda_measure(kvc_cuda_t* cuda) noexcept {
   return guarded(cuda, [](Gpu& gpu) { return gpu.measure(); });
 }
@@ -433,6 +443,7 @@ kvc_status_t kvc_cuda_stats(kvc_cuda_t* cuda, kvc_cuda_stats_t* out) noexcept {
     stats.waits = from.forced_waits, stats.refused_captures = from.refused_captures;
     stats.pinned_bytes = pinned.registered, stats.pool_bytes = pinned.pool, stats.pool_ready = pinned.pool_ready;
     stats.pool_used = pinned.pool_used, stats.pool_missed = cuda->pool_missed.load(std::memory_order_relaxed);
+    stats.peer_bytes = from.peer_bytes;
     stats.lost = gpu.device().is_lost() ? 1 : 0;
     std::memcpy(out, &stats, stats.struct_size);
     return Status::ok();

@@ -128,6 +128,42 @@ Status Gpu::copy(Direction direction, const std::vector<CopyRun>& copies, const 
   });
 }
 
+Status Gpu::copy_to(Gpu& target, const CopyRun& copy_run, const Order& order, Fence* done) {
+  if (&target == this) return copy(Direction::within, {copy_run}, order, done);
+  if (done != nullptr) *done = 0;
+  const std::scoped_lock lock(device_->mutex(), target.device_->mutex());
+  const Device::Scope there(*target.device_);
+  KVC_RETURN_IF_ERROR(there.status());
+  Fence fence = 0;
+  {
+    const Device::Scope here(*device_);
+    KVC_RETURN_IF_ERROR(here.status());
+    const Order reads{order.stream, order.wait, order.reads, {}}, writes{order.stream, {}, {}, order.writes};
+    bool captured = false;
+    KVC_RETURN_IF_ERROR(slots_->begin(reads, &captured));
+    if (captured) return error(KVC_E_ORDER, "the stream is being captured: copies between devices are not part of a graph");
+    KVC_RETURN_IF_ERROR(target.slots_->begin(writes, &captured));
+    KVC_RETURN_IF_ERROR(device_->check(
+        device_->call().cuMemcpyPeerAsync(copy_run.to, target.device_->context(), copy_run.from, device_->context(),
+                                          copy_run.bytes, order.stream),
+        "cuMemcpyPeerAsync"));
+    KVC_RETURN_IF_ERROR(slots_->end(reads, false, &fence));
+    ++stats_.driver_copies;
+    stats_.peer_bytes += copy_run.bytes;
+  }
+  // The other device has fences of its own: one that comes after this one.
+  const abi::Stream relay = target.device_->stream();
+  Status status = device_->wait_on(relay, fence);
+  if (status.is_ok()) status = target.slots_->end({relay, {}, {}, order.writes}, false, nullptr);
+  if (!status.is_ok() && !device_->is_lost()) {
+    // No fence tells of the copy there: it is done before anything goes on.
+    const Device::Scope here(*device_);
+    if (here.status().is_ok()) (void)device_->drain(order.stream);
+  }
+  if (done != nullptr) *done = fence;
+  return status;
+}
+
 Status Gpu::start_staging(uint64_t bytes) {
   if (staging_ != nullptr) return Status::ok();
   void* at = mmap(nullptr, kStages * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

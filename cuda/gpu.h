@@ -20,7 +20,7 @@ struct GpuOptions {
 };
 
 struct GpuStats {
-  uint64_t to_device_bytes = 0, to_host_bytes = 0, within_bytes = 0;
+  uint64_t to_device_bytes = 0, to_host_bytes = 0, within_bytes = 0, peer_bytes = 0;
   uint64_t by_copy_engine = 0, by_processors = 0;  // runs
   uint64_t driver_copies = 0;                      // calls that they took
   uint64_t launches = 0, staged_bytes = 0, forced_waits = 0, refused_captures = 0;
@@ -43,6 +43,8 @@ class Gpu {
   // Copies that may go in any order; the host's side is pinned. KVC_E_INVALID: it is not. KVC_E_ORDER: the stream is being
   // captured; nothing was issued.
   Status copy(Direction direction, const std::vector<CopyRun>& copies, const Order& order, Fence* done);
+  // To another device. order.reads are slots here, order.writes slots there; order.stream and the fence are of this device.
+  Status copy_to(Gpu& target, const CopyRun& copy, const Order& order, Fence* done);
   // Between any host memory and the device, through pinned pieces. Block until all is done. On the module's own stream.
   Status upload(uint64_t to, const void* from, uint64_t bytes, const Order& order);
   Status download(void* to, uint64_t from, uint64_t bytes, const Order& order);

@@ -108,7 +108,12 @@ KVC_API kvc_status_t kvc_cuda_swap_in(kvc_cuda_t *cuda, const kvc_cuda_copy_t *c
 KVC_API kvc_status_t kvc_cuda_swap_out(kvc_cuda_t *cuda, const kvc_cuda_copy_t *copies, size_t n,
                                        const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
 
-/* The same with any host memory, in pinned pieces of the module's. Block until all is done; order.stream is not used. */
+/* From one device to another of this process. order.reads are slots of `from`, order.writes slots of `to`; stream and fence are of
+ * `from`. Errors: KVC_E_ORDER (captured), KVC_E_INVALID, KVC_E_DEVICE (either is lost). fence may be NULL. */
+KVC_API kvc_status_t kvc_cuda_copy_to(kvc_cuda_t *from, kvc_cuda_t *to, uint64_t to_address, uint64_t from_address,
+                                      uint64_t bytes, const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+
+/* The same as swap_in and swap_out with any host memory, in pinned pieces of the module's. Block until all is done; order.stream is not used. */
 KVC_API kvc_status_t kvc_cuda_upload(kvc_cuda_t *cuda, uint64_t device, const void *host, uint64_t bytes,
                                      const kvc_cuda_order_t *order) KVC_NOEXCEPT;
 KVC_API kvc_status_t kvc_cuda_download(kvc_cuda_t *cuda, void *host, uint64_t device, uint64_t bytes,
@@ -227,6 +232,7 @@ typedef struct kvc_cuda_stats_t {
     uint64_t pinned_bytes;             /* registered in all                                                                */
     uint64_t pool_bytes, pool_ready, pool_used; /* of kvc_cuda_allocator                                                   */
     uint64_t pool_missed;              /* bytes that its pool had no room for, now in ordinary memory                      */
+    uint64_t peer_bytes;               /* copied to other devices                                                          */
     int32_t lost;                      /* 1: every call gives KVC_E_DEVICE                                                 */
     int32_t reserved;
 } kvc_cuda_stats_t;

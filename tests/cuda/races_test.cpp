@@ -167,6 +167,51 @@ TEST(RaceTest, StagedCopiesNeverWriteWhatIsStillRead) {
   }
 }
 
+TEST(RaceTest, CopiesBetweenDevicesAreOrderedOnBoth) {
+  for (uint64_t seed = 1; seed <= schedules() / 4; ++seed) {
+    FakeOptions fake;
+    fake.seed = seed, fake.devices = 2;
+    Rig rig(fake, with_slots(1));
+    ASSERT_OK(rig.status);
+    GpuOptions second = with_slots(1);
+    second.device = 1;
+    std::unique_ptr<Gpu> other;
+    ASSERT_OK(Gpu::open(rig.driver, kNoKernels, second, &other));
+    Gpu& gpu = *rig.gpu;
+    uint32_t from = 0, to = 0;
+    DevicePtr at = 0, there = 0;
+    ASSERT_OK(gpu.slots().acquire(1, &from));
+    ASSERT_OK(gpu.slots().address(from, &at));
+    ASSERT_OK(other->slots().acquire(1, &to));
+    ASSERT_OK(other->slots().address(to, &there));
+    const Stream model = fake_stream(0), copies = fake_stream(0), remote = fake_stream(1);
+    // Somebody still reads what is overwritten there, and overwrites here what was copied.
+    ASSERT_OK(other->use({remote, {}, {to}, {}}));
+    fake_touch(remote, there, 4096, 0, 0);
+    ASSERT_OK(other->used({remote, {}, {to}, {}}, nullptr));
+    for (const uint8_t value : {3, 4}) {
+      ASSERT_OK(gpu.use({model, {}, {}, {from}}));
+      fake_touch(model, at, 4096, 1, value);
+      ASSERT_OK(gpu.used({model, {}, {}, {from}}, nullptr));
+      Fence done = 0;
+      ASSERT_OK(gpu.copy_to(*other, {there, at, 4096}, {copies, {}, {from}, {to}}, &done));
+      EXPECT_NE(done, 0u);
+    }
+    Fence read = 0;
+    ASSERT_OK(other->use({remote, {}, {to}, {}}));
+    fake_touch(remote, there, 4096, 0, 0);
+    ASSERT_OK(other->used({remote, {}, {to}, {}}, &read));
+    ASSERT_OK(other->wait(read));
+    EXPECT_EQ(*reinterpret_cast<unsigned char*>(there + 4095), 4);
+    EXPECT_EQ(gpu.stats().peer_bytes, 8192u);
+    other.reset();
+    rig.gpu.reset();
+    ASSERT_EQ(fake_races(), 0u) << "seed " << seed << ": " << fake_first_race();
+    ASSERT_EQ(fake_violations(), 0u) << fake_first_violation();
+    ASSERT_EQ(fake_live(), 0u);
+  }
+}
+
 // Few slots, many owners: what is read back is what its owner wrote, whatever the streams do.
 TEST(RaceTest, TinyPoolUnderPressureKeepsEveryPage) {
   for (uint64_t seed = 1; seed <= schedules() / 4; ++seed) {
