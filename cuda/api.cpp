@@ -170,8 +170,8 @@ void release(void* self, void* pointer, size_t size, size_t) {
 
 }  // namespace
 
-kvc_status_t open_with(const char* driver_library, const void* kernels, const kvc_cuda_options_t* options, kvc_cuda_t** out,
-                       kvc_error_t* error_out) noexcept {
+kvc_status_t open_with(const char* driver_library, const void* kernels, const kvc_cuda_options_t* options,
+                       kvc_cuda_t** out, kvc_error_t* error_out) noexcept {
   if (out == nullptr) return KVC_E_NULL;
   *out = nullptr;
   try {
@@ -304,8 +304,8 @@ kvc_status_t kvc_cuda_download(kvc_cuda_t* cuda, void* host, uint64_t device, ui
   });
 }
 
-kvc_status_t kvc_cuda_copy_to(kvc_cuda_t* from, kvc_cuda_t* to, uint64_t to_address, uint64_t from_address, uint64_t bytes,
-                              const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+kvc_status_t kvc_cuda_copy_to(kvc_cuda_t* from, kvc_cuda_t* to, uint64_t to_address, uint64_t from_address,
+                              uint64_t bytes, const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
   return guarded(from, [&](Gpu& gpu) -> Status {
     if (to == nullptr) return error(KVC_E_NULL, "to is NULL");
     Order own;
@@ -436,7 +436,8 @@ kvc_status_t kvc_cuda_stats(kvc_cuda_t* cuda, kvc_cuda_stats_t* out) noexcept {
     const Pinned::Counts pinned = gpu.pinned().counts();
     kvc_cuda_stats_t stats{};
     stats.struct_size = std::min(out->struct_size, sizeof stats);
-    stats.slots = gpu.slots().count(), stats.slots_used = gpu.slots().in_use(), stats.slot_bytes = gpu.slots().slot_bytes();
+    stats.slots = gpu.slots().count(), stats.slots_used = gpu.slots().in_use(),
+    stats.slot_bytes = gpu.slots().slot_bytes();
     stats.to_device_bytes = from.to_device_bytes, stats.to_host_bytes = from.to_host_bytes;
     stats.staged_bytes = from.staged_bytes, stats.copy_engine_runs = from.by_copy_engine;
     stats.processor_runs = from.by_processors, stats.driver_copies = from.driver_copies, stats.launches = from.launches;

@@ -23,7 +23,7 @@ CopyTable::CopyTable() {
   for (int d = 0; d < 3; ++d) {
     for (int i = 0; i < kByteSteps; ++i) {
       for (int j = 0; j < kCountSteps; ++j) {
-        const bool small = kBytes[i] < 64 << 10, many = kCounts[j] > 1;
+        const bool small = kBytes[i]<64 << 10, many = kCounts[j]> 1;
         const bool kernel = static_cast<Direction>(d) != Direction::to_host && small && many;
         table_[d][i][j] = kernel ? Engine::processors : Engine::copy_engine;
       }
@@ -43,8 +43,8 @@ Engine CopyTable::choose(Direction direction, uint64_t mean, uint64_t count) con
     double least = 1e300;
     int i = 0;
     for (const auto step : steps) {
-      const double distance = std::abs(std::log2(static_cast<double>(std::max<uint64_t>(value, 1))) -
-                                       std::log2(static_cast<double>(step)));
+      const double distance =
+          std::abs(std::log2(static_cast<double>(std::max<uint64_t>(value, 1))) - std::log2(static_cast<double>(step)));
       if (distance < least) least = distance, best = i;
       ++i;
     }

@@ -1,9 +1,9 @@
 // Which way bytes go between host and device: planned without a device, so that it is tested without one.
 //
 // There are two engines: the device's copy engines, by one driver call for many copies, and a kernel on a few of its
-// processors. Which is faster depends on the length of the pieces, on their number, on the direction and on the device, so
-// it is a table that is measured (Transfers::measure); until then, published measurements decide: copy engines are slow at
-// host-to-device pieces below 64 KiB, kernels lose nothing by them.
+// processors. Which is faster depends on the length of the pieces, on their number, on the direction and on the device,
+// so it is a table that is measured (Transfers::measure); until then, published measurements decide: copy engines are
+// slow at host-to-device pieces below 64 KiB, kernels lose nothing by them.
 #pragma once
 
 #include <cstdint>

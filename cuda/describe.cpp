@@ -51,7 +51,8 @@ std::string describe(const char* driver_library, const char* proc_folder) {
   return "{\"runtime\":\"cuda\",\"driver\":\"" + std::to_string(version / 1000) + "." +
          std::to_string(version % 1000 / 10) + "\",\"kernels\":" + std::to_string(embedded_kernels().size()) +
          ",\"devices\":[" + devices + "]" +
-         (devices.empty() ? ",\"why\":" + json_text(std::string("a driver, but no device in ") + proc_folder) : "") + "}";
+         (devices.empty() ? ",\"why\":" + json_text(std::string("a driver, but no device in ") + proc_folder) : "") +
+         "}";
 }
 
 }  // namespace kvc_cuda

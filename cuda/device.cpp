@@ -20,7 +20,8 @@ Device::Scope::Scope(const Device& device) : device_(device) {
   pushed_ = true;
   mode_ = kCaptureModeRelaxed;
   // "Relaxed": this thread's calls neither fail because another thread captures, nor make its capture invalid.
-  status_ = device_.check(device_.call().cuThreadExchangeStreamCaptureMode(&mode_), "cuThreadExchangeStreamCaptureMode");
+  status_ =
+      device_.check(device_.call().cuThreadExchangeStreamCaptureMode(&mode_), "cuThreadExchangeStreamCaptureMode");
   if (status_.is_ok()) return;
   Context popped = nullptr;
   (void)device_.check(device_.call().cuCtxPopCurrent(&popped), "cuCtxPopCurrent");
@@ -46,8 +47,8 @@ Status Device::usable() const {
     return error(KVC_E_FORKED, "device %d was opened in process %d: a child opens its own", ordinal_, pid_);
   }
   if (is_lost()) {
-    return error(KVC_E_DEVICE, "device %d is lost to this process after an earlier error; close it; host and disk go on",
-                 ordinal_);
+    return error(KVC_E_DEVICE,
+                 "device %d is lost to this process after an earlier error; close it; host and disk go on", ordinal_);
   }
   return Status::ok();
 }

@@ -1,8 +1,8 @@
 // One device: its context, kernels, fences and errors. What works on it (slots, copies, launches) stands on this.
 //
-// Nothing here blocks but what says so. Every use of the driver happens inside a Scope, which makes the device's context
-// current for the calling thread and puts back what was. After a sticky error the device is lost: every operation
-// returns KVC_E_DEVICE and the driver is not called again, not even to free.
+// Nothing here blocks but what says so. Every use of the driver happens inside a Scope, which makes the device's
+// context current for the calling thread and puts back what was. After a sticky error the device is lost: every
+// operation returns KVC_E_DEVICE and the driver is not called again, not even to free.
 //
 // Threads: any; mutex() orders operations on one device.
 #pragma once

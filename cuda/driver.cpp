@@ -8,42 +8,78 @@ using namespace abi;
 
 const char* result_words(Result result) noexcept {
   switch (result) {
-    case kInvalidValue: return "an argument makes no sense";
-    case kOutOfMemory: return "out of memory";
-    case kNotInitialized: return "not initialised";
-    case kDeinitialized: return "the process is ending";
-    case kStubLibrary: return "this libcuda is the toolkit's stub, no driver";
-    case kInsufficientDriver: return "the driver is older than its library";
-    case kDeviceUnavailable: return "the device is in use by another process, exclusively";
-    case kNoDevice: return "no device";
-    case kInvalidDevice: return "no such device";
-    case kInvalidContext: return "no context";
-    case kNoBinaryForGpu: return "no kernel image for this device";
-    case kEccUncorrectable: return "uncorrectable memory error";
-    case kInvalidPtx: return "a kernel cannot be compiled for this device";
-    case kNvlinkUncorrectable: return "uncorrectable NVLink error";
-    case kUnsupportedPtxVersion: return "the driver is older than the kernels";
-    case kInvalidHandle: return "no such stream, event or context";
-    case kNotFound: return "not found";
-    case kNotReady: return "not ready";
-    case kIllegalAddress: return "a kernel or copy touched an illegal address";
-    case kLaunchTimeout: return "a kernel ran too long";
-    case kContextIsDestroyed: return "the context is destroyed";
-    case kAssert: return "an assertion in a kernel failed";
-    case kHardwareStackError: return "hardware stack error";
-    case kIllegalInstruction: return "illegal instruction";
-    case kMisalignedAddress: return "misaligned address";
-    case kInvalidAddressSpace: return "invalid address space";
-    case kInvalidPc: return "invalid program counter";
-    case kLaunchFailed: return "a kernel failed";
-    case kSystemDriverMismatch: return "library and kernel module of the driver differ";
-    case kCompatNotSupported: return "forward compatibility is not supported on this device";
-    case kCaptureUnsupported: return "not while a stream is captured";
-    case kCaptureInvalidated: return "the capture is invalid";
-    case kCaptureIsolation: return "a wait across a capture's border";
-    case kCapturedEvent: return "the event belongs to a capture";
-    case kCaptureWrongThread: return "the capture belongs to another thread";
-    default: return nullptr;
+    case kInvalidValue:
+      return "an argument makes no sense";
+    case kOutOfMemory:
+      return "out of memory";
+    case kNotInitialized:
+      return "not initialised";
+    case kDeinitialized:
+      return "the process is ending";
+    case kStubLibrary:
+      return "this libcuda is the toolkit's stub, no driver";
+    case kInsufficientDriver:
+      return "the driver is older than its library";
+    case kDeviceUnavailable:
+      return "the device is in use by another process, exclusively";
+    case kNoDevice:
+      return "no device";
+    case kInvalidDevice:
+      return "no such device";
+    case kInvalidContext:
+      return "no context";
+    case kNoBinaryForGpu:
+      return "no kernel image for this device";
+    case kEccUncorrectable:
+      return "uncorrectable memory error";
+    case kInvalidPtx:
+      return "a kernel cannot be compiled for this device";
+    case kNvlinkUncorrectable:
+      return "uncorrectable NVLink error";
+    case kUnsupportedPtxVersion:
+      return "the driver is older than the kernels";
+    case kInvalidHandle:
+      return "no such stream, event or context";
+    case kNotFound:
+      return "not found";
+    case kNotReady:
+      return "not ready";
+    case kIllegalAddress:
+      return "a kernel or copy touched an illegal address";
+    case kLaunchTimeout:
+      return "a kernel ran too long";
+    case kContextIsDestroyed:
+      return "the context is destroyed";
+    case kAssert:
+      return "an assertion in a kernel failed";
+    case kHardwareStackError:
+      return "hardware stack error";
+    case kIllegalInstruction:
+      return "illegal instruction";
+    case kMisalignedAddress:
+      return "misaligned address";
+    case kInvalidAddressSpace:
+      return "invalid address space";
+    case kInvalidPc:
+      return "invalid program counter";
+    case kLaunchFailed:
+      return "a kernel failed";
+    case kSystemDriverMismatch:
+      return "library and kernel module of the driver differ";
+    case kCompatNotSupported:
+      return "forward compatibility is not supported on this device";
+    case kCaptureUnsupported:
+      return "not while a stream is captured";
+    case kCaptureInvalidated:
+      return "the capture is invalid";
+    case kCaptureIsolation:
+      return "a wait across a capture's border";
+    case kCapturedEvent:
+      return "the event belongs to a capture";
+    case kCaptureWrongThread:
+      return "the capture belongs to another thread";
+    default:
+      return nullptr;
   }
 }
 
@@ -80,9 +116,9 @@ Status driver_error(Result result, const char* what) {
     status = KVC_E_UNSUPPORTED;
   }
   const char* words = result_words(result);
-  return error(status, "%s: error %d of the driver (%s)%s", what, result, words != nullptr ? words : "no words for it",
-               is_sticky(result) ? ": the device is lost to this process; everything in host memory and on disk stays"
-                                 : "");
+  return error(
+      status, "%s: error %d of the driver (%s)%s", what, result, words != nullptr ? words : "no words for it",
+      is_sticky(result) ? ": the device is lost to this process; everything in host memory and on disk stays" : "");
 }
 
 Status Driver::load(const char* path, std::shared_ptr<Driver>* out) {
@@ -104,17 +140,17 @@ Status Driver::load(const char* path, std::shared_ptr<Driver>* out) {
                  "the NVIDIA driver supports CUDA %d.%d, kvc's kernels need %d.%d: install driver 580 or later",
                  driver->version_ / 1000, driver->version_ % 1000 / 10, kVersion / 1000, kVersion % 1000 / 10);
   }
-#define KVC_CUDA_RESOLVE(name, required, parameters)                                                              \
-  {                                                                                                               \
-    void* address = nullptr;                                                                                      \
-    int found = 0;                                                                                                \
-    result = get(#name, &address, kVersion, 0, &found);                                                           \
-    if (result != kSuccess) address = nullptr;                                                                    \
-    if (address == nullptr && required != 0) {                                                                    \
-      return error(KVC_E_UNSUPPORTED, "the NVIDIA driver (CUDA %d.%d) has no %s", driver->version_ / 1000,        \
-                   driver->version_ % 1000 / 10, #name);                                                          \
-    }                                                                                                             \
-    driver->table_.name = reinterpret_cast<name##_t>(address);                                                    \
+#define KVC_CUDA_RESOLVE(name, required, parameters)                                                       \
+  {                                                                                                        \
+    void* address = nullptr;                                                                               \
+    int found = 0;                                                                                         \
+    result = get(#name, &address, kVersion, 0, &found);                                                    \
+    if (result != kSuccess) address = nullptr;                                                             \
+    if (address == nullptr && required != 0) {                                                             \
+      return error(KVC_E_UNSUPPORTED, "the NVIDIA driver (CUDA %d.%d) has no %s", driver->version_ / 1000, \
+                   driver->version_ % 1000 / 10, #name);                                                   \
+    }                                                                                                      \
+    driver->table_.name = reinterpret_cast<name##_t>(address);                                             \
   }
   KVC_CUDA_DRIVER_FUNCTIONS(KVC_CUDA_RESOLVE)
 #undef KVC_CUDA_RESOLVE

@@ -25,8 +25,9 @@ inline constexpr const char* kDriverLibrary = "libcuda.so.1";
 
 class Driver {
  public:
-  // path: the library; kDriverLibrary but in tests. KVC_E_UNSUPPORTED: there is none, or it is too old; the message says
-  // which. Finds the functions and calls none that initialises: a process may still fork and use devices in the child.
+  // path: the library; kDriverLibrary but in tests. KVC_E_UNSUPPORTED: there is none, or it is too old; the message
+  // says which. Finds the functions and calls none that initialises: a process may still fork and use devices in the
+  // child.
   static Status load(const char* path, std::shared_ptr<Driver>* out);
   // load, then cuInit. KVC_E_UNSUPPORTED also: no device.
   static Status open(const char* path, std::shared_ptr<const Driver>* out);

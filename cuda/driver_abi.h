@@ -100,45 +100,45 @@ inline constexpr unsigned kPreferOverlap = 1;
 inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
 
 // X(name, required, parameters)
-#define KVC_CUDA_DRIVER_FUNCTIONS(X)                                                                                \
-  X(cuDriverGetVersion, 1, (int*))                                                                                  \
-  X(cuInit, 1, (unsigned))                                                                                          \
-  X(cuDeviceGetCount, 1, (int*))                                                                                    \
-  X(cuDeviceGet, 1, (DeviceHandle*, int))                                                                                 \
-  X(cuDeviceGetName, 1, (char*, int, DeviceHandle))                                                                       \
-  X(cuDeviceGetUuid, 1, (Uuid*, DeviceHandle))                                                                            \
-  X(cuDeviceGetAttribute, 1, (int*, int, DeviceHandle))                                                                   \
-  X(cuDeviceTotalMem, 1, (size_t*, DeviceHandle))                                                                         \
-  X(cuDeviceCanAccessPeer, 1, (int*, DeviceHandle, DeviceHandle))                                                               \
-  X(cuDevicePrimaryCtxRetain, 1, (Context*, DeviceHandle))                                                                \
-  X(cuDevicePrimaryCtxRelease, 1, (DeviceHandle))                                                                         \
-  X(cuCtxPushCurrent, 1, (Context))                                                                                 \
-  X(cuCtxPopCurrent, 1, (Context*))                                                                                 \
-  X(cuMemGetInfo, 1, (size_t*, size_t*))                                                                            \
-  X(cuMemAlloc, 1, (DevicePtr*, size_t))                                                                            \
-  X(cuMemFree, 1, (DevicePtr))                                                                                      \
-  X(cuMemHostRegister, 1, (void*, size_t, unsigned))                                                                \
-  X(cuMemHostUnregister, 1, (void*))                                                                                \
-  X(cuMemHostGetDevicePointer, 1, (DevicePtr*, void*, unsigned))                                                    \
-  X(cuMemcpyAsync, 1, (DevicePtr, DevicePtr, size_t, Stream))                                                       \
-  X(cuMemcpyPeerAsync, 1, (DevicePtr, Context, DevicePtr, Context, size_t, Stream))                                 \
-  X(cuMemcpyBatchAsync, 0, (DevicePtr*, DevicePtr*, size_t*, size_t, CopyAttributes*, size_t*, size_t, Stream))     \
-  X(cuStreamCreate, 1, (Stream*, unsigned))                                                                         \
-  X(cuStreamDestroy, 1, (Stream))                                                                                   \
-  X(cuStreamSynchronize, 1, (Stream))                                                                               \
-  X(cuStreamWaitEvent, 1, (Stream, Event, unsigned))                                                                \
-  X(cuStreamIsCapturing, 1, (Stream, int*))                                                                         \
-  X(cuThreadExchangeStreamCaptureMode, 1, (int*))                                                                   \
-  X(cuEventCreate, 1, (Event*, unsigned))                                                                           \
-  X(cuEventDestroy, 1, (Event))                                                                                     \
-  X(cuEventRecord, 1, (Event, Stream))                                                                              \
-  X(cuEventQuery, 1, (Event))                                                                                       \
-  X(cuEventSynchronize, 1, (Event))                                                                                 \
-  X(cuEventElapsedTime, 1, (float*, Event, Event))                                                                  \
-  X(cuLibraryLoadData, 1, (Library*, const void*, int*, void**, unsigned, int*, void**, unsigned))                  \
-  X(cuLibraryUnload, 1, (Library))                                                                                  \
-  X(cuLibraryGetKernel, 1, (Kernel*, Library, const char*))                                                         \
-  X(cuLaunchKernel, 1,                                                                                              \
+#define KVC_CUDA_DRIVER_FUNCTIONS(X)                                                                            \
+  X(cuDriverGetVersion, 1, (int*))                                                                              \
+  X(cuInit, 1, (unsigned))                                                                                      \
+  X(cuDeviceGetCount, 1, (int*))                                                                                \
+  X(cuDeviceGet, 1, (DeviceHandle*, int))                                                                       \
+  X(cuDeviceGetName, 1, (char*, int, DeviceHandle))                                                             \
+  X(cuDeviceGetUuid, 1, (Uuid*, DeviceHandle))                                                                  \
+  X(cuDeviceGetAttribute, 1, (int*, int, DeviceHandle))                                                         \
+  X(cuDeviceTotalMem, 1, (size_t*, DeviceHandle))                                                               \
+  X(cuDeviceCanAccessPeer, 1, (int*, DeviceHandle, DeviceHandle))                                               \
+  X(cuDevicePrimaryCtxRetain, 1, (Context*, DeviceHandle))                                                      \
+  X(cuDevicePrimaryCtxRelease, 1, (DeviceHandle))                                                               \
+  X(cuCtxPushCurrent, 1, (Context))                                                                             \
+  X(cuCtxPopCurrent, 1, (Context*))                                                                             \
+  X(cuMemGetInfo, 1, (size_t*, size_t*))                                                                        \
+  X(cuMemAlloc, 1, (DevicePtr*, size_t))                                                                        \
+  X(cuMemFree, 1, (DevicePtr))                                                                                  \
+  X(cuMemHostRegister, 1, (void*, size_t, unsigned))                                                            \
+  X(cuMemHostUnregister, 1, (void*))                                                                            \
+  X(cuMemHostGetDevicePointer, 1, (DevicePtr*, void*, unsigned))                                                \
+  X(cuMemcpyAsync, 1, (DevicePtr, DevicePtr, size_t, Stream))                                                   \
+  X(cuMemcpyPeerAsync, 1, (DevicePtr, Context, DevicePtr, Context, size_t, Stream))                             \
+  X(cuMemcpyBatchAsync, 0, (DevicePtr*, DevicePtr*, size_t*, size_t, CopyAttributes*, size_t*, size_t, Stream)) \
+  X(cuStreamCreate, 1, (Stream*, unsigned))                                                                     \
+  X(cuStreamDestroy, 1, (Stream))                                                                               \
+  X(cuStreamSynchronize, 1, (Stream))                                                                           \
+  X(cuStreamWaitEvent, 1, (Stream, Event, unsigned))                                                            \
+  X(cuStreamIsCapturing, 1, (Stream, int*))                                                                     \
+  X(cuThreadExchangeStreamCaptureMode, 1, (int*))                                                               \
+  X(cuEventCreate, 1, (Event*, unsigned))                                                                       \
+  X(cuEventDestroy, 1, (Event))                                                                                 \
+  X(cuEventRecord, 1, (Event, Stream))                                                                          \
+  X(cuEventQuery, 1, (Event))                                                                                   \
+  X(cuEventSynchronize, 1, (Event))                                                                             \
+  X(cuEventElapsedTime, 1, (float*, Event, Event))                                                              \
+  X(cuLibraryLoadData, 1, (Library*, const void*, int*, void**, unsigned, int*, void**, unsigned))              \
+  X(cuLibraryUnload, 1, (Library))                                                                              \
+  X(cuLibraryGetKernel, 1, (Kernel*, Library, const char*))                                                     \
+  X(cuLaunchKernel, 1,                                                                                          \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void**, void**))
 
 #define KVC_CUDA_TYPE(name, required, parameters) using name##_t = Result(*) parameters;

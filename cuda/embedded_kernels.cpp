@@ -4,7 +4,8 @@
 asm(".pushsection .rodata\n"
     ".balign 64\n"
     "kvc_cuda_fatbin_begin:\n"
-    ".incbin \"" KVC_CUDA_FATBIN "\"\n"
+    ".incbin \"" KVC_CUDA_FATBIN
+    "\"\n"
     "kvc_cuda_fatbin_end:\n"
     ".popsection\n");
 

@@ -76,13 +76,14 @@ Status Gpu::issue_copies(const std::vector<CopyRun>& runs, Stream stream) {
     CopyAttributes attributes{kSourceOrderStream, {0, 0}, {0, 0}, kPreferOverlap};
     size_t first = 0;
     ++stats_.driver_copies;
-    return device_->check(device_->call().cuMemcpyBatchAsync(to.data(), from.data(), bytes.data(), runs.size(), &attributes,
-                                                             &first, 1, stream),
+    return device_->check(device_->call().cuMemcpyBatchAsync(to.data(), from.data(), bytes.data(), runs.size(),
+                                                             &attributes, &first, 1, stream),
                           "cuMemcpyBatchAsync");
   }
   for (const CopyRun& run : runs) {
     ++stats_.driver_copies;
-    KVC_RETURN_IF_ERROR(device_->check(device_->call().cuMemcpyAsync(run.to, run.from, run.bytes, stream), "cuMemcpyAsync"));
+    KVC_RETURN_IF_ERROR(
+        device_->check(device_->call().cuMemcpyAsync(run.to, run.from, run.bytes, stream), "cuMemcpyAsync"));
   }
   return Status::ok();
 }
@@ -110,10 +111,11 @@ Status Gpu::copy(Direction direction, const std::vector<CopyRun>& copies, const 
     uint64_t& host = direction == Direction::to_device ? run.from : run.to;
     DevicePtr alias = 0;
     if (!pinned_->find(reinterpret_cast<const void*>(host), run.bytes, &alias)) {
-      return error(KVC_E_INVALID,
-                   "%llu bytes of host memory are not pinned, or not as one piece: pin them first, or use upload and download, "
-                   "which block",
-                   static_cast<unsigned long long>(run.bytes));
+      return error(
+          KVC_E_INVALID,
+          "%llu bytes of host memory are not pinned, or not as one piece: pin them first, or use upload and download, "
+          "which block",
+          static_cast<unsigned long long>(run.bytes));
     }
     host = alias;
   }
@@ -141,12 +143,13 @@ Status Gpu::copy_to(Gpu& target, const CopyRun& copy_run, const Order& order, Fe
     const Order reads{order.stream, order.wait, order.reads, {}}, writes{order.stream, {}, {}, order.writes};
     bool captured = false;
     KVC_RETURN_IF_ERROR(slots_->begin(reads, &captured));
-    if (captured) return error(KVC_E_ORDER, "the stream is being captured: copies between devices are not part of a graph");
+    if (captured)
+      return error(KVC_E_ORDER, "the stream is being captured: copies between devices are not part of a graph");
     KVC_RETURN_IF_ERROR(target.slots_->begin(writes, &captured));
-    KVC_RETURN_IF_ERROR(device_->check(
-        device_->call().cuMemcpyPeerAsync(copy_run.to, target.device_->context(), copy_run.from, device_->context(),
-                                          copy_run.bytes, order.stream),
-        "cuMemcpyPeerAsync"));
+    KVC_RETURN_IF_ERROR(
+        device_->check(device_->call().cuMemcpyPeerAsync(copy_run.to, target.device_->context(), copy_run.from,
+                                                         device_->context(), copy_run.bytes, order.stream),
+                       "cuMemcpyPeerAsync"));
     KVC_RETURN_IF_ERROR(slots_->end(reads, false, &fence));
     ++stats_.driver_copies;
     stats_.peer_bytes += copy_run.bytes;
@@ -167,8 +170,9 @@ Status Gpu::copy_to(Gpu& target, const CopyRun& copy_run, const Order& order, Fe
 Status Gpu::start_staging(uint64_t bytes) {
   if (staging_ != nullptr) return Status::ok();
   void* at = mmap(nullptr, kStages * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) return error(KVC_E_NO_MEMORY, "no memory to copy through: %d times %llu bytes", kStages,
-                                     static_cast<unsigned long long>(bytes));
+  if (at == MAP_FAILED)
+    return error(KVC_E_NO_MEMORY, "no memory to copy through: %d times %llu bytes", kStages,
+                 static_cast<unsigned long long>(bytes));
   (void)madvise(at, kStages * bytes, MADV_DONTFORK);
   const Status status = pinned_->pin(at, kStages * bytes);
   if (!status.is_ok()) {
@@ -216,7 +220,8 @@ Status Gpu::download(void* to, uint64_t from, uint64_t bytes, const Order& given
       const uint64_t n = std::min(staging_bytes_, bytes - asked);
       KVC_RETURN_IF_ERROR(wait(stages_[ask]));
       Fence fence = 0;
-      const Status status = copy(Direction::to_host, {{reinterpret_cast<uint64_t>(piece), from + asked, n}}, order, &fence);
+      const Status status =
+          copy(Direction::to_host, {{reinterpret_cast<uint64_t>(piece), from + asked, n}}, order, &fence);
       stages_[ask] = fence;
       KVC_RETURN_IF_ERROR(status);
       asked += n;
@@ -251,12 +256,13 @@ Status Gpu::move(MoveArgs args, const Order& order, Fence* done) {
 Status Gpu::check_page(const CodeArgs& a) {
   const auto width = [](uint32_t bits) { return bits == 8 || bits == 4 || bits == 2; };
   if (a.n_layers == 0 || a.n_heads == 0 || a.dim[0] == 0 || a.dim[1] == 0 || a.page_tokens == 0) {
-    return error(KVC_E_INVALID, "a page of %u layers, %u heads, dims %u and %u, %u tokens", a.n_layers, a.n_heads, a.dim[0],
-                 a.dim[1], a.page_tokens);
+    return error(KVC_E_INVALID, "a page of %u layers, %u heads, dims %u and %u, %u tokens", a.n_layers, a.n_heads,
+                 a.dim[0], a.dim[1], a.page_tokens);
   }
   if (!width(a.bits[0]) || !width(a.bits[1]) || a.exact > a.page_tokens || a.exact > kTile) {
-    return error(KVC_E_INVALID, "codes of %u and %u bits, %u exact tokens: there are 8, 4 and 2 bits, at most %u tokens",
-                 a.bits[0], a.bits[1], a.exact, std::min(a.page_tokens, kTile));
+    return error(KVC_E_INVALID,
+                 "codes of %u and %u bits, %u exact tokens: there are 8, 4 and 2 bits, at most %u tokens", a.bits[0],
+                 a.bits[1], a.exact, std::min(a.page_tokens, kTile));
   }
   return Status::ok();
 }
@@ -266,8 +272,8 @@ namespace {
 Status check_code(const CodeArgs& a) {
   KVC_RETURN_IF_ERROR(Gpu::check_page(a));
   if (a.dim[0] > kCodedDim || a.dim[1] > kCodedDim) {
-    return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; kernels encode and decode up to %u", a.dim[0], a.dim[1],
-                 kCodedDim);
+    return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; kernels encode and decode up to %u", a.dim[0],
+                 a.dim[1], kCodedDim);
   }
   if (a.number != Number::f32 && a.number != Number::f16 && a.number != Number::bf16) {
     return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be encoded");

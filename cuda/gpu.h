@@ -1,6 +1,6 @@
 // What an application does with one device: copies between host and device, kernels, its own work between them. Each
-// operation makes its stream wait for what it depends on, issues, and leaves a fence; none blocks or allocates but where
-// it says so. See kvc_cuda.h, which is this as a C interface.
+// operation makes its stream wait for what it depends on, issues, and leaves a fence; none blocks or allocates but
+// where it says so. See kvc_cuda.h, which is this as a C interface.
 //
 // Threads: any, one operation at a time on one slot.
 #pragma once
@@ -40,10 +40,11 @@ class Gpu {
   // Refuses a form of pages that there is not.
   static Status check_page(const CodeArgs& args);
 
-  // Copies that may go in any order; the host's side is pinned. KVC_E_INVALID: it is not. KVC_E_ORDER: the stream is being
-  // captured; nothing was issued.
+  // Copies that may go in any order; the host's side is pinned. KVC_E_INVALID: it is not. KVC_E_ORDER: the stream is
+  // being captured; nothing was issued.
   Status copy(Direction direction, const std::vector<CopyRun>& copies, const Order& order, Fence* done);
-  // To another device. order.reads are slots here, order.writes slots there; order.stream and the fence are of this device.
+  // To another device. order.reads are slots here, order.writes slots there; order.stream and the fence are of this
+  // device.
   Status copy_to(Gpu& target, const CopyRun& copy, const Order& order, Fence* done);
   // Between any host memory and the device, through pinned pieces. Block until all is done. On the module's own stream.
   Status upload(uint64_t to, const void* from, uint64_t bytes, const Order& order);
@@ -55,17 +56,16 @@ class Gpu {
   // args.partial: partial_bytes(args) of device memory.
   Status attend(const AttendArgs& args, const Order& order, Fence* done);
 
-  // Around work of the application's own that uses slots: after use() the stream has what it must wait for; used() leaves
-  // the fence. One thread at a time between them on the same slots.
+  // Around work of the application's own that uses slots: after use() the stream has what it must wait for; used()
+  // leaves the fence. One thread at a time between them on the same slots.
   Status use(const Order& order);
   Status used(const Order& order, Fence* done);
 
   Status query(Fence fence, bool* done);
   Status wait(Fence fence);
 
-
-  // Times both engines at every point of the table, which then decides. Blocks, about a second on a device; takes `room`
-  // of its memory and pins as much of the host's meanwhile.
+  // Times both engines at every point of the table, which then decides. Blocks, about a second on a device; takes
+  // `room` of its memory and pins as much of the host's meanwhile.
   Status measure(uint64_t room = 32 << 20);
 
   GpuStats stats();
@@ -78,7 +78,8 @@ class Gpu {
   Status issue(Engine engine, const std::vector<CopyRun>& runs, abi::Stream stream);
   Status issue_copies(const std::vector<CopyRun>& runs, abi::Stream stream);
   Status start_staging(uint64_t bytes);
-  Status time_copies(Engine engine, const std::vector<CopyRun>& runs, abi::Event first, abi::Event last, double* seconds);
+  Status time_copies(Engine engine, const std::vector<CopyRun>& runs, abi::Event first, abi::Event last,
+                     double* seconds);
 
   std::unique_ptr<Device> device_;
   std::unique_ptr<Pinned> pinned_;

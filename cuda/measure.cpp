@@ -11,7 +11,7 @@ using namespace abi;
 
 namespace {
 
-constexpr int kRounds = 3;            // the quickest counts; one more before them, unmeasured
+constexpr int kRounds = 3;  // the quickest counts; one more before them, unmeasured
 
 // What measuring takes, given back whatever happens.
 struct Bench {
@@ -35,7 +35,8 @@ struct Bench {
     Device& device = gpu->device();
     KVC_RETURN_IF_ERROR(device.allocate(room, &memory));
     void* at = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return error(KVC_E_NO_MEMORY, "no %d MiB of memory to measure with", static_cast<int>(room >> 20));
+    if (at == MAP_FAILED)
+      return error(KVC_E_NO_MEMORY, "no %d MiB of memory to measure with", static_cast<int>(room >> 20));
     host = at;
     (void)madvise(host, room, MADV_DONTFORK);
     KVC_RETURN_IF_ERROR(gpu->pinned().pin(host, room));
@@ -73,7 +74,8 @@ Status Gpu::time_copies(Engine engine, const std::vector<CopyRun>& runs, Event f
     }
     KVC_RETURN_IF_ERROR(device_->check(device_->call().cuEventSynchronize(last), "cuEventSynchronize"));
     float milliseconds = 0;
-    KVC_RETURN_IF_ERROR(device_->check(device_->call().cuEventElapsedTime(&milliseconds, first, last), "cuEventElapsedTime"));
+    KVC_RETURN_IF_ERROR(
+        device_->check(device_->call().cuEventElapsedTime(&milliseconds, first, last), "cuEventElapsedTime"));
     if (round > 0) *seconds = std::min(*seconds, static_cast<double>(milliseconds) / 1000);
   }
   return Status::ok();

@@ -22,8 +22,9 @@ Pinned::~Pinned() {
     const Device::Scope scope(*device_);
     const bool own = pool_ != nullptr && at >= reinterpret_cast<uint64_t>(pool_) &&
                      at < reinterpret_cast<uint64_t>(pool_) + pool_bytes_;
-    const bool gone = scope.status().is_ok() &&
-                      device_->check(device_->call().cuMemHostUnregister(reinterpret_cast<void*>(at)), "cuMemHostUnregister").is_ok();
+    const bool gone =
+        scope.status().is_ok() &&
+        device_->check(device_->call().cuMemHostUnregister(reinterpret_cast<void*>(at)), "cuMemHostUnregister").is_ok();
     // What a device may still reach is never given to anybody else.
     if (own && !gone) keep_mapped_ = true;
   }
@@ -99,7 +100,8 @@ Status Pinned::start_pool(uint64_t bytes, uint64_t chunk_bytes) {
   pool_bytes_ = (bytes + 4095) / 4096 * 4096;
   void* at = mmap(nullptr, pool_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) {
-    return error(KVC_E_NO_MEMORY, "no %llu bytes of address space for pinned memory", static_cast<unsigned long long>(bytes));
+    return error(KVC_E_NO_MEMORY, "no %llu bytes of address space for pinned memory",
+                 static_cast<unsigned long long>(bytes));
   }
   // A child that wrote to copies of these would not be seen by the device, and copying them would cost as much again.
   (void)madvise(at, pool_bytes_, MADV_DONTFORK);

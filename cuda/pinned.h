@@ -1,7 +1,8 @@
-// Host memory that devices reach: registered with the driver ("pinned"), by whoever owns it, or a pool of this module's own.
+// Host memory that devices reach: registered with the driver ("pinned"), by whoever owns it, or a pool of this module's
+// own.
 //
-// Registering is slow (about 0.1 s for a GiB) and holds the driver's lock: the pool does it in chunks, on a thread of its
-// own, and can be told to pause. Addresses never span two chunks. Registered memory is not inherited by fork.
+// Registering is slow (about 0.1 s for a GiB) and holds the driver's lock: the pool does it in chunks, on a thread of
+// its own, and can be told to pause. Addresses never span two chunks. Registered memory is not inherited by fork.
 //
 // Threads: any.
 #pragma once

@@ -57,8 +57,8 @@ Status Slots::acquire(uint32_t n, uint32_t* slots) {
     if (!reclaim_ || n > count() || !reclaim_(n * slot_bytes_)) break;
   }
   if (try_acquire(n, slots)) return Status::ok();
-  return error(KVC_E_NO_MEMORY, "device %d: %u slots were asked for, %u of %u are in use: release some", device_->ordinal(),
-               n, in_use(), count());
+  return error(KVC_E_NO_MEMORY, "device %d: %u slots were asked for, %u of %u are in use: release some",
+               device_->ordinal(), n, in_use(), count());
 }
 
 Status Slots::check_used(uint32_t slot) const {
@@ -100,9 +100,10 @@ Status Slots::begin(const Order& order, bool* captured) {
   if (*captured) {
     // A wait for work outside would end the capture, and a replay would not wait again.
     if (order.wait.empty() && order.reads.empty() && order.writes.empty()) return Status::ok();
-    return error(KVC_E_ORDER,
-                 "the stream is being captured: work in a graph can wait neither for fences nor for slots; name none, and "
-                 "keep the slots it uses as long as it is replayed");
+    return error(
+        KVC_E_ORDER,
+        "the stream is being captured: work in a graph can wait neither for fences nor for slots; name none, and "
+        "keep the slots it uses as long as it is replayed");
   }
   for (const Fence fence : order.wait) KVC_RETURN_IF_ERROR(device_->wait_on(order.stream, fence));
   for (const uint32_t slot : order.reads) KVC_RETURN_IF_ERROR(device_->wait_on(order.stream, slots_[slot].writer));

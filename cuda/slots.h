@@ -21,7 +21,8 @@ struct Order {
 
 class Slots {
  public:
-  // Frees slots if it can; called without locks, on the thread that needs room. Returns whether it is worth trying again.
+  // Frees slots if it can; called without locks, on the thread that needs room. Returns whether it is worth trying
+  // again.
   using Reclaim = std::function<bool(uint64_t bytes)>;
 
   Slots(Device* device, Reclaim reclaim) : device_(device), reclaim_(std::move(reclaim)) {}
@@ -35,9 +36,9 @@ class Slots {
   Status release(uint32_t n, const uint32_t* slots);
   Status address(uint32_t slot, abi::DevicePtr* out);
 
-  // Around work that the caller issues on order.stream; both with the device's mutex held and in its Scope, and the mutex
-  // held in between. Begin checks and makes the stream wait; end leaves the fence with the slots.
-  // KVC_E_ORDER: the stream is being captured, and there is something to wait for.
+  // Around work that the caller issues on order.stream; both with the device's mutex held and in its Scope, and the
+  // mutex held in between. Begin checks and makes the stream wait; end leaves the fence with the slots. KVC_E_ORDER:
+  // the stream is being captured, and there is something to wait for.
   Status begin(const Order& order, bool* captured);
   Status end(const Order& order, bool captured, Fence* done);
 

@@ -15,8 +15,8 @@ struct View {
 
   KVC_BOTH unsigned char* row(int64_t page_index, uint32_t layer_index, uint32_t plane_index, uint32_t head_index,
                               uint32_t token_index) const {
-    const uint64_t from = layer_bases != nullptr ? layer_bases[layer_index]
-                                                 : base + static_cast<uint64_t>(layer_index * layer);
+    const uint64_t from =
+        layer_bases != nullptr ? layer_bases[layer_index] : base + static_cast<uint64_t>(layer_index * layer);
     return reinterpret_cast<unsigned char*>(from + static_cast<uint64_t>(page_index * page + plane_index * plane +
                                                                          head_index * head + token_index * token));
   }
@@ -38,8 +38,8 @@ struct MoveArgs {
 struct CopyRun {
   uint64_t to = 0, from = 0, bytes = 0;
 };
-inline constexpr uint32_t kCopyRuns = 128;             // in one launch
-inline constexpr uint32_t kCopyChunk = 16 * 1024;      // what a block takes at a time
+inline constexpr uint32_t kCopyRuns = 128;         // in one launch
+inline constexpr uint32_t kCopyChunk = 16 * 1024;  // what a block takes at a time
 struct CopyArgs {
   uint32_t runs = 0;
   uint32_t chunks = 0;
@@ -60,8 +60,8 @@ struct CodeArgs {
   Number number = Number::f16;
   KVC_BOTH uint32_t dim_of(int plane) const { return plane == 0 ? dim[0] : dim[1]; }
   KVC_BOTH uint32_t bits_of(int plane) const { return plane == 0 ? bits[0] : bits[1]; }
-  float norm = 1;               // 1 / sqrt(hadamard_block(v_dim))
-  uint32_t* failed = nullptr;   // encoding: [page] is set to 1 where a number is not finite; the page is then no page
+  float norm = 1;              // 1 / sqrt(hadamard_block(v_dim))
+  uint32_t* failed = nullptr;  // encoding: [page] is set to 1 where a number is not finite; the page is then no page
 };
 
 inline constexpr uint32_t kAttendGroup = 8;    // query heads of one K/V head that a block takes
@@ -69,13 +69,14 @@ inline constexpr uint32_t kAttendTokens = 32;  // K/V rows that a block has in s
 inline constexpr uint32_t kAttendDim = 256;    // largest head
 inline constexpr uint32_t kAttendThreads = 128;
 
-// Attention of one query token a sequence over its pages: first encoded ones, then pages in the clear; either may be none.
+// Attention of one query token a sequence over its pages: first encoded ones, then pages in the clear; either may be
+// none.
 struct AttendArgs {
   const unsigned char* query = nullptr;  // [sequence][query head][k_dim]
   unsigned char* out = nullptr;          // [sequence][query head][v_dim]
-  float* state = nullptr;                // [sequence][query head][2]: largest score (base 2), sum of weights; may be null
-  float* partial = nullptr;              // [sequence][kv head][group block][split][kAttendGroup][v_dim + 2]
-  const uint32_t* lengths = nullptr;     // [sequence]: tokens in all
+  float* state = nullptr;             // [sequence][query head][2]: largest score (base 2), sum of weights; may be null
+  float* partial = nullptr;           // [sequence][kv head][group block][split][kAttendGroup][v_dim + 2]
+  const uint32_t* lengths = nullptr;  // [sequence]: tokens in all
   const uint32_t* coded_counts = nullptr;  // [sequence]: encoded pages; nullptr: none
   const uint64_t* coded_pages = nullptr;   // [sequence][coded_stride]: addresses
   const int32_t* clear_pages = nullptr;    // [sequence][clear_stride]: pages of the view
@@ -84,10 +85,10 @@ struct AttendArgs {
   uint32_t sequences = 0, kv_heads = 0, group = 1, splits = 1;
   uint32_t layer = 0;
   Number query_number = Number::f32, out_number = Number::f32;
-  CodeArgs page;       // geometry and codec; number: of the pages in the clear
-  float scale = 1;     // of scores, times log2(e)
+  CodeArgs page;                   // geometry and codec; number: of the pages in the clear
+  float scale = 1;                 // of scores, times log2(e)
   float number_scale[2] = {1, 1};  // of e4m3 keys and values
-  uint64_t window = 0;  // 0: all; else the last ones
+  uint64_t window = 0;             // 0: all; else the last ones
 };
 
 }  // namespace kvc_cuda

@@ -69,9 +69,9 @@ KVC_BODY void load_chunk(Block& block, const AttendArgs& a, const CodedLayout& a
     block.each([&](uint32_t thread) {
       for (uint32_t n = thread; n < c.tokens * dim; n += block.threads()) {
         const uint32_t t = c.within + n / dim, d = n % dim;
-        const unsigned char* row =
-            c.coded != nullptr ? c.coded + at.exact_at(a.layer, plane, head) + t * at.row_bytes(plane)
-                               : a.clear.row(c.clear_page, a.layer, static_cast<uint32_t>(plane), head, t);
+        const unsigned char* row = c.coded != nullptr
+                                       ? c.coded + at.exact_at(a.layer, plane, head) + t * at.row_bytes(plane)
+                                       : a.clear.row(c.clear_page, a.layer, static_cast<uint32_t>(plane), head, t);
         rows[n / dim * stride + d] = load_number(a.page.number, row + d * size) * by;
       }
     });
@@ -233,7 +233,8 @@ KVC_BODY void merge_splits(Block& block, const AttendArgs& a) {
         weight = weight + from[1] * by;
         value = value + from[2 + d] * by;
       }
-      const uint64_t row = uint64_t{i.sequence} * a.kv_heads * a.group + i.head * a.group + i.part * kAttendGroup + column;
+      const uint64_t row =
+          uint64_t{i.sequence} * a.kv_heads * a.group + i.head * a.group + i.part * kAttendGroup + column;
       // NaN in, NaN out; nothing seen: 0.
       store_number(a.out_number, weight == 0.0f ? 0.0f : value / weight, a.out + (row * v_dim + d) * size);
       if (d == 0 && a.state != nullptr) a.state[row * 2] = most, a.state[row * 2 + 1] = weight;

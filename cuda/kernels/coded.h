@@ -1,5 +1,5 @@
-// Where the parts of an encoded page lie (codecs int8, int4, mixed): src/codec/quantized.cpp and src/attend/tile.h have the
-// form; tests/cuda compares every byte with what they write.
+// Where the parts of an encoded page lie (codecs int8, int4, mixed): src/codec/quantized.cpp and src/attend/tile.h have
+// the form; tests/cuda compares every byte with what they write.
 #pragma once
 
 #include "kernels/args.h"
@@ -56,9 +56,7 @@ class CodedLayout {
     const uint64_t k = a_.exact * row_bytes(0), v = a_.exact * row_bytes(1);
     return exact_at_ + layer * a_.n_heads * (k + v) + (plane == 0 ? 0 : a_.n_heads * k) + head * (plane == 0 ? k : v);
   }
-  KVC_BOTH uint64_t units_end() const {
-    return kHeader + uint64_t{a_.n_layers} * 2 * a_.n_heads * tiles() * 4;
-  }
+  KVC_BOTH uint64_t units_end() const { return kHeader + uint64_t{a_.n_layers} * 2 * a_.n_heads * tiles() * 4; }
   KVC_BOTH uint64_t tiles_at() const { return tiles_at_; }
   KVC_BOTH uint64_t exact_end() const { return exact_at(a_.n_layers, 0, 0); }
   KVC_BOTH uint64_t total() const { return line_up(exact_end()); }

@@ -1,15 +1,16 @@
-// Pages in the clear to pages of the codecs int8, int4 and mixed: a block for each tile. The same bytes as the codec of the
-// library writes.
+// Pages in the clear to pages of the codecs int8, int4 and mixed: a block for each tile. The same bytes as the codec of
+// the library writes.
 #pragma once
 
 #include "kernels/coded.h"
 
 namespace kvc_cuda {
 
-// x * H * factor in place, rows of `channels` floats at `rows`, by blocks of `span`. All threads of the block; begins and
-// ends synchronised.
+// x * H * factor in place, rows of `channels` floats at `rows`, by blocks of `span`. All threads of the block; begins
+// and ends synchronised.
 template <class Block>
-KVC_BODY void hadamard_rows(Block& block, float* rows, uint32_t n_rows, uint32_t channels, uint32_t span, float factor) {
+KVC_BODY void hadamard_rows(Block& block, float* rows, uint32_t n_rows, uint32_t channels, uint32_t span,
+                            float factor) {
   block.each([&](uint32_t thread) {
     for (uint32_t i = thread; i < n_rows * channels; i += block.threads()) rows[i] *= factor;
   });

@@ -34,8 +34,8 @@ inline uint32_t attend_parts(const AttendArgs& a) { return (a.group + kAttendGro
 
 inline Shape attend_shape(const AttendArgs& a) {
   const uint32_t k = a.page.dim[0], v = a.page.dim[1];
-  const uint32_t floats = kAttendGroup * k + kAttendTokens * ((k > v ? k : v) | 1u) + kAttendGroup * kAttendTokens +
-                          3 * kAttendGroup;
+  const uint32_t floats =
+      kAttendGroup * k + kAttendTokens * ((k > v ? k : v) | 1u) + kAttendGroup * kAttendTokens + 3 * kAttendGroup;
   return {a.sequences * a.kv_heads * attend_parts(a) * a.splits, kAttendThreads,
           static_cast<uint32_t>(floats * sizeof(float))};
 }

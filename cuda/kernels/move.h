@@ -11,11 +11,20 @@ struct alignas(16) Bytes16 {
 
 KVC_BODY void move_vector(unsigned char* to, const unsigned char* from, uint32_t bytes) {
   switch (bytes) {
-    case 16: *reinterpret_cast<Bytes16*>(to) = *reinterpret_cast<const Bytes16*>(from); break;
-    case 8: *reinterpret_cast<uint64_t*>(to) = *reinterpret_cast<const uint64_t*>(from); break;
-    case 4: *reinterpret_cast<uint32_t*>(to) = *reinterpret_cast<const uint32_t*>(from); break;
-    case 2: *reinterpret_cast<uint16_t*>(to) = *reinterpret_cast<const uint16_t*>(from); break;
-    default: *to = *from;
+    case 16:
+      *reinterpret_cast<Bytes16*>(to) = *reinterpret_cast<const Bytes16*>(from);
+      break;
+    case 8:
+      *reinterpret_cast<uint64_t*>(to) = *reinterpret_cast<const uint64_t*>(from);
+      break;
+    case 4:
+      *reinterpret_cast<uint32_t*>(to) = *reinterpret_cast<const uint32_t*>(from);
+      break;
+    case 2:
+      *reinterpret_cast<uint16_t*>(to) = *reinterpret_cast<const uint16_t*>(from);
+      break;
+    default:
+      *to = *from;
   }
 }
 
@@ -37,8 +46,8 @@ KVC_BODY void move_rows(Block& block, const MoveArgs& a) {
       const int64_t from = a.from_slots != nullptr ? int64_t{a.from_slots[token]} : int64_t{token};
       const int64_t to = a.to_slots != nullptr ? int64_t{a.to_slots[token]} : int64_t{token};
       if (from < 0 || to < 0) continue;
-      const unsigned char* source = a.from.row(from / a.from_page_tokens, layer, plane, head,
-                                               static_cast<uint32_t>(from % a.from_page_tokens));
+      const unsigned char* source =
+          a.from.row(from / a.from_page_tokens, layer, plane, head, static_cast<uint32_t>(from % a.from_page_tokens));
       unsigned char* target =
           a.to.row(to / a.to_page_tokens, layer, plane, head, static_cast<uint32_t>(to % a.to_page_tokens));
       move_vector(target + at, source + at, a.vector);

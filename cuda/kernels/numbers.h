@@ -12,9 +12,7 @@ namespace kvc_cuda {
 // KVC_F32, KVC_F16, KVC_BF16 of kvc.h, and one that only device pages have.
 enum class Number : uint32_t { f32 = 1, f16 = 2, bf16 = 3, e4m3 = 100 };
 
-KVC_BOTH uint32_t bytes_of(Number number) {
-  return number == Number::f32 ? 4 : number == Number::e4m3 ? 1 : 2;
-}
+KVC_BOTH uint32_t bytes_of(Number number) { return number == Number::f32 ? 4 : number == Number::e4m3 ? 1 : 2; }
 
 KVC_BOTH uint32_t bits_of(float x) {
 #ifdef __CUDA_ARCH__
@@ -86,10 +84,14 @@ KVC_BOTH float f32_of_e4m3(uint32_t byte) {
 
 KVC_BOTH float load_number(Number number, const unsigned char* at) {
   switch (number) {
-    case Number::f32: return *reinterpret_cast<const float*>(at);
-    case Number::f16: return f32_of_f16(*reinterpret_cast<const uint16_t*>(at));
-    case Number::bf16: return float_of(static_cast<uint32_t>(*reinterpret_cast<const uint16_t*>(at)) << 16);
-    default: return f32_of_e4m3(*at);
+    case Number::f32:
+      return *reinterpret_cast<const float*>(at);
+    case Number::f16:
+      return f32_of_f16(*reinterpret_cast<const uint16_t*>(at));
+    case Number::bf16:
+      return float_of(static_cast<uint32_t>(*reinterpret_cast<const uint16_t*>(at)) << 16);
+    default:
+      return f32_of_e4m3(*at);
   }
 }
 
@@ -105,8 +107,8 @@ KVC_BOTH void store_number(Number number, float x, unsigned char* at) {
 KVC_BOTH float smaller(float a, float b) { return b < a ? b : a; }
 KVC_BOTH float larger(float a, float b) { return b > a ? b : a; }
 
-// 2^x for x <= 0, to 2 units in the last place: a polynomial on [-1/2, 1/2] (Taylor's, degree 7, whose remainder is below
-// half a unit), then the exponent. Below 2^-126: 0.
+// 2^x for x <= 0, to 2 units in the last place: a polynomial on [-1/2, 1/2] (Taylor's, degree 7, whose remainder is
+// below half a unit), then the exponent. Below 2^-126: 0.
 KVC_BOTH float exp2_of(float x) {
   if (!(x > -126.0f)) return 0;
   const float shifted = x + 12582912.0f;  // nearest integer in the low bits

@@ -87,7 +87,8 @@ TEST_F(ApiTest, RefusesArgumentsThatMakeNoSense) {
   o = order(fake_stream(0), {}, {});
   kvc_cuda_pages_t pages{};
   pages.struct_size = sizeof pages;
-  pages.n_layers = pages.n_kv_heads = 1, pages.k_head_dim = pages.v_head_dim = 64, pages.page_tokens = 16, pages.dtype = KVC_F16;
+  pages.n_layers = pages.n_kv_heads = 1, pages.k_head_dim = pages.v_head_dim = 64, pages.page_tokens = 16,
+  pages.dtype = KVC_F16;
   uint64_t bytes = 0;
   std::strcpy(pages.codec, "klt");
   EXPECT_EQ(kvc_cuda_encoded_bytes(cuda_, &pages, &bytes), KVC_E_UNSUPPORTED);
@@ -152,7 +153,9 @@ TEST_F(ApiTest, AppendsEncodesSwapsAndAttends) {
   ASSERT_EQ(kvc_cuda_move(cuda_, &append, &o, nullptr), KVC_OK) << words();
   o = order(copies, {slot[0]}, {slot[1], slot[3]});
   ASSERT_EQ(kvc_cuda_encode(cuda_, &pages, 1, nullptr, reinterpret_cast<const uint64_t*>(device(0)),
-                            reinterpret_cast<uint32_t*>(device(offsetof(Device, failed))), &o, nullptr), KVC_OK) << words();
+                            reinterpret_cast<uint32_t*>(device(offsetof(Device, failed))), &o, nullptr),
+            KVC_OK)
+      << words();
   uint64_t bytes = 0, out_fence = 0, in_fence = 0;
   ASSERT_EQ(kvc_cuda_encoded_bytes(cuda_, &pages, &bytes), KVC_OK);
 
@@ -261,7 +264,8 @@ TEST_F(ApiTest, AsksForRoomThroughTheTable) {
   EXPECT_EQ(owner.kept, 2u);
 }
 
-// --- placement --------------------------------------------------------------------------------------------------------
+// --- placement
+// --------------------------------------------------------------------------------------------------------
 
 kvc_cuda_candidate_t candidate(uint64_t cached, uint64_t queued, uint64_t free, uint64_t busy) {
   return {cached, queued, 50'000'000'000, free, busy, 1, 0};

@@ -44,15 +44,15 @@ struct PinnedBytes {
   std::vector<unsigned char> bytes;
 };
 
-#define EXPECT_OK(expression)                                     \
-  do {                                                            \
-    const ::kvc::Status status_ok_ = (expression);                \
-    EXPECT_TRUE(status_ok_.is_ok()) << status_ok_.message();      \
+#define EXPECT_OK(expression)                                \
+  do {                                                       \
+    const ::kvc::Status status_ok_ = (expression);           \
+    EXPECT_TRUE(status_ok_.is_ok()) << status_ok_.message(); \
   } while (false)
-#define ASSERT_OK(expression)                                     \
-  do {                                                            \
-    const ::kvc::Status status_ok_ = (expression);                \
-    ASSERT_TRUE(status_ok_.is_ok()) << status_ok_.message();      \
+#define ASSERT_OK(expression)                                \
+  do {                                                       \
+    const ::kvc::Status status_ok_ = (expression);           \
+    ASSERT_TRUE(status_ok_.is_ok()) << status_ok_.message(); \
   } while (false)
 
 }  // namespace kvc_cuda

@@ -23,12 +23,15 @@ TEST(OpenTest, SaysWhatIsWrongWithADriver) {
   old.version = 12040;
   Status status = open_with(old);
   EXPECT_EQ(status.code(), KVC_E_UNSUPPORTED);
-  EXPECT_NE(status.message().find("supports CUDA 12.4, kvc's kernels need 13.0"), std::string::npos) << status.message();
+  EXPECT_NE(status.message().find("supports CUDA 12.4, kvc's kernels need 13.0"), std::string::npos)
+      << status.message();
   FakeOptions none;
   none.devices = 0;
   EXPECT_EQ(open_with(none).code(), KVC_E_UNSUPPORTED);
-  for (const auto& [result, code] : {std::pair<int, kvc_status_t>{abi::kNoDevice, KVC_E_UNSUPPORTED}, {abi::kStubLibrary, KVC_E_UNSUPPORTED},
-                                    {abi::kSystemDriverMismatch, KVC_E_UNSUPPORTED}, {abi::kDeviceUnavailable, KVC_E_BUSY}}) {
+  for (const auto& [result, code] : {std::pair<int, kvc_status_t>{abi::kNoDevice, KVC_E_UNSUPPORTED},
+                                     {abi::kStubLibrary, KVC_E_UNSUPPORTED},
+                                     {abi::kSystemDriverMismatch, KVC_E_UNSUPPORTED},
+                                     {abi::kDeviceUnavailable, KVC_E_BUSY}}) {
     FakeOptions fake;
     fake.init_result = result;
     status = open_with(fake);
@@ -198,7 +201,8 @@ TEST(GpuTest, CopiesByBothEnginesAndAnyAlias) {
       EXPECT_EQ(alias == 0 ? stats.by_processors : stats.by_copy_engine, 200u);
       EXPECT_EQ(stats.driver_copies, alias != 0 ? 1u : 0u) << "one call for all";
       unsigned char loose[64];
-      const Status status = rig.gpu->copy(Direction::to_device, {{at, reinterpret_cast<uint64_t>(loose), 64}}, {stream, {}, {}, {}}, nullptr);
+      const Status status = rig.gpu->copy(Direction::to_device, {{at, reinterpret_cast<uint64_t>(loose), 64}},
+                                          {stream, {}, {}, {}}, nullptr);
       EXPECT_EQ(status.code(), KVC_E_INVALID);
       EXPECT_NE(status.message().find("not pinned"), std::string::npos) << status.message();
     }
@@ -274,7 +278,8 @@ TEST(GpuTest, ALostDeviceIsToldAndNeverCalledAgain) {
   }
 }
 
-// Everything once, with the k-th call failing: an answer, no hang, nothing left, and what was stored before is as it was.
+// Everything once, with the k-th call failing: an answer, no hang, nothing left, and what was stored before is as it
+// was.
 Status everything(Gpu& gpu, std::vector<unsigned char>* out) {
   uint32_t slots[2] = {};
   DevicePtr a = 0, b = 0;
@@ -285,9 +290,10 @@ Status everything(Gpu& gpu, std::vector<unsigned char>* out) {
   KVC_RETURN_IF_ERROR(gpu.pinned().pin(host.data(), host.size()));
   const auto work = [&]() -> Status {
     const Stream stream = fake_stream(0);
-    KVC_RETURN_IF_ERROR(gpu.copy(Direction::to_device,
-                                 {{a, reinterpret_cast<uint64_t>(&host[0]), 1000}, {a + 2000, reinterpret_cast<uint64_t>(&host[4000]), 1000}},
-                                 {stream, {}, {}, {slots[0]}}, nullptr));
+    KVC_RETURN_IF_ERROR(gpu.copy(
+        Direction::to_device,
+        {{a, reinterpret_cast<uint64_t>(&host[0]), 1000}, {a + 2000, reinterpret_cast<uint64_t>(&host[4000]), 1000}},
+        {stream, {}, {}, {slots[0]}}, nullptr));
     MoveArgs move;
     move.from.base = a, move.to.base = b;
     move.from.token = move.to.token = 16;
@@ -321,8 +327,8 @@ TEST(GpuTest, AnyFailingCallLeavesAnAnswerAndNothingElse) {
   ASSERT_GT(calls, 20u);
   uint64_t refused = 0;
   for (uint64_t k = 1; k <= calls; ++k) {
-    for (const int code : {abi::kOutOfMemory, abi::kInvalidValue, abi::kInvalidContext, abi::kIllegalAddress, abi::kLaunchFailed,
-                           abi::kDeinitialized, abi::kUnknown}) {
+    for (const int code : {abi::kOutOfMemory, abi::kInvalidValue, abi::kInvalidContext, abi::kIllegalAddress,
+                           abi::kLaunchFailed, abi::kDeinitialized, abi::kUnknown}) {
       Rig rig(fake, with_slots(2));
       ASSERT_OK(rig.status);
       fake_fail_call(k, code);
@@ -367,7 +373,8 @@ TEST(GpuTest, AChildProcessIsRefused) {
   if (child == 0) {
     uint32_t slot = 0;
     bool done = false;
-    const bool refused = rig.gpu->slots().acquire(1, &slot).code() == KVC_E_FORKED && rig.gpu->query(1, &done).code() == KVC_E_FORKED;
+    const bool refused =
+        rig.gpu->slots().acquire(1, &slot).code() == KVC_E_FORKED && rig.gpu->query(1, &done).code() == KVC_E_FORKED;
     const uint64_t calls = fake_calls();
     rig.gpu.reset();
     _exit(refused && fake_calls() == calls ? 0 : 1);
@@ -528,7 +535,8 @@ TEST(GpuTest, KernelsFollowEachOtherOnSlots) {
       double score = 0;
       for (int d = 0; d < 32; ++d) score += query[static_cast<size_t>(d)] * decoded[static_cast<size_t>(t * 32 + d)];
       total += std::exp2(score);
-      for (int d = 0; d < 32; ++d) sum[static_cast<size_t>(d)] += std::exp2(score) * decoded[static_cast<size_t>(2048 + t * 32 + d)];
+      for (int d = 0; d < 32; ++d)
+        sum[static_cast<size_t>(d)] += std::exp2(score) * decoded[static_cast<size_t>(2048 + t * 32 + d)];
     }
     for (size_t d = 0; d < 32; ++d) ASSERT_NEAR(result[d], sum[d] / total, 1e-5);
     for (size_t i = 0; i < 4096; ++i) ASSERT_NEAR(decoded[i], page[i], 0.05);

@@ -1,8 +1,8 @@
 // Kernel bodies on the host: what cuda/kernels/block.h says a block is, played by one thread.
 //
-// Each each() runs the threads of the block one after the other, in an order that a seed chooses anew every time. A body
-// that needs a sync() it does not have gives results that depend on the seed. Shared memory is exactly as large as the
-// launch asked for, on the heap, where a sanitizer sees its ends.
+// Each each() runs the threads of the block one after the other, in an order that a seed chooses anew every time. A
+// body that needs a sync() it does not have gives results that depend on the seed. Shared memory is exactly as large as
+// the launch asked for, on the heap, where a sanitizer sees its ends.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Kernels on the host (host_block.h): copies against loops, encoding and decoding bit for bit against the library's codecs,
-// attention against sums in double precision.
+// Kernels on the host (host_block.h): copies against loops, encoding and decoding bit for bit against the library's
+// codecs, attention against sums in double precision.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -23,8 +23,8 @@ using kvc::Random;
 
 uint64_t address(const void* p) { return reinterpret_cast<uint64_t>(p); }
 
-// A page's view with the library's form: [layer][K|V][head][token][dim]. K and V rows may differ in length, which one view
-// cannot say beyond `plane`: pages of unlike dims are laid out with the longer one.
+// A page's view with the library's form: [layer][K|V][head][token][dim]. K and V rows may differ in length, which one
+// view cannot say beyond `plane`: pages of unlike dims are laid out with the longer one.
 View view_of(void* base, const CodeArgs& a) {
   const int64_t row = static_cast<int64_t>(std::max(a.dim[0], a.dim[1])) * bytes_of(a.number);
   View v;
@@ -79,7 +79,8 @@ TEST(NumbersTest, PowersOfTwoAreNear) {
   }
 }
 
-// --- rows by strides --------------------------------------------------------------------------------------------------
+// --- rows by strides
+// --------------------------------------------------------------------------------------------------
 
 struct MoveCase {
   uint32_t layers, planes, heads, row_bytes, page_tokens;
@@ -127,8 +128,7 @@ TEST_P(MoveTest, AppendsThenGathersByTables) {
         for (uint32_t h = 0; h < c.heads; ++h) {
           const size_t from = (((size_t{p} * c.layers + l) * tokens + t) * c.heads + h) * row;
           const uint32_t slot = static_cast<uint32_t>(slots[t]), page = slot / c.page_tokens, at = slot % c.page_tokens;
-          const size_t to =
-              page * page_bytes + (((size_t{l} * c.planes + p) * c.heads + h) * c.page_tokens + at) * row;
+          const size_t to = page * page_bytes + (((size_t{l} * c.planes + p) * c.heads + h) * c.page_tokens + at) * row;
           std::memcpy(&expected[to], &input[from], row);
         }
   }
@@ -155,8 +155,8 @@ TEST_P(MoveTest, AppendsThenGathersByTables) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, MoveTest,
-                         testing::Values(MoveCase{2, 2, 4, 256, 16}, MoveCase{1, 2, 1, 16, 64}, MoveCase{3, 1, 2, 34, 8},
-                                         MoveCase{2, 2, 3, 7, 5}, MoveCase{1, 2, 8, 1152, 8}),
+                         testing::Values(MoveCase{2, 2, 4, 256, 16}, MoveCase{1, 2, 1, 16, 64},
+                                         MoveCase{3, 1, 2, 34, 8}, MoveCase{2, 2, 3, 7, 5}, MoveCase{1, 2, 8, 1152, 8}),
                          [](const auto& c) { return "bytes" + std::to_string(c.param.row_bytes); });
 
 TEST(CopyTest, RunsOfAnyLengthAndAlignment) {
@@ -178,7 +178,8 @@ TEST(CopyTest, RunsOfAnyLengthAndAlignment) {
   EXPECT_EQ(to, expected);
 }
 
-// --- codecs -----------------------------------------------------------------------------------------------------------
+// --- codecs
+// -----------------------------------------------------------------------------------------------------------
 
 struct CodeCase {
   const char* codec;
@@ -219,8 +220,10 @@ class CodeTest : public testing::TestWithParam<CodeCase> {
             for (uint32_t t = 0; t < c.tokens; ++t) {
               std::vector<float> row(geometry_.dim(plane));
               const float size = std::exp2(static_cast<float>(static_cast<int>(random.next() % 9)) - 4.0f);
-              for (float& x : row) x = size * static_cast<float>(random.unit() * 2 - 1) * (random.next() % 31 == 0 ? 20 : 1);
-              std::byte* to = blobs_[page].data() + geometry_.head_offset(layer, plane, head) + t * geometry_.row_bytes(plane);
+              for (float& x : row)
+                x = size * static_cast<float>(random.unit() * 2 - 1) * (random.next() % 31 == 0 ? 20 : 1);
+              std::byte* to =
+                  blobs_[page].data() + geometry_.head_offset(layer, plane, head) + t * geometry_.row_bytes(plane);
               kvc::from_f32(c.dtype, row.data(), to, row.size());
               std::memcpy(args_.clear.row(page, layer, static_cast<uint32_t>(plane), head, t), to,
                           geometry_.row_bytes(plane));
@@ -272,9 +275,12 @@ TEST_P(CodeTest, DecodesToTheBitsOfTheLibrary) {
   for (uint32_t page = 0; page < kPages; ++page)
     for (uint32_t layer = 0; layer < geometry_.n_layers; ++layer)
       for (int plane = 0; plane < 2; ++plane)
-        ASSERT_TRUE(codec_->decode(geometry_, bytes_of_page(encoded_[page]), layer, plane, 0, geometry_.page_tokens,
-                            reinterpret_cast<std::byte*>(a.clear.row(page, layer, static_cast<uint32_t>(plane), 0, 0)),
-                            static_cast<size_t>(a.clear.head), static_cast<size_t>(a.clear.token)).is_ok());
+        ASSERT_TRUE(
+            codec_
+                ->decode(geometry_, bytes_of_page(encoded_[page]), layer, plane, 0, geometry_.page_tokens,
+                         reinterpret_cast<std::byte*>(a.clear.row(page, layer, static_cast<uint32_t>(plane), 0, 0)),
+                         static_cast<size_t>(a.clear.head), static_cast<size_t>(a.clear.token))
+                .is_ok());
   EXPECT_EQ(out, expected);
 }
 
@@ -288,16 +294,21 @@ TEST_P(CodeTest, SaysWhichPageHasANumberThatIsNotFinite) {
 }
 
 constexpr DType f32 = DType::f32, f16 = DType::f16, bf16 = DType::bf16;
-INSTANTIATE_TEST_SUITE_P(
-    Pages, CodeTest,
-    testing::Values(CodeCase{"int8", 8, 8, 2, 2, 64, 64, 64, 0, f16}, CodeCase{"int4", 4, 4, 1, 2, 128, 128, 64, 4, bf16},
-                    CodeCase{"mixed", 8, 4, 2, 1, 64, 64, 64, 4, f16}, CodeCase{"mixed", 4, 2, 1, 1, 128, 128, 16, 1, f16},
-                    CodeCase{"mixed", 2, 8, 1, 2, 80, 96, 48, 0, bf16}, CodeCase{"int8", 8, 8, 1, 1, 192, 128, 150, 64, f32},
-                    CodeCase{"int4", 4, 4, 1, 2, 5, 3, 9, 0, f32}, CodeCase{"int8", 8, 8, 1, 1, 1, 1, 1, 0, f32},
-                    CodeCase{"int4", 4, 4, 2, 3, 8, 8, 7, 7, f16}, CodeCase{"mixed", 2, 2, 1, 1, 20, 24, 33, 2, bf16},
-                    CodeCase{"int4", 4, 4, 1, 1, 256, 256, 128, 4, f16}));
+INSTANTIATE_TEST_SUITE_P(Pages, CodeTest,
+                         testing::Values(CodeCase{"int8", 8, 8, 2, 2, 64, 64, 64, 0, f16},
+                                         CodeCase{"int4", 4, 4, 1, 2, 128, 128, 64, 4, bf16},
+                                         CodeCase{"mixed", 8, 4, 2, 1, 64, 64, 64, 4, f16},
+                                         CodeCase{"mixed", 4, 2, 1, 1, 128, 128, 16, 1, f16},
+                                         CodeCase{"mixed", 2, 8, 1, 2, 80, 96, 48, 0, bf16},
+                                         CodeCase{"int8", 8, 8, 1, 1, 192, 128, 150, 64, f32},
+                                         CodeCase{"int4", 4, 4, 1, 2, 5, 3, 9, 0, f32},
+                                         CodeCase{"int8", 8, 8, 1, 1, 1, 1, 1, 0, f32},
+                                         CodeCase{"int4", 4, 4, 2, 3, 8, 8, 7, 7, f16},
+                                         CodeCase{"mixed", 2, 2, 1, 1, 20, 24, 33, 2, bf16},
+                                         CodeCase{"int4", 4, 4, 1, 1, 256, 256, 128, 4, f16}));
 
-// --- attention --------------------------------------------------------------------------------------------------------
+// --- attention
+// --------------------------------------------------------------------------------------------------------
 
 struct AttendCase {
   const char* codec;  // of the pages before the ones in the clear; "" for none
@@ -361,7 +372,8 @@ TEST_P(AttendTest, EqualsSumsInDoublePrecision) {
     for (uint32_t s = 0; s < kSequences; ++s)
       for (uint32_t p = 0; p < c.coded; ++p) which.push_back(static_cast<int32_t>(s * pages + p));
     code.pages = static_cast<uint32_t>(addresses.size());
-    code.clear = a.clear, code.clear_pages = which.data(), code.coded_pages = addresses.data(), code.failed = failed.data();
+    code.clear = a.clear, code.clear_pages = which.data(), code.coded_pages = addresses.data(),
+    code.failed = failed.data();
     host_encode(code, code_shape(code), 6);
     code.clear = truth_view;
     host_decode(code, code_shape(code), 7);
@@ -373,7 +385,8 @@ TEST_P(AttendTest, EqualsSumsInDoublePrecision) {
   a.clear_pages = table.data(), a.clear_stride = rest;
 
   const uint32_t heads = c.heads * c.group;
-  std::vector<float> query(kSequences * heads * c.k_dim), out(kSequences * heads * c.v_dim, -1), state(kSequences * heads * 2);
+  std::vector<float> query(kSequences * heads * c.k_dim), out(kSequences * heads * c.v_dim, -1),
+      state(kSequences * heads * 2);
   for (float& x : query) x = draw() * 3;
   a.query = reinterpret_cast<unsigned char*>(query.data());
   a.out = reinterpret_cast<unsigned char*>(out.data());
@@ -403,19 +416,25 @@ TEST_P(AttendTest, EqualsSumsInDoublePrecision) {
       double total = 0, largest = 0, top = -1e300;
       for (uint32_t t = from; t < lengths[s]; ++t) {
         double score = 0;
-        for (uint32_t d = 0; d < c.k_dim; ++d) score += static_cast<double>(query[(s * heads + h) * c.k_dim + d]) * number(0, t, d);
+        for (uint32_t d = 0; d < c.k_dim; ++d)
+          score += static_cast<double>(query[(s * heads + h) * c.k_dim + d]) * number(0, t, d);
         scores.push_back(score * scale);
         top = std::max(top, scores.back());
       }
       for (uint32_t t = from; t < lengths[s]; ++t) {
         const double weight = std::exp(scores[t - from] - top);
         total += weight;
-        for (uint32_t d = 0; d < c.v_dim; ++d) sum[d] += weight * number(1, t, d), largest = std::max(largest, std::abs(number(1, t, d)));
+        for (uint32_t d = 0; d < c.v_dim; ++d)
+          sum[d] += weight * number(1, t, d), largest = std::max(largest, std::abs(number(1, t, d)));
       }
       // What is decoded was rounded to the page's dtype, what is attended over is not.
-      const double rounding = c.coded == 0 ? 0 : c.number == Number::bf16 ? 0x1p-7 : c.number == Number::f16 ? 0x1p-10 : 0;
+      const double rounding = c.coded == 0               ? 0
+                              : c.number == Number::bf16 ? 0x1p-7
+                              : c.number == Number::f16  ? 0x1p-10
+                                                         : 0;
       for (uint32_t d = 0; d < c.v_dim; ++d)
-        ASSERT_NEAR(out[(s * heads + h) * c.v_dim + d], sum[d] / total, largest * (2e-5 + 4 * rounding)) << s << " " << h << " " << d;
+        ASSERT_NEAR(out[(s * heads + h) * c.v_dim + d], sum[d] / total, largest * (2e-5 + 4 * rounding))
+            << s << " " << h << " " << d;
       EXPECT_NEAR(state[(s * heads + h) * 2 + 1], total, total * (1e-3 + 16 * rounding));
     }
 
@@ -425,18 +444,17 @@ TEST_P(AttendTest, EqualsSumsInDoublePrecision) {
   EXPECT_EQ(std::memcmp(first.data(), out.data(), out.size() * sizeof(float)), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Sequences, AttendTest,
-    testing::Values(AttendCase{"", 0, 0, 2, 1, 64, 64, 16, 0, 100, 1, 0, Number::f32},
-                    AttendCase{"", 0, 0, 2, 4, 128, 128, 64, 0, 300, 3, 0, Number::f16},
-                    AttendCase{"", 0, 0, 1, 12, 64, 96, 16, 0, 65, 2, 0, Number::bf16},
-                    AttendCase{"", 0, 0, 1, 8, 256, 256, 64, 0, 130, 4, 70, Number::f32},
-                    AttendCase{"", 0, 0, 2, 2, 64, 64, 16, 0, 90, 2, 0, Number::e4m3},
-                    AttendCase{"", 0, 0, 1, 1, 5, 3, 7, 0, 1, 4, 0, Number::f32},
-                    AttendCase{"int8", 8, 8, 2, 4, 64, 64, 64, 3, 200, 2, 0, Number::f32},
-                    AttendCase{"int4", 4, 4, 1, 8, 128, 128, 64, 2, 128, 1, 0, Number::f32},
-                    AttendCase{"mixed", 8, 4, 2, 3, 128, 64, 16, 5, 100, 3, 40, Number::f16},
-                    AttendCase{"mixed", 4, 2, 1, 2, 80, 96, 100, 1, 150, 2, 0, Number::f32}));
+INSTANTIATE_TEST_SUITE_P(Sequences, AttendTest,
+                         testing::Values(AttendCase{"", 0, 0, 2, 1, 64, 64, 16, 0, 100, 1, 0, Number::f32},
+                                         AttendCase{"", 0, 0, 2, 4, 128, 128, 64, 0, 300, 3, 0, Number::f16},
+                                         AttendCase{"", 0, 0, 1, 12, 64, 96, 16, 0, 65, 2, 0, Number::bf16},
+                                         AttendCase{"", 0, 0, 1, 8, 256, 256, 64, 0, 130, 4, 70, Number::f32},
+                                         AttendCase{"", 0, 0, 2, 2, 64, 64, 16, 0, 90, 2, 0, Number::e4m3},
+                                         AttendCase{"", 0, 0, 1, 1, 5, 3, 7, 0, 1, 4, 0, Number::f32},
+                                         AttendCase{"int8", 8, 8, 2, 4, 64, 64, 64, 3, 200, 2, 0, Number::f32},
+                                         AttendCase{"int4", 4, 4, 1, 8, 128, 128, 64, 2, 128, 1, 0, Number::f32},
+                                         AttendCase{"mixed", 8, 4, 2, 3, 128, 64, 16, 5, 100, 3, 40, Number::f16},
+                                         AttendCase{"mixed", 4, 2, 1, 2, 80, 96, 100, 1, 150, 2, 0, Number::f32}));
 
 }  // namespace
 }  // namespace kvc_cuda

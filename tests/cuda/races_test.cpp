@@ -1,6 +1,6 @@
-// Three races that were in public products, planted: the fake driver finds each in every schedule. The same work through
-// the module: in none. (vLLM 45704: stored before written; vLLM 47282: loaded over what is still read; TensorRT-LLM
-// 15546: a pinned source written again while it is read.)
+// Three races that were in public products, planted: the fake driver finds each in every schedule. The same work
+// through the module: in none. (vLLM 45704: stored before written; vLLM 47282: loaded over what is still read;
+// TensorRT-LLM 15546: a pinned source written again while it is read.)
 #include "base/random.h"
 #include "fake_rig.h"
 
@@ -239,7 +239,8 @@ TEST(RaceTest, TinyPoolUnderPressureKeepsEveryPage) {
             const uint32_t from = static_cast<uint32_t>(where[victim]);
             DevicePtr at = 0;
             ASSERT_OK(gpu.slots().address(from, &at));
-            ASSERT_OK(gpu.copy(Direction::to_host, {{host.at(victim * 512), at, 512}}, {stream(), {}, {from}, {}}, &stored[victim]));
+            ASSERT_OK(gpu.copy(Direction::to_host, {{host.at(victim * 512), at, 512}}, {stream(), {}, {from}, {}},
+                               &stored[victim]));
             ASSERT_OK(gpu.slots().release(1, &from));
             where[victim] = -1;
           }
@@ -247,7 +248,8 @@ TEST(RaceTest, TinyPoolUnderPressureKeepsEveryPage) {
           DevicePtr at = 0;
           ASSERT_OK(gpu.slots().address(slot, &at));
           // The load waits for the store of the same bytes: that is what its fence is for.
-          ASSERT_OK(gpu.copy(Direction::to_device, {{at, host.at(page * 512), 512}}, {stream(), {stored[page]}, {}, {slot}}, &stored[page]));
+          ASSERT_OK(gpu.copy(Direction::to_device, {{at, host.at(page * 512), 512}},
+                             {stream(), {stored[page]}, {}, {slot}}, &stored[page]));
         }
         const uint32_t slot = static_cast<uint32_t>(where[page]);
         DevicePtr at = 0;
@@ -263,10 +265,12 @@ TEST(RaceTest, TinyPoolUnderPressureKeepsEveryPage) {
           const uint32_t slot = static_cast<uint32_t>(where[page]);
           DevicePtr at = 0;
           ASSERT_OK(gpu.slots().address(slot, &at));
-          ASSERT_OK(gpu.copy(Direction::to_host, {{host.at(page * 512), at, 512}}, {streams[0], {stored[page]}, {slot}, {}}, &stored[page]));
+          ASSERT_OK(gpu.copy(Direction::to_host, {{host.at(page * 512), at, 512}},
+                             {streams[0], {stored[page]}, {slot}, {}}, &stored[page]));
         }
         ASSERT_OK(gpu.wait(stored[page]));
-        for (int b = 0; b < 512; ++b) ASSERT_EQ(host.bytes[page * 512 + static_cast<size_t>(b)], expected[page]) << "seed " << seed;
+        for (int b = 0; b < 512; ++b)
+          ASSERT_EQ(host.bytes[page * 512 + static_cast<size_t>(b)], expected[page]) << "seed " << seed;
       }
     }
     rig.gpu.reset();

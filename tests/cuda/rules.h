@@ -33,7 +33,8 @@ inline void expect_rules(const Rules& rules) {
   std::vector<unsigned char> memory(3 * 4096);
   auto* page = reinterpret_cast<unsigned char*>((reinterpret_cast<uint64_t>(memory.data()) + 4095) / 4096 * 4096);
   ASSERT_EQ(call.cuMemHostRegister(page, 4096, kHostRegisterPortable | kHostRegisterDeviceMap), kSuccess);
-  EXPECT_EQ(call.cuMemHostRegister(page, 4096, kHostRegisterPortable | kHostRegisterDeviceMap), kHostMemoryAlreadyRegistered);
+  EXPECT_EQ(call.cuMemHostRegister(page, 4096, kHostRegisterPortable | kHostRegisterDeviceMap),
+            kHostMemoryAlreadyRegistered);
   DevicePtr alias = 0;
   EXPECT_EQ(call.cuMemHostGetDevicePointer(&alias, page, 0), kSuccess);
   EXPECT_NE(alias, 0u);
@@ -70,7 +71,8 @@ inline void expect_rules(const Rules& rules) {
     size_t bytes[2] = {4096, 4096}, first = 0;
     CopyAttributes attributes{kSourceOrderStream, {0, 0}, {0, 0}, 0};
     EXPECT_EQ(call.cuMemcpyBatchAsync(to, from, bytes, 2, &attributes, &first, 1, stream), kSuccess);
-    EXPECT_EQ(call.cuMemcpyBatchAsync(to, from, bytes, 2, &attributes, &first, 1, nullptr), kInvalidValue) << "on the default stream";
+    EXPECT_EQ(call.cuMemcpyBatchAsync(to, from, bytes, 2, &attributes, &first, 1, nullptr), kInvalidValue)
+        << "on the default stream";
     rules.begin_capture(stream, 0);
     EXPECT_EQ(call.cuStreamIsCapturing(stream, &state), kSuccess);
     EXPECT_NE(state, kCaptureNone);

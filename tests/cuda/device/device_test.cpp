@@ -1,6 +1,6 @@
-// On a device, where there is one: kernels against the same bodies on the host, bit for bit; copies; the driver's rules.
-// Without one every test says that it was skipped, and why. KVC_CUDA_TEST_DRIVER names another driver: the fake one, on
-// which these tests show that they are right themselves.
+// On a device, where there is one: kernels against the same bodies on the host, bit for bit; copies; the driver's
+// rules. Without one every test says that it was skipped, and why. KVC_CUDA_TEST_DRIVER names another driver: the fake
+// one, on which these tests show that they are right themselves.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -18,10 +18,10 @@
 namespace kvc_cuda {
 namespace {
 
-#define ASSERT_OK(expression)                                     \
-  do {                                                            \
-    const ::kvc::Status status_ok_ = (expression);                \
-    ASSERT_TRUE(status_ok_.is_ok()) << status_ok_.message();      \
+#define ASSERT_OK(expression)                                \
+  do {                                                       \
+    const ::kvc::Status status_ok_ = (expression);           \
+    ASSERT_TRUE(status_ok_.is_ok()) << status_ok_.message(); \
   } while (false)
 
 constexpr uint64_t kSlot = 16 << 20;
@@ -123,7 +123,8 @@ TEST_F(DeviceTest, BothEnginesCopyEveryFragment) {
   for (const double processors : {0.1, 10.0}) {
     for (int d = 0; d < 2; ++d)
       for (int i = 0; i < CopyTable::kByteSteps; ++i)
-        for (int j = 0; j < CopyTable::kCountSteps; ++j) gpu_->table().set(static_cast<Direction>(d), i, j, 1, processors);
+        for (int j = 0; j < CopyTable::kCountSteps; ++j)
+          gpu_->table().set(static_cast<Direction>(d), i, j, 1, processors);
     for (const uint64_t fragment : {333ull, 4096ull, 70000ull}) {
       std::vector<CopyRun> in, out;
       for (uint64_t at = 0; at + 2 * fragment < host.size(); at += fragment + 16) {
@@ -151,7 +152,8 @@ TEST_F(DeviceTest, MovesRowsAsTheHostDoes) {
     a.tokens = 300, a.layers = 3, a.planes = 2, a.heads = 4, a.row_bytes = row;
     a.from_page_tokens = 300, a.to_page_tokens = 64;
     a.from.head = row, a.from.token = row * 4, a.from.layer = a.from.token * 300, a.from.plane = a.from.layer * 3;
-    a.to.token = row, a.to.head = row * 64, a.to.plane = a.to.head * 4, a.to.layer = a.to.plane * 2, a.to.page = a.to.layer * 3;
+    a.to.token = row, a.to.head = row * 64, a.to.plane = a.to.head * 4, a.to.layer = a.to.plane * 2,
+    a.to.page = a.to.layer * 3;
     const std::vector<unsigned char> source = noise(static_cast<size_t>(a.from.plane) * 2, row);
     std::vector<unsigned char> pool(static_cast<size_t>(a.to.page) * 8, 7), expected = pool;
     std::vector<int32_t> slots(300);
@@ -160,7 +162,8 @@ TEST_F(DeviceTest, MovesRowsAsTheHostDoes) {
     put(1, pool.data(), pool.size());
     put(2, slots.data(), slots.size() * 4);
     MoveArgs host = a;
-    host.from.base = reinterpret_cast<uint64_t>(source.data()), host.to.base = reinterpret_cast<uint64_t>(expected.data());
+    host.from.base = reinterpret_cast<uint64_t>(source.data()),
+    host.to.base = reinterpret_cast<uint64_t>(expected.data());
     host.to_slots = slots.data(), host.vector = 1;
     host_move(host, move_shape(host, 1), 1);
     a.from.base = at_[0], a.to.base = at_[1], a.to_slots = in<int32_t>(2);
@@ -174,14 +177,16 @@ struct Form {
   uint32_t codec, key_bits, value_bits, k_dim, v_dim, tokens, exact;
   Number number;
 };
-constexpr Form kForms[] = {{2, 8, 8, 128, 128, 64, 4, Number::bf16}, {3, 4, 4, 128, 128, 64, 4, Number::f16},
-                           {4, 8, 4, 64, 64, 128, 0, Number::f16},   {4, 4, 2, 80, 96, 48, 1, Number::f32},
+constexpr Form kForms[] = {{2, 8, 8, 128, 128, 64, 4, Number::bf16},  {3, 4, 4, 128, 128, 64, 4, Number::f16},
+                           {4, 8, 4, 64, 64, 128, 0, Number::f16},    {4, 4, 2, 80, 96, 48, 1, Number::f32},
                            {4, 2, 8, 192, 128, 150, 64, Number::f32}, {3, 4, 4, 5, 3, 9, 0, Number::f32}};
 
 CodeArgs args_of(const Form& form, uint32_t pages) {
   CodeArgs a;
-  a.pages = pages, a.n_layers = 2, a.n_heads = 2, a.dim[0] = form.k_dim, a.dim[1] = form.v_dim, a.page_tokens = form.tokens;
-  a.bits[0] = form.key_bits, a.bits[1] = form.value_bits, a.exact = form.exact, a.codec = form.codec, a.number = form.number;
+  a.pages = pages, a.n_layers = 2, a.n_heads = 2, a.dim[0] = form.k_dim, a.dim[1] = form.v_dim,
+  a.page_tokens = form.tokens;
+  a.bits[0] = form.key_bits, a.bits[1] = form.value_bits, a.exact = form.exact, a.codec = form.codec,
+  a.number = form.number;
   a.norm = 1.0f / std::sqrt(static_cast<float>(rotated_block(form.v_dim)));
   a.clear.token = static_cast<int64_t>(std::max(form.k_dim, form.v_dim)) * bytes_of(form.number);
   a.clear.head = a.clear.token * form.tokens, a.clear.plane = a.clear.head * 2, a.clear.layer = a.clear.plane * 2;
@@ -229,12 +234,13 @@ TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
       constexpr uint32_t kSequences = 2, kPages = 3;
       CodeArgs g = args_of(form, kSequences * kPages);
       const uint64_t total = CodedLayout(g).total();
-      std::vector<unsigned char> clear =
-          numbers(form.number, static_cast<uint64_t>(g.clear.page) * kPages * kSequences / bytes_of(form.number), group);
+      std::vector<unsigned char> clear = numbers(
+          form.number, static_cast<uint64_t>(g.clear.page) * kPages * kSequences / bytes_of(form.number), group);
       // Two encoded pages and one in the clear, half full.
       std::vector<uint64_t> coded(kSequences * 2 * total / 8);
       uint64_t device_pages[4], host_pages[4];
-      uint32_t failed[4] = {}, counts[2] = {2, 1}, lengths[2] = {form.tokens * 2 + (form.tokens + 1) / 2, form.tokens * 2};
+      uint32_t failed[4] = {}, counts[2] = {2, 1},
+               lengths[2] = {form.tokens * 2 + (form.tokens + 1) / 2, form.tokens * 2};
       int32_t which[4] = {0, 1, 3, 4}, rest[4] = {2, 2, 4, 5};
       for (uint32_t i = 0; i < 4; ++i) {
         device_pages[i] = at_[1] + i * total;
@@ -248,14 +254,16 @@ TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
       a.page = g, a.sequences = kSequences, a.kv_heads = 2, a.group = group, a.splits = 3, a.layer = 1;
       a.scale = 1.44269504f / std::sqrt(static_cast<float>(form.k_dim));
       a.coded_stride = 2, a.clear_stride = 2;
-      std::vector<float> query(kSequences * 2 * group * form.k_dim), out(kSequences * 2 * group * form.v_dim), expected(out.size());
+      std::vector<float> query(kSequences * 2 * group * form.k_dim), out(kSequences * 2 * group * form.v_dim),
+          expected(out.size());
       kvc::Random random(group);
       for (float& x : query) x = static_cast<float>(random.unit() * 4 - 2);
       std::vector<float> partial(partial_bytes(a) / 4);
 
       AttendArgs host = a;
       host.clear = g.clear, host.clear.base = reinterpret_cast<uint64_t>(clear.data());
-      host.query = reinterpret_cast<unsigned char*>(query.data()), host.out = reinterpret_cast<unsigned char*>(expected.data());
+      host.query = reinterpret_cast<unsigned char*>(query.data()),
+      host.out = reinterpret_cast<unsigned char*>(expected.data());
       host.partial = partial.data(), host.lengths = lengths, host.coded_counts = counts, host.coded_pages = host_pages;
       host.clear_pages = rest;
       host_attend(host, attend_shape(host), 1);
@@ -280,7 +288,8 @@ TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
       a.lengths = in<uint32_t>(2, offsetof(Tables, lengths)), a.clear_pages = in<int32_t>(2, offsetof(Tables, rest));
       ASSERT_OK(gpu_->attend(a, order({0, 1, 2, 3}, {4, 5}), nullptr));
       get(4, out.data(), out.size() * 4);
-      EXPECT_EQ(std::memcmp(out.data(), expected.data(), out.size() * 4), 0) << "dims " << form.k_dim << ", group " << group;
+      EXPECT_EQ(std::memcmp(out.data(), expected.data(), out.size() * 4), 0)
+          << "dims " << form.k_dim << ", group " << group;
     }
   }
 }

@@ -49,10 +49,9 @@ int tell(int device) {
   return s.dead[static_cast<size_t>(device)];
 }
 
-#define FAKE_TRY(expression)                                   \
-  do {                                                         \
-    if (const int result_ = (expression); result_ != kSuccess) \
-      return result_;                                          \
+#define FAKE_TRY(expression)                                                   \
+  do {                                                                         \
+    if (const int result_ = (expression); result_ != kSuccess) return result_; \
   } while (false)
 
 StreamState* stream_of(Stream stream) {
@@ -256,9 +255,7 @@ int copy_operation(DevicePtr to, DevicePtr from, size_t bytes, Operation* out) {
   out->name = "copy";
   const std::vector<Range> ranges = {{source, bytes, false}, {target, bytes, true}};
   out->ranges = [ranges] { return ranges; };
-  out->run = [=] {
-    std::memmove(reinterpret_cast<void*>(target), reinterpret_cast<const void*>(source), bytes);
-  };
+  out->run = [=] { std::memmove(reinterpret_cast<void*>(target), reinterpret_cast<const void*>(source), bytes); };
   return kSuccess;
 }
 
@@ -275,8 +272,8 @@ int memcpy_async(DevicePtr to, DevicePtr from, size_t bytes, Stream stream) {
 int memcpy_peer_async(DevicePtr to, Context, DevicePtr from, Context, size_t bytes, Stream stream) {
   return memcpy_async(to, from, bytes, stream);
 }
-int memcpy_batch(DevicePtr* to, DevicePtr* from, size_t* bytes, size_t count, CopyAttributes* attributes, size_t*, size_t n,
-                 Stream stream) {
+int memcpy_batch(DevicePtr* to, DevicePtr* from, size_t* bytes, size_t count, CopyAttributes* attributes, size_t*,
+                 size_t n, Stream stream) {
   const Lock lock(state().mutex);
   FAKE_TRY(begin("cuMemcpyBatchAsync"));
   if (stream == nullptr || stream == kLegacyStream) return kInvalidValue;
@@ -420,7 +417,8 @@ int event_elapsed(float* milliseconds, Event from, Event to) {
   FAKE_TRY(begin("cuEventElapsedTime"));
   const EventState* first = event_of(from);
   const EventState* last = event_of(to);
-  if (first == nullptr || last == nullptr || first->record == nullptr || last->record == nullptr) return bad("no time between events");
+  if (first == nullptr || last == nullptr || first->record == nullptr || last->record == nullptr)
+    return bad("no time between events");
   if (!first->record->done || !last->record->done) return kNotReady;
   *milliseconds = static_cast<float>((last->record->us - first->record->us) / 1000);
   return kSuccess;
@@ -457,7 +455,8 @@ int launch_kernel(Function function, unsigned grid, unsigned, unsigned, unsigned
   const auto* name = reinterpret_cast<const char* const*>(function);
   if (grid == 0 || threads == 0 || threads > 1024 || shared > 48 * 1024) return kInvalidValue;
   Launch launch;
-  if (!launch_of(*name, grid, threads, shared, parameters[0], state().random.next(), &launch)) return bad("no such kernel");
+  if (!launch_of(*name, grid, threads, shared, parameters[0], state().random.next(), &launch))
+    return bad("no such kernel");
   Operation operation;
   operation.name = *name;
   operation.ranges = std::move(launch.ranges);

@@ -1,7 +1,8 @@
 // A driver that is none: the entries of libcuda that the module calls, on host memory, for tests.
 //
 //   - Streams are queues. A seed chooses when which of them goes on: at every call, and when somebody waits.
-//   - Every operation tells what it reads and writes; vector clocks tell which of them are ordered. Two that touch the same
+//   - Every operation tells what it reads and writes; vector clocks tell which of them are ordered. Two that touch the
+//   same
 //     bytes, one of them writing, with no order between them, are a race, whatever came of it in this schedule.
 //   - Kernels are the module's bodies, on the host.
 //   - Rules of captures, contexts and registered memory are held as cuda.h and the field's reports say them.
@@ -20,11 +21,11 @@ struct FakeOptions {
   uint64_t seed = 1;
   int version = 13000;
   int devices = 1;
-  uint64_t device_bytes = 256 << 20;    // of each
-  uint64_t alias_offset = 0;            // device address minus host address of registered memory
-  bool batch = true;                    // whether there is cuMemcpyBatchAsync
-  int init_result = 0;                  // of cuInit
-  double copy_us = 2, kernel_us = 10;   // what one operation takes, for events that tell the time
+  uint64_t device_bytes = 256 << 20;   // of each
+  uint64_t alias_offset = 0;           // device address minus host address of registered memory
+  bool batch = true;                   // whether there is cuMemcpyBatchAsync
+  int init_result = 0;                 // of cuInit
+  double copy_us = 2, kernel_us = 10;  // what one operation takes, for events that tell the time
 };
 
 // Forgets everything: no handle of before may be used again.

@@ -22,8 +22,8 @@ void rows(const View& view, int64_t page, uint32_t tokens, const CodeArgs& g, bo
     for (uint32_t plane = 0; plane < 2; ++plane)
       for (uint32_t head = 0; head < g.n_heads; ++head)
         for (uint32_t t = 0; t < tokens; ++t)
-          add(out, view.row(page, layer, plane, head, t), uint64_t{g.dim_of(static_cast<int>(plane))} * bytes_of(g.number),
-              write);
+          add(out, view.row(page, layer, plane, head, t),
+              uint64_t{g.dim_of(static_cast<int>(plane))} * bytes_of(g.number), write);
 }
 
 std::vector<Range> touched(const MoveArgs& a) {
@@ -41,7 +41,8 @@ std::vector<Range> touched(const MoveArgs& a) {
             const int64_t to = a.to_slots != nullptr ? a.to_slots[t] : int64_t{t};
             if (from < 0 || to < 0) continue;
             const int64_t at = write ? to : from;
-            add(&out, view.row(at / page_tokens, layer, plane, head, static_cast<uint32_t>(at % page_tokens)), a.row_bytes, write);
+            add(&out, view.row(at / page_tokens, layer, plane, head, static_cast<uint32_t>(at % page_tokens)),
+                a.row_bytes, write);
           }
   }
   return out;
@@ -87,8 +88,8 @@ std::vector<Range> touched(const AttendArgs& a, bool merge) {
         out.push_back({a.coded_pages[uint64_t{s} * a.coded_stride + p], CodedLayout(a.page).total(), false});
       } else {
         const uint32_t rest = a.lengths[s] - p * a.page.page_tokens;
-        rows(a.clear, a.clear_pages[uint64_t{s} * a.clear_stride + p - coded], std::min(rest, a.page.page_tokens), a.page,
-             false, &out);
+        rows(a.clear, a.clear_pages[uint64_t{s} * a.clear_stride + p - coded], std::min(rest, a.page.page_tokens),
+             a.page, false, &out);
       }
     }
   }
@@ -105,21 +106,27 @@ void fill(const void* args, Shape shape, uint64_t seed, Touch touch, Run run, La
 
 }  // namespace
 
-bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint32_t shared, const void* args, uint64_t seed,
-               Launch* out) {
+bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint32_t shared, const void* args,
+               uint64_t seed, Launch* out) {
   const Shape shape{grid, threads, shared};
   if (kernel == "kvc_move_rows") {
-    fill<MoveArgs>(args, shape, seed, [](const MoveArgs& a) { return touched(a); }, host_move, out);
+    fill<MoveArgs>(
+        args, shape, seed, [](const MoveArgs& a) { return touched(a); }, host_move, out);
   } else if (kernel == "kvc_copy_runs") {
-    fill<CopyArgs>(args, shape, seed, [](const CopyArgs& a) { return touched(a); }, host_copy, out);
+    fill<CopyArgs>(
+        args, shape, seed, [](const CopyArgs& a) { return touched(a); }, host_copy, out);
   } else if (kernel == "kvc_encode_pages") {
-    fill<CodeArgs>(args, shape, seed, [](const CodeArgs& a) { return touched(a, true); }, host_encode, out);
+    fill<CodeArgs>(
+        args, shape, seed, [](const CodeArgs& a) { return touched(a, true); }, host_encode, out);
   } else if (kernel == "kvc_decode_pages") {
-    fill<CodeArgs>(args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode, out);
+    fill<CodeArgs>(
+        args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode, out);
   } else if (kernel == "kvc_attend_pages") {
-    fill<AttendArgs>(args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
+    fill<AttendArgs>(
+        args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
   } else if (kernel == "kvc_merge_splits") {
-    fill<AttendArgs>(args, shape, seed, [](const AttendArgs& a) { return touched(a, true); }, host_merge, out);
+    fill<AttendArgs>(
+        args, shape, seed, [](const AttendArgs& a) { return touched(a, true); }, host_merge, out);
   } else {
     return false;
   }

@@ -103,7 +103,8 @@ bool State::step() {
     if (fail_operation != 0 && --fail_operation == 0) {
       dead[static_cast<size_t>(stream->device)] = operation_code;
     } else {
-      for (const Range& range : merged(operation.ranges())) touch(range, stream->actor, stream->clock, tick, operation.name);
+      for (const Range& range : merged(operation.ranges()))
+        touch(range, stream->actor, stream->clock, tick, operation.name);
       operation.run();
     }
   }

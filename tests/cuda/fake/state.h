@@ -91,15 +91,15 @@ class State {
   kvc::Random random{1};
   uint64_t calls = 0, fail_at = 0, operations = 0, fail_operation = 0;
   int fail_code = 0, operation_code = 0;
-  std::vector<int> dead{0};      // by device: the sticky code of its context
-  std::vector<bool> told = std::vector<bool>(1);     // whether a call has said so
-  std::vector<int> retained{0};  // by device
+  std::vector<int> dead{0};                       // by device: the sticky code of its context
+  std::vector<bool> told = std::vector<bool>(1);  // whether a call has said so
+  std::vector<int> retained{0};                   // by device
   std::vector<uint64_t> used{0};
   std::set<StreamState*> streams;
   std::set<EventState*> events;
-  std::map<uint64_t, Allocation> memory;     // devices'
-  std::map<uint64_t, uint64_t> registered;   // host address, bytes
-  std::map<uint64_t, int> registrars;        // host address, device of the context that registered it
+  std::map<uint64_t, Allocation> memory;    // devices'
+  std::map<uint64_t, uint64_t> registered;  // host address, bytes
+  std::map<uint64_t, int> registrars;       // host address, device of the context that registered it
   int libraries = 0;
   size_t actors = 1;
   Clock host;
@@ -130,7 +130,7 @@ struct Launch {
   std::function<std::vector<Range>()> ranges;
   std::function<void()> run;
 };
-bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint32_t shared, const void* args, uint64_t seed,
-               Launch* out);
+bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint32_t shared, const void* args,
+               uint64_t seed, Launch* out);
 
 }  // namespace fake
