@@ -13,14 +13,15 @@ namespace {
 struct Header {
   uint32_t n = 0;            // keys
   uint32_t ticks = 0;        // kTickNs each
-  uint32_t page_tokens = 0;
-  uint32_t last_tokens = 0;  // of the last key's page
   uint32_t depth = 0;        // pages of the chain
-  uint32_t hint = 0;
-  uint32_t return_ticks = 0;
+  uint16_t page_tokens = 0;
+  uint16_t last_tokens = 0;  // of the last key's page
+  uint32_t hint : 4 = 0;
+  uint32_t return_ticks : 28 = 0;
 };
+static_assert(sizeof(Header) == 20);
 constexpr uint32_t kHeader = sizeof(Header) / sizeof(uint32_t);
-constexpr uint64_t kReach = 8;  // times the pages held: as many pages' uses are worth more than a larger sample
+constexpr double kLeast = 100;  // pages of what the cache holds that are in the sample
 
 Header read(const uint32_t* words) noexcept {
   Header header;
@@ -38,20 +39,20 @@ void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const Sess
     return n;
   };
   uint32_t n = count();
-  while (n > 0 && !words_.reserve(size_ + kHeader + n, size_, capacity_)) {
+  while (!words_.reserve(size_ + kHeader + n, size_, capacity_)) {
     if (size_ == 0) return;
     shrink(held);
     n = count();
   }
-  if (n == 0) return;
-  Header header{n, static_cast<uint32_t>(time_ns / kTickNs), last.tokens, last.tokens, last.depth + 1,
-                static_cast<uint32_t>(end.hint),
-                static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, 0xffffffff))};
+  const auto tokens = static_cast<uint16_t>(last.tokens);
+  Header header{n, static_cast<uint32_t>(time_ns / kTickNs), last.depth + 1, tokens, tokens,
+                static_cast<uint32_t>(end.hint) & 15,
+                static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 28) - 1))};
   uint32_t* keys = &words_[size_ + kHeader];
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
-    if (page != &last) header.page_tokens = page->tokens;
+    if (page != &last) header.page_tokens = static_cast<uint16_t>(page->tokens);
     if (key_of(*page) > threshold_) continue;
-    if (n == header.n) header.last_tokens = page->tokens;
+    if (n == header.n) header.last_tokens = static_cast<uint16_t>(page->tokens);
     keys[--n] = key_of(*page);
   }
   std::memcpy(&words_[size_], &header, sizeof header);
@@ -61,7 +62,7 @@ void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const Sess
 void History::shrink(uint64_t held) noexcept {
   const double share = static_cast<double>(threshold_) / 0xffffffff;
   const uint32_t before = size_;
-  if (static_cast<double>(size_) > share * static_cast<double>(kReach * held)) {
+  if (share / 2 * static_cast<double>(held) < kLeast) {
     drop_older_half();
   } else {
     halve_sample();
@@ -88,7 +89,6 @@ void History::halve_sample() noexcept {
     }
     from += kHeader + header.n;
     header.n = n;
-    if (n == 0) continue;
     std::memcpy(&words_[to], &header, sizeof header);
     to += kHeader + n;
   }
@@ -120,7 +120,7 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
   simulator.policy().set_objective(objective);
   const double balanced = objective.balanced_position > 0 ? objective.balanced_position : kBalancedPosition;
   WhatIf result;
-  double n_pages = 0, hit_pages = 0;
+  double n_pages = 0, hit_pages = 0, all_pages = 0;
   std::vector<uint64_t> keys;
   uint32_t first_ticks = 0, last_ticks = 0;
   for (size_t at = 0; at < sample.words.size();) {
@@ -137,12 +137,14 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
     request.page_tokens = header.page_tokens;
     request.last_tokens = header.last_tokens;
     request.end = SessionEnd{static_cast<SessionHint>(header.hint), uint64_t{header.return_ticks} * kTickNs};
-    const size_t hits = simulator.request(request);
+    const size_t hits = header.n == 0 ? 0 : simulator.request(request);
     if (!counts) continue;
+    all_pages += header.depth;
     if (result.sessions++ == 0) first_ticks = header.ticks;
     last_ticks = header.ticks;
     const auto tokens_of = [&](size_t n) {
       const double whole = static_cast<double>(n) * header.page_tokens;
+      if (n == 0) return whole;
       return n == header.n ? whole - header.page_tokens + header.last_tokens : whole;
     };
     const double tokens = tokens_of(header.n);
@@ -155,8 +157,20 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
     const double reach = static_cast<double>(hits) / header.n * header.depth * header.page_tokens;
     result.cost_saved += hit_tokens * (1 + reach / 2 / balanced);
   }
-  if (result.tokens > 0) result.token_hit_rate = result.hit_tokens / result.tokens;
-  if (n_pages > 0) result.page_hit_rate = hit_pages / n_pages;
+  // Where more or fewer uses are in the sample than its share of all, the difference is the few pages that are used most
+  // by far, and these are hits (Waldspurger's SHARDS-adj).
+  const double excess = n_pages - sample.share * all_pages;
+  if (n_pages > 0 && result.tokens > 0) {
+    const double page_tokens = result.tokens / n_pages;
+    const double cost = result.hit_tokens > 0 ? result.cost_saved / result.hit_tokens : 1;
+    n_pages -= excess;
+    hit_pages = std::max(0.0, hit_pages - excess);
+    result.tokens -= excess * page_tokens;
+    result.hit_tokens = std::max(0.0, result.hit_tokens - excess * page_tokens);
+    result.cost_saved = result.hit_tokens * cost;
+    result.token_hit_rate = result.hit_tokens / result.tokens;
+    result.page_hit_rate = hit_pages / n_pages;
+  }
   result.tokens /= sample.share;
   result.hit_tokens /= sample.share;
   result.cost_saved /= sample.share;

@@ -2,8 +2,8 @@
 //
 // A page is in the sample if its key is below a threshold, the same for every use of it: what is left of a cache of N
 // pages is then a cache of N times the sampled share (Waldspurger et al. 2015, SHARDS), and of every chain a chain. When
-// the room is used up, the threshold is halved, or, once the history reaches back over many times what the cache holds,
-// the older half is dropped. Memory comes from the budget without asking for eviction; where there is none, the sample
+// the room is used up, the threshold is halved, or, once too little of what the cache holds would be left, the older half
+// is dropped. Memory comes from the budget without asking for eviction; where there is none, the sample
 // is halved too. Threads: the caller serialises.
 #pragma once
 

@@ -77,6 +77,23 @@ TEST(WhatIfTest, AgreesWithWhatTheCacheDoesAtThatSizeAndPolicy) {
   }
 }
 
+TEST(WhatIfTest, ASampleTellsTheSameAsAllOfIt) {
+  TestClock clock;
+  const kvc_clock_t table = clock.table();
+  Engine all({{"page_limit", "6000"}, {"memory", "1GiB"}, {"whatif_memory", "64MiB"}}, nullptr, &table);
+  Engine part({{"page_limit", "6000"}, {"memory", "1GiB"}, {"whatif_memory", "192KiB"}}, nullptr, &table);
+  const int sessions = 4000;
+  replay(&all, 9, sessions, &clock);
+  replay(&part, 9, sessions, &clock);
+  for (const char* policy : {"lru", "adaptive"}) {
+    const kvc_whatif_t whole = whatif(all, 0, policy);
+    const kvc_whatif_t sampled = whatif(part, 0, policy);
+    EXPECT_EQ(1.0, whole.sampled);
+    EXPECT_LE(sampled.sampled, 0.5);
+    EXPECT_NEAR(whole.token_hit_rate, sampled.token_hit_rate, 0.06) << policy;
+  }
+}
+
 TEST(WhatIfTest, ALargerBudgetHitsMoreAndSparesMoreTime) {
   TestClock clock;
   const kvc_clock_t table = clock.table();
