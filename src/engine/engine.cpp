@@ -197,12 +197,28 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
     engine->requests_ = std::make_unique<RequestEngine>(engine->cache_.get(), engine->space_, engine->backend_.get(),
                                                         engine->clock_, engine->log_, options);
   }
+  engine->take_up_policy();
   engine->cache_->disk().set_checkpoint([made = engine.get()] { return made->checkpoint(); });
   engine->log_.write(KVC_LOG_INFO, "engine created: preset %s, model %s, memory %llu bytes, policy %s, codec %s",
                      engine->preset_.c_str(), engine->backend_ ? engine->backend_->info().name.c_str() : "none",
                      static_cast<unsigned long long>(set.memory), std::string(engine->cache_->policy_name()).c_str(), set.codec.c_str());
   *out = std::move(engine);
   return Status::ok();
+}
+
+// What the policy of an earlier engine learned, where this one's policy can take it.
+void Engine::take_up_policy() noexcept {
+  DiskStore* store = cache_->disk().store();
+  if (store == nullptr) return;
+  try {
+    std::vector<std::byte> learned;
+    if (!store->get_blob(kPolicyBlob, &learned).is_ok()) return;
+    const bool taken = cache_->load_policy_state(learned);
+    log_.write(KVC_LOG_DEBUG, "policy %s %s what an earlier engine learned", std::string(cache_->policy_name()).c_str(),
+               taken ? "took up" : "cannot use");
+  } catch (const std::bad_alloc&) {
+    log_.write(KVC_LOG_WARN, "no memory to take up what the policy had learned");
+  }
 }
 
 Status Engine::what_if(uint64_t budget, std::string_view policy, kvc_whatif_t* out) {

@@ -27,6 +27,7 @@ Digest secret_of(std::string_view text);
 // the statistics, one JSON object.
 inline constexpr std::string_view kSettingsBlob = "settings";
 inline constexpr std::string_view kStatisticsBlob = "statistics.json";
+inline constexpr std::string_view kPolicyBlob = "policy";  // what the policy learned
 
 class Engine {
  public:
@@ -58,6 +59,7 @@ class Engine {
  private:
   Engine(const Config& config, Settings settings);
   Disk::Texts checkpoint();
+  void take_up_policy() noexcept;
 
   const Settings settings_;
   const std::string preset_;

@@ -182,7 +182,12 @@ Disk::Texts Engine::checkpoint() {
       .number("disk_misses", now.disk_misses)
       .number("disk_written", now.disk_written)
       .number("disk_damaged", now.disk_damaged);
-  return {{std::string(kSettingsBlob), settings}, {std::string(kStatisticsBlob), json.text()}};
+  Disk::Texts texts = {{std::string(kSettingsBlob), settings}, {std::string(kStatisticsBlob), json.text()}};
+  const std::vector<std::byte> learned = cache_->policy_state();
+  if (!learned.empty()) {
+    texts.emplace_back(kPolicyBlob, std::string(reinterpret_cast<const char*>(learned.data()), learned.size()));
+  }
+  return texts;
 }
 
 std::string Engine::info() {

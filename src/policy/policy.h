@@ -38,7 +38,10 @@ struct PolicyEntry {
   bool candidate = false;   // evictable now
   bool superseded = false;  // the cache's: another entry holds all that this one does
   uint16_t list = 0;        // the policy's, as all below
-  uint8_t notes[4] = {};
+  union {
+    uint8_t notes[4] = {};
+    uint32_t second_place;  // in another structure
+  };
   uint32_t hits = 0;        // since insertion
   uint32_t place = 0;       // in the policy's structure
   uint64_t score = 0;       // the lower leaves first

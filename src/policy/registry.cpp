@@ -9,6 +9,8 @@
   X(sieve)              \
   X(s3fifo)             \
   X(arc)                \
+  X(wtinylfu)           \
+  X(lecar)              \
   X(gdsf)               \
   X(adaptive)
 

@@ -234,6 +234,41 @@ TEST_F(PersistTest, ADirectoryHasOneWriterAndManyReaders) {
   }
 }
 
+// What an engine with this policy says as it opens a directory.
+std::string words_at_open(const std::string& path, const char* policy) {
+  std::string said;
+  kvc_logger_t logger{};
+  logger.struct_size = sizeof logger;
+  logger.user_data = &said;
+  logger.level = KVC_LOG_DEBUG;
+  logger.log = [](void* user, int32_t, const char* message) { *static_cast<std::string*>(user) += message; };
+  kvc_config_t* config = nullptr;
+  EXPECT_EQ(KVC_OK, kvc_config_create(nullptr, &config));
+  for (const auto& [name, value] : Options{{"model", "none"}, {"disk_path", path}, {"policy", policy}}) {
+    EXPECT_EQ(KVC_OK, kvc_config_set(config, name.c_str(), value.c_str()));
+  }
+  EXPECT_EQ(KVC_OK, kvc_config_set_logger(config, &logger));
+  kvc_engine_t* engine = nullptr;
+  EXPECT_EQ(KVC_OK, kvc_engine_create(config, &engine));
+  kvc_config_destroy(config);
+  kvc_engine_destroy(engine);
+  return said;
+}
+
+TEST_F(PersistTest, WhatThePolicyLearnedIsTakenUpAfterARestart) {
+  {
+    Engine engine(options({{"policy", "adaptive"}}));
+    Space space(engine, geometry_);
+    for (int i = 0; i < 20; ++i) visit(space, random_tokens(random_, 40));
+    ASSERT_STATUS(KVC_OK, kvc_persist(engine, UINT64_MAX), engine);
+  }
+  const std::string path = directory_.at("store");
+  EXPECT_NE(std::string::npos, words_at_open(path, "adaptive").find("took up what an earlier engine learned"));
+  EXPECT_NE(std::string::npos, words_at_open(path, "lru").find("cannot use what an earlier engine learned"));
+  EXPECT_NE(std::string::npos, words_at_open(path, "adaptive").find("took up what an earlier engine learned"));
+  EXPECT_EQ(std::string::npos, words_at_open(directory_.at("new"), "adaptive").find("an earlier engine learned"));
+}
+
 TEST_F(PersistTest, WithoutADirectoryNothingIsKept) {
   Engine engine;
   Space space(engine, geometry_);

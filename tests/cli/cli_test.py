@@ -431,7 +431,7 @@ class Replay(Case):
 
     def test_lru_hits_what_lru_hits_and_nothing_beats_the_minimum(self):
         done = kvc("replay", "--trace", self.trace, "--pages", "40,150", "--policy",
-                   "lru,lfu,fifo,clock,sieve,s3fifo,arc,gdsf,adaptive", "--json", "--plot", self.path("plot.svg"))
+                   "lru,lfu,fifo,clock,sieve,s3fifo,arc,wtinylfu,lecar,gdsf,adaptive", "--json", "--plot", self.path("plot.svg"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         report = json.loads(done.stdout)
         accesses = sum(len(r["hash_ids"]) for r in self.requests)

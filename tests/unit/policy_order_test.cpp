@@ -127,5 +127,87 @@ TEST_F(PolicyOrderTest, LfuKeepsCountingWhereItsScoreIsFull) {
   EXPECT_EQ(drain(), (Order{1, 0}));
 }
 
+// Keys as pages have them: all bits differ.
+uint64_t key_of(uint64_t i) { return (i + 1) * 0x9e3779b97f4a7c15; }
+
+class PolicyScanTest : public PolicyOrderTest {
+ protected:
+  // A cache of 20 entries, one new one after the other; true: it was held.
+  bool access(uint64_t i) {
+    for (PolicyEntry* entry : held_) {
+      if (entry->key != key_of(i)) continue;
+      policy_->hit(*entry);
+      return true;
+    }
+    entries_.emplace_back();
+    entries_.back().key = key_of(i);
+    EXPECT_TRUE(policy_->reserve());
+    policy_->inserted(entries_.back());
+    policy_->evictable(entries_.back(), true);
+    held_.push_back(&entries_.back());
+    if (held_.size() <= 20) return false;
+    PolicyEntry* victim = policy_->victim();
+    policy_->removed(*victim);
+    held_.remove(victim);
+    return false;
+  }
+  int held_of_first(uint64_t n) {
+    int count = 0;
+    for (const PolicyEntry* entry : held_) {
+      for (uint64_t i = 0; i < n; ++i) count += entry->key == key_of(i) ? 1 : 0;
+    }
+    return count;
+  }
+  std::list<PolicyEntry*> held_;
+};
+
+TEST_F(PolicyScanTest, WhatIsUsedTwiceSurvivesAScanExceptUnderLru) {
+  for (const char* name : {"arc", "s3fifo", "wtinylfu", "lru"}) {
+    held_.clear();
+    entries_.clear();
+    policy_ = make_policy(name, &memory_);
+    for (int round = 0; round < 3; ++round) {
+      for (uint64_t i = 0; i < 8; ++i) access(i);
+    }
+    for (uint64_t i = 100; i < 200; ++i) access(i);
+    if (std::string_view(name) == "lru") {
+      EXPECT_EQ(held_of_first(8), 0);
+    } else {
+      EXPECT_GE(held_of_first(8), 7) << name;
+    }
+    for (PolicyEntry* entry : held_) policy_->removed(*entry);
+  }
+}
+
+TEST_F(PolicyScanTest, S3FifoPromotesWhatMayNotLeaveAsThePublishedOneDoes) {
+  policy_ = make_policy("s3fifo", &memory_);
+  access(0);
+  policy_->evictable(entries_[0], false);  // others continue it
+  for (int i = 0; i < 2; ++i) access(0);
+  for (uint64_t i = 100; i < 140; ++i) access(i);
+  policy_->evictable(entries_[0], true);
+  for (uint64_t i = 140; i < 180; ++i) access(i);
+  EXPECT_EQ(held_of_first(1), 1);
+  for (PolicyEntry* entry : held_) policy_->removed(*entry);
+}
+
+TEST_F(PolicyScanTest, LeCaRLearnsWhichExpertIsWrong) {
+  // Eight that are used now and then among many that are used once: LFU keeps them, LRU does not.
+  const auto hits = [&](const char* name) {
+    held_.clear();
+    entries_.clear();
+    policy_ = make_policy(name, &memory_);
+    int n = 0;
+    for (uint64_t round = 0; round < 300; ++round) {
+      n += access(round % 8) ? 1 : 0;
+      for (uint64_t i = 0; i < 2; ++i) access(1000 + round * 2 + i);
+    }
+    for (PolicyEntry* entry : held_) policy_->removed(*entry);
+    return n;
+  };
+  EXPECT_EQ(hits("lru"), 0);
+  EXPECT_GT(hits("lecar"), 50);
+}
+
 }  // namespace
 }  // namespace kvc
