@@ -2,8 +2,8 @@
 //
 // For each K/V head, real queries attend to the pages that were kept, exactly and over codes, and the cheapest pair of
 // key and value bits that keeps all query heads within the bound is taken. Errors of keys and of values are independent
-// of one another, so each is measured alone and their squares add up. Both halve with every bit, nearly: where they have
-// not been measured they are taken from the nearest measurement, and what is chosen is measured.
+// of one another, so each is measured alone and their squares add up. Both halve with every bit, nearly: where they
+// have not been measured they are taken from the nearest measurement, and what is chosen is measured.
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -24,11 +24,11 @@ namespace {
 using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using RowsOf = Eigen::Map<const Rows>;
 
-// Errors count as so much larger than they are on what was learned from, so that the bound holds on other texts. Those of
-// values hardly depend on the text; those of keys do, by the directions that its queries look along.
+// Errors count as so much larger than they are on what was learned from, so that the bound holds on other texts. Those
+// of values hardly depend on the text; those of keys do, by the directions that its queries look along.
 constexpr double kKeyMargin = 2.1, kValueMargin = 1.2;
-// A head that seems to need far fewer bits for its keys than others do was lucky in what was seen: so many steps below the
-// mean of all heads is the least.
+// A head that seems to need far fewer bits for its keys than others do was lucky in what was seen: so many steps below
+// the mean of all heads is the least.
 constexpr uint32_t kFewerSteps = 2;
 constexpr Eigen::Index kParts = 3;  // of the queries
 constexpr uint32_t kStepsPerBit = 4;
@@ -54,7 +54,8 @@ class HeadTrial {
                std::sqrt(static_cast<float>(k_dim_));
     for (const uint64_t position : positions) seen_.push_back(std::min(position, tokens() - 1) + 1);
     for (Eigen::Index q = 0; q < queries_.rows(); ++q) {
-      rotate_keys(made_.rope, seen_[static_cast<size_t>(q) / group_] - 1, /*inverse=*/false, queries_.row(q).data(), 1, k_dim_);
+      const uint64_t position = seen_[static_cast<size_t>(q) / group_] - 1;
+      rotate_keys(made_.rope, position, /*inverse=*/false, queries_.row(q).data(), 1, k_dim_);
     }
     weights_ = weights(turned(keys_));
     output_ = output(weights_, values_);
@@ -71,7 +72,8 @@ class HeadTrial {
     const Eigen::Map<const Eigen::RowVectorXf> centre(mean, k_dim_);
     for_each_tile([&](size_t first, uint32_t n, uint32_t exact) {
       Eigen::Map<Rows> columns(y.data(), k_dim_, n);
-      columns.noalias() = basis.transpose() * (RowsOf(keys_.data() + first * k_dim_, n, k_dim_).rowwise() - centre).transpose();
+      const RowsOf rows(keys_.data() + first * k_dim_, n, k_dim_);
+      columns.noalias() = basis.transpose() * (rows.rowwise() - centre).transpose();
       encode_groups(y.data(), k_dim_, n, exact, deviation, bits.data(), 0, 1.0f / 16, false, tile.data());
       GroupDecoder decoder(tile.data(), k_dim_, n, deviation, bits.data(), 0);
       for (uint32_t j = 0; j < k_dim_; ++j) {
@@ -136,8 +138,8 @@ class HeadTrial {
   Rows output(const Rows& w, const std::vector<float>& values) const {
     return w * RowsOf(values.data(), static_cast<Eigen::Index>(tokens()), v_dim_);
   }
-  // The relative error of the worst query head. Queries count in parts: of a head whose error varies much from one query
-  // to the next, those of another text may all be like the worst of these.
+  // The relative error of the worst query head. Queries count in parts: of a head whose error varies much from one
+  // query to the next, those of another text may all be like the worst of these.
   double worst(const Rows& got) const {
     double most = 0;
     const Rows off = got - output_;
@@ -236,6 +238,10 @@ Pick pick_bits(Errors* keys, Errors* values, double limit, uint32_t k_dim, uint3
 }  // namespace
 
 Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>& variance, KltReport* report) const {
+  if (kept_.empty() || group_ == 0) {
+    return error(KVC_E_UNSUPPORTED, "a bound on the attention output needs pages and queries; there are %zu and %s",
+                 kept_.size(), group_ == 0 ? "none" : "some");
+  }
   const size_t k_dim = g_.k_dim;
   std::vector<float> keys(size_t{g_.page_tokens} * g_.k_dim), values(size_t{g_.page_tokens} * g_.v_dim);
   std::vector<uint32_t> key_steps;  // [layer][head]

@@ -20,8 +20,8 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 constexpr double kDistortion[] = {1,       .3634,    .1188,   .03744, .01154, .00349, .00104,
                                   .000304, .0000879, .000025, 7.2e-6, 2.1e-6, 6e-7};
 static_assert(std::size(kDistortion) == KltCalibration::kMaxBits + 1);
-// Queries of few texts do not see every direction: each counts at least this share of the mean one; more where a bound is
-// to hold for queries of other texts.
+// Queries of few texts do not see every direction: each counts at least this share of the mean one; more where a bound
+// is to hold for queries of other texts.
 constexpr double kLeastWeight = 1e-2, kLeastWeightBound = 0.2;
 
 // The mean over distances of R W R^T, R the rotation by a distance: a query meets a key that lies so far behind it as
@@ -204,7 +204,8 @@ Status KltLearner::make(std::shared_ptr<const KltCalibration>* out, KltReport* r
     if (queries_[at] > 0) {
       weight =
           average_over_distances(Eigen::Map<const Matrix>(query_.data() + at * square, dim, dim) / queries_[at], rope_);
-      const double least = std::max((target_.bound > 0 ? kLeastWeightBound : kLeastWeight) * weight.trace() / dim, 1e-20);
+      const double share = target_.bound > 0 ? kLeastWeightBound : kLeastWeight;
+      const double least = std::max(share * weight.trace() / dim, 1e-20);
       weight.diagonal().array() += least;
     }
     const Matrix root = Eigen::LLT<Matrix>(weight).matrixL();

@@ -4,8 +4,8 @@
 // Under RoPE a query meets keys at all distances, so its moments are averaged over distances before they weigh the
 // keys' errors. Without queries every direction of a key counts alike; bits are worth clearly less then.
 //
-// With a bound, pages and queries are kept as well until the calibration is made, and each K/V head gets the fewest bits
-// with which the attention of every query head that reads it, over those pages, stays within it.
+// With a bound, pages and queries are kept as well until the calibration is made, and each K/V head gets the fewest
+// bits with which the attention of every query head that reads it, over those pages, stays within it.
 //
 // Any thread; calls on one learner follow one another.
 #pragma once

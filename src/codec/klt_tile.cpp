@@ -125,7 +125,8 @@ void GroupDecoder::next(float* out) {
       }
       const uint64_t upper = eight_codes(planes_ + 8 * plane + j, plane, width - 8);
       for (size_t i = 0; i < 8; ++i) {
-        const uint32_t code = static_cast<uint8_t>(codes >> (8 * i)) | uint32_t{static_cast<uint8_t>(upper >> (8 * i))} << 8;
+        const uint32_t low_byte = static_cast<uint8_t>(codes >> (8 * i));
+        const uint32_t code = low_byte | uint32_t{static_cast<uint8_t>(upper >> (8 * i))} << 8;
         out[8 * j + i] = low + scale * static_cast<float>(code);
       }
     }

@@ -1,6 +1,7 @@
 // Decoding of pages that are the fuzzer's: every codec, every range, tiles, and attention over them.
 //
-// The input: codec, geometry, bytes to cut off; then triples that are written over a page encoded right: where, and what.
+// The input: codec, geometry, bytes to cut off; then triples that are written over a page encoded right: where, and
+// what.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -90,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Original& original = originals(which)[data[1] % originals(which).size()];
   const PageGeometry& g = original.geometry;
   // A copy of exactly these bytes, aligned as pages are: the sanitizer sees a step beyond either end.
-  const size_t bytes = original.encoded.size() - std::min<size_t>(original.encoded.size(), data[2] < 128 ? 0 : data[2] - 128);
+  const size_t whole = original.encoded.size(), cut = data[2] < 128 ? 0 : data[2] - 128;
+  const size_t bytes = whole - std::min(whole, cut);
   const std::unique_ptr<std::byte[], void (*)(std::byte*)> page(
       static_cast<std::byte*>(::operator new[](bytes + (bytes == 0), std::align_val_t{64})),
       [](std::byte* p) { ::operator delete[](p, std::align_val_t{64}); });

@@ -24,8 +24,11 @@ KltCalibration made_up(Random* random) {
   fill(&c.analysis, blocks * channels * channels);
   fill(&c.synthesis, blocks * channels * channels);
   fill(&c.deviation, blocks * channels);
-  for (size_t i = 0; i < blocks * channels; ++i) c.key_bits.push_back(static_cast<uint8_t>(random->next() % (KltCalibration::kMaxBits + 1)));
-  for (size_t i = 0; i < 8; ++i) c.value_bits.push_back(static_cast<uint8_t>(1 + random->next() % KltCalibration::kMaxBits));
+  constexpr uint32_t kMost = KltCalibration::kMaxBits;
+  for (size_t i = 0; i < blocks * channels; ++i) {
+    c.key_bits.push_back(static_cast<uint8_t>(random->next() % (kMost + 1)));
+  }
+  for (size_t i = 0; i < 8; ++i) c.value_bits.push_back(static_cast<uint8_t>(1 + random->next() % kMost));
   c.seal();
   return c;
 }
