@@ -403,14 +403,14 @@ KVC_API kvc_status_t kvc_engine_create_with_error(kvc_config_t *config, kvc_engi
  * progress on other threads are let finish, threads are joined, memory is released. Spaces, sessions and iterators of
  * this engine are closed with it; responses stay valid. What waits for the disk (option disk_path) is written. If the disk completes
  * nothing for ten times disk_timeout and at least 10 s, this returns all the same: files and memory of the cache are given back when
- * the disk answers. With an allocator or a clock of the caller it waits. NULL and closed handles are allowed (no-op). From a callback
- * of the same engine: does nothing. Thread-safety: any thread. Since: 0.1.0 */
+ * the disk answers. With an allocator, a clock or a policy of the caller it waits. NULL and closed handles are allowed (no-op). From a
+ * callback of the same engine: does nothing. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API void kvc_engine_destroy(kvc_engine_t *engine) KVC_NOEXCEPT;
 
 /* Text of the last failure on this engine; returns its full length. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API size_t kvc_engine_last_error(kvc_engine_t *engine, char *buffer, size_t capacity) KVC_NOEXCEPT;
 
-/* What this engine is made of, as one JSON object: model, layout, budget, policy, codec, tiers, options. Written as
+/* What this engine is made of, as one JSON object: model, layout, budget, policy, codec, tiers, device, options. Written as
  * kvc_config_get writes. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_engine_info(kvc_engine_t *engine, char *buffer, size_t capacity, size_t *length) KVC_NOEXCEPT;
 
@@ -975,7 +975,8 @@ KVC_API kvc_status_t kvc_tenant_purge(kvc_engine_t *engine, const char *tenant, 
  * the engine's secret nor its tenant. Whoever has the pack can read it: put nothing into it that is not public.
  *   tenant  whose pages; NULL = the default one
  *   path    the file, which appears whole or not at all; what was there is replaced
- *   n       gets the number of tokens written: the stored prefix of `tokens` (may be NULL)
+ *   n       gets the number of tokens written: the stored prefix of `tokens`, cut at a page's end where a codec cannot cut it
+ *           (may be NULL)
  * Errors: KVC_E_NOT_FOUND (nothing of it is stored), KVC_E_TOKEN, KVC_E_NO_MEMORY, KVC_E_IO. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_pack_write(kvc_space_t *space, const char *tenant, const int32_t *tokens, size_t n_tokens,
                                     const char *path, size_t *n) KVC_NOEXCEPT;

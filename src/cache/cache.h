@@ -202,8 +202,9 @@ class Cache {
   PageId disk_id(const Page& page) const noexcept {
     return form_id(page.root->tenant_key, page.id, form_of(page));
   }
-  bool payload_for_disk(const Page& page, BlobRef* payload) noexcept;
-  Status copy_page(DiskStore& store, const Page& page, const Digest& key, const PageId& parent, PageId* id);
+  bool payload_for_disk(const Page& page, uint32_t n_tokens, BlobRef* payload) noexcept;
+  Status copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, const Digest& key, const PageId& parent,
+                   PageId* id);
   // Notes plain tensors that are in memory alone for the disk, as many as there is room for; false: there were none.
   bool note_tensors(bool admit);
   // Calibrations in stores (disk_calibrations.cpp). load: looks for those of a space in places not looked through yet;

@@ -175,7 +175,7 @@ void Disk::write(const Job& job) noexcept {
     put->tokens.resize(page.n_tokens);
     unpack_tokens(page.root->space->token_width(), page.token_bytes(), page.n_tokens, put->tokens.data());
     status = cache_->keep_calibration(*own_, page, cache_->calibrations_key());
-    if (status.is_ok() && cache_->payload_for_disk(page, &put->payload)) {
+    if (status.is_ok() && cache_->payload_for_disk(page, page.n_tokens, &put->payload)) {
       begin(std::move(put));
       return;
     }

@@ -107,26 +107,27 @@ void Cache::visit_tails(const std::function<void(Page* page, const PageId& paren
 
 // A page's bytes as they may leave memory: in a short one what lies beyond its tokens is of others, and cleared.
 // False: no memory.
-bool Cache::payload_for_disk(const Page& page, BlobRef* payload) noexcept {
+bool Cache::payload_for_disk(const Page& page, uint32_t n_tokens, BlobRef* payload) noexcept {
   const PageGeometry& g = page.root->space->geometry();
-  if (page.n_tokens == g.page_tokens) {
+  if (n_tokens == g.page_tokens) {
     *payload = page.blob;
     return true;
   }
   BlobRef copy;
   if (!new_blob(g.page_bytes(), &copy)) return false;
-  copy_beginning(g, page.blob.data(), page.n_tokens, copy.data());
+  copy_beginning(g, page.blob.data(), n_tokens, copy.data());
   *payload = std::move(copy);
   return true;
 }
 
-// Stores a page and its clue under the identities that `key` gives.
-Status Cache::copy_page(DiskStore& store, const Page& page, const Digest& key, const PageId& parent, PageId* id) {
+// Stores the first n_tokens of a page, and their clue, under the identities that `key` gives.
+Status Cache::copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, const Digest& key, const PageId& parent,
+                        PageId* id) {
   const Root& root = *page.root;
-  std::vector<int32_t> tokens(page.n_tokens);
+  std::vector<int32_t> tokens(n_tokens);
   unpack_tokens(root.space->token_width(), page.token_bytes(), tokens.size(), tokens.data());
   BlobRef payload;
-  if (!payload_for_disk(page, &payload)) {
+  if (!payload_for_disk(page, n_tokens, &payload)) {
     return error(KVC_E_NO_MEMORY, "no room to copy a page of %zu bytes: nothing more can be evicted",
                  root.space->geometry().page_bytes());
   }
@@ -186,11 +187,12 @@ Status Cache::persist_to(const std::string* tenant, const std::string& path, uin
     KVC_RETURN_IF_ERROR(DiskStore::open(copy_options(disk_->options(), log_, path, bytes), &store));
     PageId id;
     for (const Page* page : all) {
-      KVC_RETURN_IF_ERROR(copy_page(*store, *page, page->root->tenant_key, parent_id(*page), &id));
+      KVC_RETURN_IF_ERROR(copy_page(*store, *page, page->n_tokens, page->root->tenant_key, parent_id(*page), &id));
     }
     for (const Tail& tail : tails) {
       if (tenant != nullptr && tail.page->root->tenant != *tenant) continue;
-      KVC_RETURN_IF_ERROR(copy_page(*store, *tail.page, tail.page->root->tenant_key, tail.parent, &id));
+      const Root& root = *tail.page->root;
+      KVC_RETURN_IF_ERROR(copy_page(*store, *tail.page, tail.page->n_tokens, root.tenant_key, tail.parent, &id));
     }
     for (const TensorChange& tensor : tensors) {
       KVC_RETURN_IF_ERROR(
@@ -225,7 +227,21 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
   // The session keeps its pages while it is open, and nobody else has it.
   std::vector<const Page*> pages;
   for (size_t i = 0; i < session->sealed_pages(); ++i) pages.push_back(session->page_at(i));
-  if (!session->open_.empty()) pages.push_back(session->open_[0].source);
+  const size_t whole = pages.size() * space->geometry().page_tokens;
+  if (!session->open_.empty()) {
+    // What follows the tokens asked for is not for others to read: the page is cut, or left out where it cannot be.
+    const Page* last = session->open_[0].source;
+    if (found - whole == last->n_tokens || page_codec(*last).is_clear()) {
+      pages.push_back(last);
+    } else if (whole == 0) {
+      return error(KVC_E_NOT_FOUND,
+                   "%zu of these tokens are stored, as the beginning of a page of codec %s, which cannot be cut: give "
+                   "tokens up to the end of a page, %u",
+                   found, std::string(page_codec(*last).name()).c_str(), last->n_tokens);
+    } else {
+      found = whole;
+    }
+  }
   const uint64_t bytes = pages.size() * (space->geometry().page_bytes() + (uint64_t{16} << 10));
 
   const ScratchDirectory scratch(path + ".tmp-" + std::to_string(getpid()));
@@ -236,9 +252,12 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
   const Digest key = pack_key();
   std::vector<PageId> ids;
   PageId parent = space->digest();
+  size_t left = found;
   for (const Page* page : pages) {
     PageId id;
-    KVC_RETURN_IF_ERROR(copy_page(*store, *page, key, parent, &id));
+    const auto n = static_cast<uint32_t>(std::min<size_t>(left, page->n_tokens));
+    left -= n;
+    KVC_RETURN_IF_ERROR(copy_page(*store, *page, n, key, parent, &id));
     KVC_RETURN_IF_ERROR(keep_calibration(*store, *page, key, &ids));
     ids.push_back(form_id(key, id, form_of(*page)));
     int32_t first = 0;

@@ -340,6 +340,52 @@ TEST_F(PersistTest, APackServesEveryTenantAndSecret) {
   EXPECT_EQ(0u, found(other, system));
 }
 
+// A pack is shipped: what followed its tokens in the page where they end may be somebody's secret.
+TEST_F(PersistTest, APackHoldsNothingBehindItsTokens) {
+  const Tokens system = random_tokens(random_, 45), whole = concat(system, random_tokens(random_, 35));
+  const std::string pack = directory_.at("cut.pack");
+  {
+    Engine engine;
+    Space space(engine, geometry_);
+    visit(space, whole, "maker");
+    size_t n = 0;
+    ASSERT_STATUS(KVC_OK, kvc_pack_write(space, "maker", system.data(), system.size(), pack.c_str(), &n), engine);
+    EXPECT_EQ(45u, n);
+  }
+  Engine engine;
+  Space space(engine, geometry_);
+  ASSERT_STATUS(KVC_OK, kvc_pack_open(engine, pack.c_str(), nullptr), engine);
+  EXPECT_EQ(45u, visit_as(space, whole, "reader", "maker", true));
+}
+
+TEST_F(PersistTest, APackOfAnApproximateCodecEndsWithAWholePage) {
+  Geometry geometry = geometry_;
+  geometry.k_dim = geometry.v_dim = 64;
+  geometry.page_tokens = 32;
+  const Options lossy{{"codec", "int8"}, {"codec_window", "0"}};
+  const Tokens whole = random_tokens(random_, 96);
+  const std::string pack = directory_.at("whole.pack");
+  auto match = [&](const Space& space, const char* tenant) {
+    Session session(space, tenant);
+    return session.match(whole);
+  };
+  Engine maker(lossy);
+  Space space(maker, geometry);
+  {
+    Session session(space, "maker");
+    session.add(whole);
+  }
+  ASSERT_EQ(96u, match(space, "maker"));
+  size_t n = 0;
+  EXPECT_EQ(KVC_E_NOT_FOUND, kvc_pack_write(space, "maker", whole.data(), 31, pack.c_str(), &n));
+  ASSERT_STATUS(KVC_OK, kvc_pack_write(space, "maker", whole.data(), 67, pack.c_str(), &n), maker);
+  EXPECT_EQ(64u, n);
+  Engine reader(lossy);
+  Space same(reader, geometry);
+  ASSERT_STATUS(KVC_OK, kvc_pack_open(reader, pack.c_str(), nullptr), reader);
+  EXPECT_EQ(64u, match(same, "reader"));
+}
+
 TEST_F(PersistTest, APurgedTenantIsGoneEverywhere) {
   const Tokens mine = random_tokens(random_, 50), theirs = random_tokens(random_, 50);
   const Options set = options({{"disk_key", "a key"}});
