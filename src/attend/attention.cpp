@@ -81,18 +81,20 @@ HWY_INLINE float word_limit(size_t terms, uint32_t bits) {
   return static_cast<float>(std::floor(std::min(most, 32767.0)));
 }
 
-// ------------------------------------------------------------------------------------------------------------ scores
+// ------------------------------------------------------------------------------------------------------------- codes
 
-// Integer scores of N columns against the codes of all tokens of a tile.
-template <uint32_t kBits, uint32_t N>
-void score_codes(const CodedTile& tile, const int16_t* words, size_t word_stride, int32_t* scores) {
+// Sums over the codes of a tile, for its first `lanes` lanes (tokens of keys, channels of values) and N columns: codes times
+// the column's words, which are as many as `groups` of units hold. A unit of lanes begins unit_step bytes after the one
+// before it, its next group group_step bytes later. done(c, lane, sums) takes what came out, a vector at a time.
+template <uint32_t kBits, uint32_t N, typename Done>
+HWY_INLINE void sum_codes(const uint8_t* tile, uint32_t lanes, size_t unit_step, uint32_t groups, size_t group_step,
+                          const int16_t* words, size_t word_stride, const Done& done) {
   constexpr uint32_t kPack = 8 / kBits;
   const B b;
   const S s;
   const I i32;
   const auto mask = hn::Set(s, static_cast<int16_t>((1 << kBits) - 1));
-  const uint32_t groups = key_channels(tile.shape) / (2 * kPack);
-  const uint32_t vectors = tile.shape.padded_tokens() / kLanes;
+  const uint32_t vectors = lanes / kLanes;
   constexpr size_t kVectorBytes = 2 * kLanes;
   const auto run = [&](uint32_t first, auto side) {
     constexpr size_t kN = decltype(side)::value;
@@ -102,12 +104,12 @@ void score_codes(const CodedTile& tile, const int16_t* words, size_t word_stride
     }
     const uint8_t* at[kN];
     for (size_t v = 0; v < kN; ++v) {
-      const size_t token = (first + v) * kLanes;
-      at[v] = tile.codes + token / kUnitLanes * groups * kUnitBytes + token % kUnitLanes / kLanes * kVectorBytes;
+      const size_t lane = (first + v) * kLanes;
+      at[v] = tile + lane / kUnitLanes * unit_step + lane % kUnitLanes / kLanes * kVectorBytes;
     }
     for (uint32_t g = 0; g < groups; ++g) {
       hn::Vec<S> codes[kN];
-      for (size_t v = 0; v < kN; ++v) codes[v] = hn::PromoteTo(s, hn::LoadU(b, at[v] + size_t{g} * kUnitBytes));
+      for (size_t v = 0; v < kN; ++v) codes[v] = hn::PromoteTo(s, hn::LoadU(b, at[v] + g * group_step));
       for (uint32_t u = 0; u < kPack; ++u) {
         hn::Vec<S> part[kN];
         for (size_t v = 0; v < kN; ++v) {
@@ -125,12 +127,24 @@ void score_codes(const CodedTile& tile, const int16_t* words, size_t word_stride
       }
     }
     for (size_t v = 0; v < kN; ++v) {
-      for (uint32_t c = 0; c < N; ++c) hn::Store(sums[v][c], i32, scores + c * kTileTokens + (first + v) * kLanes);
+      for (uint32_t c = 0; c < N; ++c) done(c, (first + v) * kLanes, sums[v][c]);
     }
   };
   uint32_t v = 0;
   for (; v + kSide <= vectors; v += kSide) run(v, std::integral_constant<size_t, kSide>());
   for (; v < vectors; ++v) run(v, std::integral_constant<size_t, 1>());
+}
+
+// ------------------------------------------------------------------------------------------------------------ scores
+
+// Integer scores of N columns against the codes of all tokens of a tile.
+template <uint32_t kBits, uint32_t N>
+void score_codes(const CodedTile& tile, const int16_t* words, size_t word_stride, int32_t* scores) {
+  const uint32_t groups = key_channels(tile.shape) / (2 * (8 / kBits));
+  sum_codes<kBits, N>(tile.codes, tile.shape.padded_tokens(), groups * kUnitBytes, groups, kUnitBytes, words, word_stride,
+                      [&](uint32_t c, size_t token, hn::Vec<I> sum) {
+                        hn::Store(sum, I(), scores + c * kTileTokens + token);
+                      });
 }
 
 template <uint32_t N>
@@ -307,59 +321,14 @@ HWY_INLINE bool weigh(AttendState& state, uint32_t column, const AttendTile& til
 
 template <uint32_t kBits, uint32_t N>
 void add_codes(const CodedTile& tile, const int16_t* words, const float* back, float* out, size_t stride) {
-  constexpr uint32_t kPack = 8 / kBits;
-  const B b;
-  const S s;
-  const I i32;
-  const F f;
-  const auto mask = hn::Set(s, static_cast<int16_t>((1 << kBits) - 1));
   const uint32_t channels = value_channels(tile.shape);
-  const uint32_t blocks = channels / kUnitLanes;
-  const uint32_t groups = tile.shape.padded_tokens() / (2 * kPack);
-  constexpr size_t kVectorBytes = 2 * kLanes;
-  const auto run = [&](uint32_t first, auto side) {
-    constexpr size_t kN = decltype(side)::value;
-    hn::Vec<I> sums[kN][N];
-    for (size_t v = 0; v < kN; ++v) {
-      for (uint32_t c = 0; c < N; ++c) sums[v][c] = hn::Zero(i32);
-    }
-    const uint8_t* at[kN];
-    for (size_t v = 0; v < kN; ++v) {
-      const size_t channel = (first + v) * kLanes;
-      at[v] = tile.codes + channel / kUnitLanes * kUnitBytes + channel % kUnitLanes / kLanes * kVectorBytes;
-    }
-    for (uint32_t g = 0; g < groups; ++g) {
-      hn::Vec<S> codes[kN];
-      for (size_t v = 0; v < kN; ++v) {
-        codes[v] = hn::PromoteTo(s, hn::LoadU(b, at[v] + size_t{g} * blocks * kUnitBytes));
-      }
-      for (uint32_t u = 0; u < kPack; ++u) {
-        hn::Vec<S> part[kN];
-        for (size_t v = 0; v < kN; ++v) {
-          if constexpr (kBits == 8) {
-            part[v] = codes[v];
-          } else {
-            part[v] = hn::And(codes[v], mask);
-            codes[v] = hn::ShiftRight<kBits>(codes[v]);
-          }
-        }
-        for (uint32_t c = 0; c < N; ++c) {
-          const auto pair = broadcast_pair(words + c * kTileTokens + (g * kPack + u) * 2);
-          for (size_t v = 0; v < kN; ++v) sums[v][c] = add_pairs(sums[v][c], part[v], pair);
-        }
-      }
-    }
-    for (size_t v = 0; v < kN; ++v) {
-      for (uint32_t c = 0; c < N; ++c) {
-        float* to = out + c * stride + (first + v) * kLanes;
-        hn::Store(hn::MulAdd(hn::ConvertTo(f, sums[v][c]), hn::Set(f, back[c]), hn::Load(f, to)), f, to);
-      }
-    }
-  };
-  const uint32_t vectors = channels / kLanes;
-  uint32_t v = 0;
-  for (; v + kSide <= vectors; v += kSide) run(v, std::integral_constant<size_t, kSide>());
-  for (; v < vectors; ++v) run(v, std::integral_constant<size_t, 1>());
+  const uint32_t groups = tile.shape.padded_tokens() / (2 * (8 / kBits));
+  sum_codes<kBits, N>(tile.codes, channels, kUnitBytes, groups, channels / kUnitLanes * kUnitBytes, words, kTileTokens,
+                      [&](uint32_t c, size_t channel, hn::Vec<I> sum) {
+                        const F f;
+                        float* to = out + c * stride + channel;
+                        hn::Store(hn::MulAdd(hn::ConvertTo(f, sum), hn::Set(f, back[c]), hn::Load(f, to)), f, to);
+                      });
 }
 
 template <uint32_t N>
@@ -533,130 +502,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace kvc {
-namespace {
-
-struct Part {
-  float* AttendState::*pointer;
-  size_t floats;
-};
-
-// The arrays of a state, each beginning at a cache line.
-struct Parts {
-  static constexpr size_t kN = 11;
-  Part items[kN];
-  explicit Parts(const AttendState& s, size_t widest)
-      : items{{&AttendState::query, size_t{s.columns} * s.k_stride},
-              {&AttendState::out, size_t{s.columns} * s.v_stride},
-              {&AttendState::rotated, size_t{s.columns} * s.v_stride},
-              {&AttendState::bias, s.columns},
-              {&AttendState::max, s.columns},
-              {&AttendState::sum, s.columns},
-              {&AttendState::slope, s.columns},
-              {&AttendState::weights, 4 * kTileTokens},
-              {&AttendState::scratch, kTileTokens * widest},
-              {&AttendState::grid, 4 * widest},
-              {&AttendState::words, 2 * widest}} {}
-  static size_t whole_lines(size_t floats) {
-    return (floats + AlignedFloats::kLine - 1) / AlignedFloats::kLine * AlignedFloats::kLine;
-  }
-  size_t total() const {
-    size_t n = 0;
-    for (const Part& part : items) n += whole_lines(part.floats);
-    return n;
-  }
-};
-
-size_t widest_of(const AttendState& s) { return std::max({s.k_stride, s.v_stride, kTileTokens}); }
-
-}  // namespace
-
-AttendState::AttendState(const AttendOptions& given, uint32_t n_queries)
-    : options(given),
-      columns(n_queries * given.group),
-      k_stride(round_up(given.k_dim, kUnitLanes)),
-      v_stride(round_up(given.v_dim, kUnitLanes)),
-      memory_(Parts(*this, widest_of(*this)).total()) {
-  float* at = memory_.data();
-  for (const Part& part : Parts(*this, widest_of(*this)).items) {
-    this->*part.pointer = at;
-    at += Parts::whole_lines(part.floats);
-  }
-  std::fill_n(max, columns, -std::numeric_limits<float>::infinity());
-  set_target(best_target());
-}
-
-bool AttendState::sees(const AttendTile& tile) const noexcept {
-  const uint64_t first = options.position, last = first + columns / options.group - 1;
-  const uint64_t window = options.window, end = tile.position + tile.tokens;
-  if (options.causal && tile.position > last) return false;
-  if (window == 0 || tile.position < options.sinks) return true;
-  return end - 1 + window > first && (options.causal || tile.position < last + window);
-}
-
-void AttendState::attend(const AttendTile& tile) noexcept {
-  if (sees(tile)) attend_(*this, tile);
-}
-
-namespace {
-
-void prefetch_bytes(const void* from, size_t bytes) {
-  const auto* at = static_cast<const char*>(from);
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
-}
-
-}  // namespace
-
-void prefetch(const AttendTile& tile) noexcept {
-  if (tile.exact > 0) {
-    prefetch_bytes(tile.k.data, tile.exact * tile.k.stride);
-    prefetch_bytes(tile.v.data, tile.exact * tile.v.stride);
-  }
-  if (tile.exact == tile.tokens) return;
-  const TileBytes k = key_tile_bytes(tile.k_codes.shape), v = value_tile_bytes(tile.v_codes.shape);
-  for (const auto& [codes, bytes] : {std::pair{&tile.k_codes, k}, {&tile.v_codes, v}}) {
-    prefetch_bytes(codes->scale, bytes.scale);
-    prefetch_bytes(codes->zero, bytes.scale);
-    prefetch_bytes(codes->codes, bytes.codes);
-  }
-}
 
 void AttendState::set_target(Target target) noexcept { attend_ = *KVC_SELECT_TABLE(target, kAttend); }
-
-void AttendState::set_query(uint32_t column, const float* from, float scale, float alibi) {
-  float* to = query + column * k_stride;
-  for (uint32_t i = 0; i < options.k_dim; ++i) to[i] = from[i] * scale;
-  slope[column] = alibi;
-}
-
-void AttendState::merge(const AttendState& other) noexcept {
-  for (uint32_t c = 0; c < columns; ++c) {
-    const float top = std::max(max[c], other.max[c]);
-    if (other.max[c] == -std::numeric_limits<float>::infinity()) continue;
-    const float own = std::exp(max[c] - top), theirs = std::exp(other.max[c] - top);
-    for (size_t i = c * size_t{v_stride}; i < (c + size_t{1}) * v_stride; ++i) {
-      out[i] = out[i] * own + other.out[i] * theirs;
-      rotated[i] = rotated[i] * own + other.rotated[i] * theirs;
-    }
-    sum[c] = sum[c] * own + other.sum[c] * theirs;
-    bias[c] = bias[c] * own + other.bias[c] * theirs;
-    max[c] = top;
-  }
-}
-
-void AttendState::add_sink(uint32_t column, float score) noexcept {
-  if (max[column] == -std::numeric_limits<float>::infinity()) return;  // nothing to weigh against: the result is 0
-  sum[column] += std::exp(score - max[column]);
-}
-
-void AttendState::finish(uint32_t column, float* result) noexcept {
-  float* turned = rotated + column * v_stride;
-  for (uint32_t i = 0; i < options.v_dim; ++i) turned[i] += bias[column];
-  hadamard(turned, v_stride, hadamard_block(options.v_dim));
-  const float divisor = sum[column];
-  for (uint32_t i = 0; i < options.v_dim; ++i) {
-    result[i] = divisor > 0 || std::isnan(divisor) ? (out[column * v_stride + i] + turned[i]) / divisor : 0;
-  }
-}
 
 }  // namespace kvc
 #endif  // HWY_ONCE
