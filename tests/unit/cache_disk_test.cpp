@@ -119,8 +119,7 @@ class CacheDiskTest : public ::testing::Test {
     options.disk.vfs = &vfs_;
     const Status made = Cache::make(options, nullptr, Clock(), Log(), &cache_);
     ASSERT_TRUE(made.is_ok()) << made.message();
-    ASSERT_TRUE(
-        cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, page_tokens_), &space_).is_ok());
+    ASSERT_TRUE(cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, page_tokens_), &space_).is_ok());
   }
 
   static std::vector<int32_t> prompt(int32_t first, size_t n) {
@@ -193,11 +192,11 @@ class CacheDiskTest : public ::testing::Test {
 };
 
 TEST_F(CacheDiskTest, ADiskThatHangsIsAMissAndIsNotWaitedForAgain) {
-  timeout_ns_ = 50'000'000;
-  make();
   const auto tokens = prompt(1, 200);
   store(tokens);
   on_disk_alone();
+  timeout_ns_ = 50'000'000;
+  make();
   vfs_.shut_reads(true);
   int32_t reason = 0;
   EXPECT_EQ(0u, found(tokens, &reason));
