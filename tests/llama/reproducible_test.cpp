@@ -222,7 +222,9 @@ TEST(LlamaReproducibleSpace, SharesNothingWithOtherBatchesOnDisk) {
   EXPECT_EQ(0u, cached({{"reproducible", "true"}, {"prefill_chunk", "64"}}));
   EXPECT_EQ(192u, cached({{"reproducible", "true"}, {"prefill_chunk", "64"}}));
   EXPECT_EQ(0u, cached({{"reproducible", "true"}, {"prefill_chunk", "32"}}));
+#ifndef __SANITIZE_THREAD__  // which does not see how llama.cpp's own threads wait for one another
   EXPECT_EQ(0u, cached({{"reproducible", "true"}, {"prefill_chunk", "64"}, {"model_threads", "2"}}));
+#endif
   std::filesystem::remove_all(path);
 }
 
