@@ -76,6 +76,19 @@ class CandidateHeap {
     put(static_cast<uint32_t>(Traits::position(entry)), last);
     settle(*last);
   }
+  // What Policy::evictable asks for, where an entry lies in this heap alone.
+  void set_candidate(PolicyEntry& entry, bool yes) noexcept {
+    if (yes == entry.candidate) {
+      if (yes) settle(entry);
+      return;
+    }
+    entry.candidate = yes;
+    if (yes) {
+      push(entry);
+    } else {
+      erase(entry);
+    }
+  }
   // Moves an entry to where its key belongs.
   void settle(PolicyEntry& entry) noexcept {
     auto place = static_cast<uint32_t>(Traits::position(entry));

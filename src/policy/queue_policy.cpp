@@ -67,17 +67,7 @@ void QueuePolicy::put(PolicyEntry& entry, int queue, uint32_t uses) noexcept {
 }
 
 void QueuePolicy::evictable(PolicyEntry& entry, bool yes) noexcept {
-  auto& heap = heaps_[queue_of(entry)];
-  if (yes == entry.candidate) {
-    if (yes) heap.settle(entry);
-    return;
-  }
-  entry.candidate = yes;
-  if (yes) {
-    heap.push(entry);
-  } else {
-    heap.erase(entry);
-  }
+  heaps_[queue_of(entry)].set_candidate(entry, yes);
 }
 
 void QueuePolicy::removed(PolicyEntry& entry) noexcept {

@@ -24,18 +24,7 @@ void ScorePolicy::hit(PolicyEntry& entry) noexcept {
   if (entry.candidate) heap_.settle(entry);
 }
 
-void ScorePolicy::evictable(PolicyEntry& entry, bool yes) noexcept {
-  if (yes == entry.candidate) {
-    if (yes) heap_.settle(entry);
-    return;
-  }
-  entry.candidate = yes;
-  if (yes) {
-    heap_.push(entry);
-  } else {
-    heap_.erase(entry);
-  }
-}
+void ScorePolicy::evictable(PolicyEntry& entry, bool yes) noexcept { heap_.set_candidate(entry, yes); }
 
 void ScorePolicy::removed(PolicyEntry& entry) noexcept {
   evictable(entry, false);
