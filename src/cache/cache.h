@@ -204,7 +204,7 @@ class Cache {
   }
   bool payload_for_disk(const Page& page, uint32_t n_tokens, BlobRef* payload) noexcept;
   Status copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, const Digest& key, const PageId& parent,
-                   PageId* id);
+                   PageId* id, std::vector<PageId>* calibration = nullptr);
   // Notes plain tensors that are in memory alone for the disk, as many as there is room for; false: there were none.
   bool note_tensors(bool admit);
   // Calibrations in stores (disk_calibrations.cpp). load: looks for those of a space in places not looked through yet;

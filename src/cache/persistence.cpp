@@ -64,10 +64,9 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   PageForm form;
   form.codec = page.codec;
   form.approximate = page.approximate;
-  if (page.codec != find_codec("identity")->id()) {
-    form.calibration = page_codec(page).calibration_of({page.blob.data(), page.blob.bytes()});
-  }
-  if (!page_codec(page).is_clear() && form.calibration == Digest{}) {
+  if (page_codec(page).is_clear()) return form;
+  form.calibration = page_codec(page).calibration_of({page.blob.data(), page.blob.bytes()});
+  if (form.calibration == Digest{}) {
     form.key_bits = options_.codec_key_bits;
     form.value_bits = options_.codec_value_bits;
   }
@@ -120,9 +119,10 @@ bool Cache::payload_for_disk(const Page& page, uint32_t n_tokens, BlobRef* paylo
   return true;
 }
 
-// Stores the first n_tokens of a page, and their clue, under the identities that `key` gives.
+// Stores the first n_tokens of a page, and their clue, under the identities that `key` gives. calibration: gets the names
+// of the records that decode it.
 Status Cache::copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, const Digest& key, const PageId& parent,
-                        PageId* id) {
+                        PageId* id, std::vector<PageId>* calibration) {
   const Root& root = *page.root;
   std::vector<int32_t> tokens(n_tokens);
   unpack_tokens(root.space->token_width(), page.token_bytes(), tokens.size(), tokens.data());
@@ -135,7 +135,7 @@ Status Cache::copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, c
   const PageId stored = form_id(key, *id, form_of(page));
   PutPage put = page_record(root, page_codec(page), stored, parent, tokens, {payload.data(), payload.bytes()});
   put.admit = true;
-  KVC_RETURN_IF_ERROR(keep_calibration(store, page, key == pack_key() ? key : calibrations_key()));
+  KVC_RETURN_IF_ERROR(keep_calibration(store, page, key == pack_key() ? key : calibrations_key(), calibration));
   KVC_RETURN_IF_ERROR(store.put(put));
   const std::vector<std::byte> clue = make_clue(root.space->geometry(), tokens);
   const int32_t name[2] = {tokens[0], -1};
@@ -257,8 +257,7 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
     PageId id;
     const auto n = static_cast<uint32_t>(std::min<size_t>(left, page->n_tokens));
     left -= n;
-    KVC_RETURN_IF_ERROR(copy_page(*store, *page, n, key, parent, &id));
-    KVC_RETURN_IF_ERROR(keep_calibration(*store, *page, key, &ids));
+    KVC_RETURN_IF_ERROR(copy_page(*store, *page, n, key, parent, &id, &ids));
     ids.push_back(form_id(key, id, form_of(*page)));
     int32_t first = 0;
     unpack_tokens(space->token_width(), page->token_bytes(), 1, &first);
