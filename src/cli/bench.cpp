@@ -1,6 +1,11 @@
 // kvc bench: finds the bench by its name. kvc bench core: the figures of the page core on this machine.
 #include "bench.h"
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
 #include "commands.h"
 
 namespace kvc::cli {
@@ -60,6 +65,36 @@ constexpr Bench kBenches[] = {
 };
 
 }  // namespace
+
+FirstToken first_token(const Engine& engine, const std::string& prompt, bool no_cache) {
+  kvc_request_t request;
+  check(kvc_request_init(&request, sizeof request), "request");
+  request.prompt = prompt.data();
+  request.prompt_size = prompt.size();
+  request.max_tokens = 1;
+  request.no_cache = no_cache ? 1 : 0;
+  kvc_response_t* answer = nullptr;
+  const kvc_status_t status = kvc_process(engine.handle(), &request, &answer);
+  FirstToken first{};
+  if (answer != nullptr) {
+    first = {static_cast<double>(answer->ttft_ns) * 1e-9, answer->cached_tokens, answer->prompt_tokens,
+             answer->cache_hit != 0};
+  }
+  kvc_response_free(answer);
+  engine.check(status, "request");
+  return first;
+}
+
+Scratch::Scratch(const std::string& in) : path_(in + "/kvc-bench-XXXXXX") {
+  if (::mkdtemp(path_.data()) == nullptr) {
+    throw Failure("cannot make a directory in " + in + ": " + std::strerror(errno));
+  }
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
 
 kvc_space_t* open_bench_space(const Engine& engine, uint32_t layers, uint32_t heads, uint32_t dim) {
   static constexpr char kDigest[] = "kvc bench: no weights";

@@ -19,6 +19,27 @@ void bench_footprint(Report* report);    // idle memory, size of the library
 // `kvc bench disk`: time to first token with K/V from disk, against computing it.
 int bench_disk(const std::vector<std::string>& argv);
 
+// Of a request for one token.
+struct FirstToken {
+  double seconds;
+  uint32_t cached, prompt;  // tokens
+  bool hit;
+};
+FirstToken first_token(const Engine& engine, const std::string& prompt, bool no_cache = false);
+
+// A directory that is gone when this is.
+class Scratch {
+ public:
+  explicit Scratch(const std::string& in);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 // Stores the K/V of a made-up prompt of about so many tokens; returns it.
 std::string store_prompt(const Engine& engine, size_t tokens);
 

@@ -29,25 +29,6 @@ std::vector<Option> disk_options() {
   return options;
 }
 
-// A directory that is gone when this is.
-class Scratch {
- public:
-  explicit Scratch(const std::string& in) : path_(in + "/kvc-bench-disk-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr)
-      throw Failure("cannot make a directory in " + in + ": " + std::strerror(errno));
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 // Takes the files of a directory out of the page cache: what is read next comes from the device.
 void leave_page_cache(const std::string& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -76,29 +57,6 @@ std::string prompt_of(const Engine& engine, size_t tokens) {
   }
 }
 
-struct First {
-  double seconds;
-  uint32_t cached, prompt;
-};
-
-First first_token(const Engine& engine, const std::string& prompt, bool no_cache) {
-  kvc_request_t request;
-  check(kvc_request_init(&request, sizeof request), "request");
-  request.prompt = prompt.data();
-  request.prompt_size = prompt.size();
-  request.max_tokens = 1;
-  request.no_cache = no_cache ? 1 : 0;
-  kvc_response_t* answer = nullptr;
-  const kvc_status_t status = kvc_process(engine.handle(), &request, &answer);
-  First first{};
-  if (answer != nullptr) {
-    first = {static_cast<double>(answer->ttft_ns) * 1e-9, answer->cached_tokens, answer->prompt_tokens};
-  }
-  kvc_response_free(answer);
-  engine.check(status, "request");
-  return first;
-}
-
 }  // namespace
 
 std::string store_prompt(const Engine& engine, size_t tokens) {
@@ -120,8 +78,7 @@ int bench_disk(const std::vector<std::string>& argv) {
   const bool quick = args.has("quick"), builtin = !args.has("model") || args.text("model") == "builtin";
   const size_t tokens = static_cast<size_t>(args.number("tokens", quick ? 200 : builtin ? 2000 : 4000, 64, 1 << 20));
   const auto rounds = static_cast<int>(args.number("rounds", quick ? 1 : 3, 1, 100));
-  const char* temporary = std::getenv("TMPDIR");
-  const Scratch scratch(args.text("directory", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp"));
+  const Scratch scratch(args.text("directory", temporary_directory()));
   const std::string store = scratch.path() + "/store";
 
   Config config(preset_of(args));
@@ -140,7 +97,7 @@ int bench_disk(const std::vector<std::string>& argv) {
   }
   config.set("disk_mode", "read_only");
   std::vector<double> ratios, disk, cold, open;
-  First last{};
+  FirstToken last{};
   uint64_t read_bytes = 0;
   for (int round = 0; round < rounds; ++round) {
     report.progress().show("disk: restart " + std::to_string(round + 1));

@@ -23,19 +23,11 @@ namespace {
 // ------------------------------------------------------------------------------------------------ time to first token
 
 double seconds_to_first_token(const Engine& engine, const std::string& prompt, bool expect_hit) {
-  kvc_request_t request;
-  check(kvc_request_init(&request, sizeof request), "request");
-  request.prompt = prompt.data();
-  request.prompt_size = prompt.size();
-  request.max_tokens = 1;
-  kvc_response_t* answer = nullptr;
-  const kvc_status_t status = kvc_process(engine.handle(), &request, &answer);
-  const double seconds = answer != nullptr ? static_cast<double>(answer->ttft_ns) * 1e-9 : 0;
-  const bool hit = answer != nullptr && answer->cache_hit != 0;
-  kvc_response_free(answer);
-  engine.check(status, "request");
-  if (hit != expect_hit) throw Failure(expect_hit ? "a repeated prompt was not found" : "a new prompt was found");
-  return seconds;
+  const FirstToken first = first_token(engine, prompt);
+  if (first.hit != expect_hit) {
+    throw Failure(expect_hit ? "a repeated prompt was not found" : "a new prompt was found");
+  }
+  return first.seconds;
 }
 
 // Words of letters, 2,048 bytes: tokens of the built-in model.
@@ -133,9 +125,7 @@ std::string library_path() {
 
 // Its size when stripped, bytes; as it is where there is no `strip`.
 double stripped_size(const std::string& path, bool* stripped) {
-  const char* directory = std::getenv("TMPDIR");
-  std::string copy =
-      std::string(directory != nullptr && directory[0] != '\0' ? directory : "/tmp") + "/kvc-bench-XXXXXX";
+  std::string copy = temporary_directory() + "/kvc-bench-XXXXXX";
   const int file = ::mkstemp(copy.data());
   if (file < 0) throw Failure("cannot make a temporary file " + copy + ": " + std::strerror(errno));
   struct Remove {

@@ -94,10 +94,8 @@ int bench_store(const std::vector<std::string>& argv) {
     return kExitOk;
   }
   const bool quick = args.has("quick");
-  const char* temporary = std::getenv("TMPDIR");
   const char* known = std::getenv("KVC_TEST_MODEL");
-  const std::string directory =
-      args.text("directory", temporary != nullptr && *temporary != '\0' ? temporary : "/tmp") + "/kvc-bench-store";
+  const Scratch scratch(args.text("directory", temporary_directory()));
   const std::string model = args.text("model", known != nullptr ? known : "");
   const auto number = [&](const char* name, int64_t usual, int64_t small) {
     return std::to_string(static_cast<int64_t>(args.number(name, quick ? small : usual, 0, 1 << 30)));
@@ -105,22 +103,20 @@ int bench_store(const std::vector<std::string>& argv) {
   Report report(quick);
   report.progress().show("store: beside its peers");
   add_figures(output_of("kvc-bench-store",
-                        {"--json", "--directory", directory, "--mib", number("mib", 512, 16), "--rounds",
+                        {"--json", "--directory", scratch.path(), "--mib", number("mib", 512, 16), "--rounds",
                          number("rounds", 3, 1), "--pages", number("pages", 1'000'000, 2000)}),
               &report);
   const auto tokens = static_cast<size_t>(args.number("tokens", quick ? 200 : 4000, 64, 1 << 20));
   if (!model.empty()) {
     for (const char* type : {"f16", "bf16"}) {
       report.progress().show(std::string("store: K/V of the model, ") + type);
-      report.add(std::string("lossless_ratio_") + type, lossless(model, type, tokens, directory + "/lossless"));
+      report.add(std::string("lossless_ratio_") + type, lossless(model, type, tokens, scratch.path() + "/lossless"));
     }
     report.progress().show("store: first tokens");
     std::vector<std::string> words{"bench", "disk", "--json", "--model", model, "--tokens", std::to_string(tokens)};
     if (quick) words.emplace_back("--quick");
     add_figures(output_of("kvc", words), &report);
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(directory, ignored);
   report.progress().clear();
   print(args.has("json") ? report_json(report, kFigures) : report_table(report, kFigures));
   return kExitOk;

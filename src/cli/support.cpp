@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace kvc::cli {
@@ -167,6 +168,11 @@ std::string format(const char* pattern, ...) {
   const int n = std::vsnprintf(buffer, sizeof buffer, pattern, list);
   va_end(list);
   return std::string(buffer, std::min(sizeof buffer - 1, static_cast<size_t>(std::max(n, 0))));
+}
+
+std::string temporary_directory() {
+  const char* named = std::getenv("TMPDIR");
+  return named != nullptr && *named != '\0' ? named : "/tmp";
 }
 
 std::string with_commas(uint64_t number) {

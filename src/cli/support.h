@@ -102,6 +102,8 @@ const std::vector<std::string>& preset_names();
 double median(std::vector<double> values);
 // Seconds on the monotonic clock.
 double now_seconds();
+// $TMPDIR, or /tmp.
+std::string temporary_directory();
 // printf into a string.
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 // 12345678 -> "12,345,678"
