@@ -5,20 +5,12 @@
 #include <fstream>
 #include <vector>
 
+#include "base/json.h"
 #include "driver.h"
 #include "kernels.h"
 
 namespace kvc_cuda {
 namespace {
-
-std::string json_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + "\"";
-}
 
 // The value after "key:" in a file of such lines.
 std::string field(const std::filesystem::path& file, const std::string& key) {
@@ -36,7 +28,7 @@ std::string field(const std::filesystem::path& file, const std::string& key) {
 std::string describe(const char* driver_library, const char* proc_folder) {
   std::shared_ptr<Driver> driver;
   const Status status = Driver::load(driver_library, &driver);
-  if (!status.is_ok()) return "{\"runtime\":\"none\",\"why\":" + json_text(status.message()) + "}";
+  if (!status.is_ok()) return "{\"runtime\":\"none\",\"why\":" + kvc::json_string(status.message()) + "}";
   std::vector<std::filesystem::path> folders;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(proc_folder, none)) folders.push_back(entry.path());
@@ -44,14 +36,14 @@ std::string describe(const char* driver_library, const char* proc_folder) {
   std::string devices;
   for (const std::filesystem::path& folder : folders) {
     const std::filesystem::path file = folder / "information";
-    devices += (devices.empty() ? "{\"name\":" : ",{\"name\":") + json_text(field(file, "Model")) +
-               ",\"uuid\":" + json_text(field(file, "GPU UUID")) + ",\"pci\":" + json_text(folder.filename()) + "}";
+    devices += (devices.empty() ? "{\"name\":" : ",{\"name\":") + kvc::json_string(field(file, "Model")) +
+               ",\"uuid\":" + kvc::json_string(field(file, "GPU UUID")) + ",\"pci\":" + kvc::json_string(folder.filename().string()) + "}";
   }
   const int version = driver->version();
   return "{\"runtime\":\"cuda\",\"driver\":\"" + std::to_string(version / 1000) + "." +
          std::to_string(version % 1000 / 10) + "\",\"kernels\":" + std::to_string(embedded_kernels().size()) +
          ",\"devices\":[" + devices + "]" +
-         (devices.empty() ? ",\"why\":" + json_text(std::string("a driver, but no device in ") + proc_folder) : "") +
+         (devices.empty() ? ",\"why\":" + kvc::json_string(std::string("a driver, but no device in ") + proc_folder) : "") +
          "}";
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/json.h"
+#include "base/json.h"
 #include "kvc/kvc.h"
 #include "model/builtin/weights.h"
 

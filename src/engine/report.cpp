@@ -5,8 +5,8 @@
 #include <span>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "engine/engine.h"
-#include "engine/json.h"
 #include "engine/values.h"
 #include "model/module.h"
 

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/json.h"
+
 namespace kvc {
 namespace {
 
@@ -88,15 +90,6 @@ class Told {
   kvc_module_request_t request_{};
 };
 
-std::string json_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + "\"";
-}
-
 std::string describe(const Kind& kind, const std::string& file, const ModuleOptions& options,
                      const kvc_module_host_t* host) {
   void* handle = nullptr;
@@ -104,7 +97,7 @@ std::string describe(const Kind& kind, const std::string& file, const ModuleOpti
   kvc_module_describe_fn describe = nullptr;
   Status status = load(kind, file, &handle, &path);
   if (status.is_ok()) status = find(handle, path, "kvc_module_describe", &describe);
-  if (!status.is_ok()) return "{\"module\":\"none\",\"why\":" + json_text(status.message()) + "}";
+  if (!status.is_ok()) return "{\"module\":\"none\",\"why\":" + json_string(status.message()) + "}";
   const Told told(options, host);
   std::string text(4096, 0);
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -118,7 +111,7 @@ std::string describe(const Kind& kind, const std::string& file, const ModuleOpti
   }
   // The module's own object, with its path in front.
   const bool object = text.size() > 2 && text.front() == '{' && text.back() == '}';
-  return "{\"module\":" + json_text(path) + (object ? "," + text.substr(1) : ",\"why\":\"it says nothing of itself\"}");
+  return "{\"module\":" + json_string(path) + (object ? "," + text.substr(1) : ",\"why\":\"it says nothing of itself\"}");
 }
 
 }  // namespace

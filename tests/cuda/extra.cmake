@@ -25,7 +25,7 @@ if(NOT KVC_SANITIZE)
     # On a device, where there is one (label cuda): tests/run --label cuda.
     file(GLOB device_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/device/*.cpp)
     add_executable(kvc_cuda_device_tests ${device_sources} ${PROJECT_SOURCE_DIR}/cuda/embedded_kernels.cpp
-      ${PROJECT_SOURCE_DIR}/src/base/status.cpp $<TARGET_OBJECTS:kvc_cuda_objects>)
+      ${PROJECT_SOURCE_DIR}/src/base/json.cpp ${PROJECT_SOURCE_DIR}/src/base/status.cpp $<TARGET_OBJECTS:kvc_cuda_objects>)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/cuda/embedded_kernels.cpp PROPERTIES
       COMPILE_DEFINITIONS "KVC_CUDA_FATBIN=\"${KVC_CUDA_FATBIN}\"")
     add_dependencies(kvc_cuda_device_tests kvc_cuda kvc_cuda_fake)
