@@ -360,6 +360,24 @@ type Stats struct {
 	PolicyChanges uint64
 	// PolicyChangedNs: time since it last did; 0: never
 	PolicyChangedNs uint64
+	// DeviceLimit: option device_memory, times the devices in use
+	DeviceLimit uint64
+	// DevicePages: that have a copy there now
+	DevicePages uint64
+	// DeviceHits: pages that a call on a device found there ...
+	DeviceHits uint64
+	// DevicePromoted: ... and pages that were copied there for one
+	DevicePromoted uint64
+	// DeviceDemoted: copies that made room for others; the pages are in memory as before
+	DeviceDemoted uint64
+	// DeviceInBytes: copied to devices
+	DeviceInBytes uint64
+	// DeviceOutBytes: copied from devices
+	DeviceOutBytes uint64
+	// Devices: in use now
+	Devices uint64
+	// DevicesLost: that failed; memory and disk serve on
+	DevicesLost uint64
 }
 
 func newStats(s *ffi.KvcStatsT) Stats {
@@ -441,6 +459,15 @@ func newStats(s *ffi.KvcStatsT) Stats {
 		PolicyReason: s.PolicyReason,
 		PolicyChanges: s.PolicyChanges,
 		PolicyChangedNs: s.PolicyChangedNs,
+		DeviceLimit: s.DeviceLimit,
+		DevicePages: s.DevicePages,
+		DeviceHits: s.DeviceHits,
+		DevicePromoted: s.DevicePromoted,
+		DeviceDemoted: s.DeviceDemoted,
+		DeviceInBytes: s.DeviceInBytes,
+		DeviceOutBytes: s.DeviceOutBytes,
+		Devices: s.Devices,
+		DevicesLost: s.DevicesLost,
 	}
 }
 

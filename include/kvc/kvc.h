@@ -1142,6 +1142,16 @@ typedef struct kvc_stats_t {
     int32_t policy_reason;           /* KVC_REASON_*: why it last changed that                                      */
     uint64_t policy_changes;         /* how often it did                                                            */
     uint64_t policy_changed_ns;      /* time since it last did; 0: never                                            */
+    /* devices (option device_memory), all of them together; all 0 without. device_bytes are of pages there          */
+    uint64_t device_limit;           /* option device_memory, times the devices in use                              */
+    uint64_t device_pages;           /* that have a copy there now                                                  */
+    uint64_t device_hits;            /* pages that a call on a device found there ...                               */
+    uint64_t device_promoted;        /* ... and pages that were copied there for one                                */
+    uint64_t device_demoted;         /* copies that made room for others; the pages are in memory as before         */
+    uint64_t device_in_bytes;        /* copied to devices                                                           */
+    uint64_t device_out_bytes;       /* copied from devices                                                         */
+    uint64_t devices;                /* in use now                                                                  */
+    uint64_t devices_lost;           /* that failed; memory and disk serve on                                       */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.

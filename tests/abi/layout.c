@@ -340,6 +340,15 @@ int main(void) {
     FIELD(kvc_stats_t, policy_reason);
     FIELD(kvc_stats_t, policy_changes);
     FIELD(kvc_stats_t, policy_changed_ns);
+    FIELD(kvc_stats_t, device_limit);
+    FIELD(kvc_stats_t, device_pages);
+    FIELD(kvc_stats_t, device_hits);
+    FIELD(kvc_stats_t, device_promoted);
+    FIELD(kvc_stats_t, device_demoted);
+    FIELD(kvc_stats_t, device_in_bytes);
+    FIELD(kvc_stats_t, device_out_bytes);
+    FIELD(kvc_stats_t, devices);
+    FIELD(kvc_stats_t, devices_lost);
     STRUCT_END;
     STRUCT_BEGIN(kvc_whatif_t);
     FIELD(kvc_whatif_t, struct_size);

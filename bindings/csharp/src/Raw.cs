@@ -388,6 +388,15 @@ namespace Kvc
         public int policy_reason;
         public ulong policy_changes;
         public ulong policy_changed_ns;
+        public ulong device_limit;
+        public ulong device_pages;
+        public ulong device_hits;
+        public ulong device_promoted;
+        public ulong device_demoted;
+        public ulong device_in_bytes;
+        public ulong device_out_bytes;
+        public ulong devices;
+        public ulong devices_lost;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -393,6 +393,24 @@ namespace Kvc
         public readonly ulong PolicyChanges;
         /// <summary>time since it last did; 0: never</summary>
         public readonly ulong PolicyChangedNs;
+        /// <summary>option device_memory, times the devices in use</summary>
+        public readonly ulong DeviceLimit;
+        /// <summary>that have a copy there now</summary>
+        public readonly ulong DevicePages;
+        /// <summary>pages that a call on a device found there ...</summary>
+        public readonly ulong DeviceHits;
+        /// <summary>... and pages that were copied there for one</summary>
+        public readonly ulong DevicePromoted;
+        /// <summary>copies that made room for others; the pages are in memory as before</summary>
+        public readonly ulong DeviceDemoted;
+        /// <summary>copied to devices</summary>
+        public readonly ulong DeviceInBytes;
+        /// <summary>copied from devices</summary>
+        public readonly ulong DeviceOutBytes;
+        /// <summary>in use now</summary>
+        public readonly ulong Devices;
+        /// <summary>that failed; memory and disk serve on</summary>
+        public readonly ulong DevicesLost;
 
         internal Stats(kvc_stats_t* s)
         {
@@ -473,6 +491,15 @@ namespace Kvc
             PolicyReason = s->policy_reason;
             PolicyChanges = s->policy_changes;
             PolicyChangedNs = s->policy_changed_ns;
+            DeviceLimit = s->device_limit;
+            DevicePages = s->device_pages;
+            DeviceHits = s->device_hits;
+            DevicePromoted = s->device_promoted;
+            DeviceDemoted = s->device_demoted;
+            DeviceInBytes = s->device_in_bytes;
+            DeviceOutBytes = s->device_out_bytes;
+            Devices = s->devices;
+            DevicesLost = s->devices_lost;
         }
     }
 

@@ -524,6 +524,24 @@ export interface Stats {
   readonly policyChanges: number;
   /** time since it last did; 0: never */
   readonly policyChangedNs: number;
+  /** option device_memory, times the devices in use */
+  readonly deviceLimit: number;
+  /** that have a copy there now */
+  readonly devicePages: number;
+  /** pages that a call on a device found there ... */
+  readonly deviceHits: number;
+  /** ... and pages that were copied there for one */
+  readonly devicePromoted: number;
+  /** copies that made room for others; the pages are in memory as before */
+  readonly deviceDemoted: number;
+  /** copied to devices */
+  readonly deviceInBytes: number;
+  /** copied from devices */
+  readonly deviceOutBytes: number;
+  /** in use now */
+  readonly devices: number;
+  /** that failed; memory and disk serve on */
+  readonly devicesLost: number;
 }
 
 /** kvc_whatif_t; units and meaning as in kvc.h. */

@@ -160,6 +160,15 @@ exports.stats = (v) => ({
   policyReason: v.getInt32(652, true),
   policyChanges: Number(v.getBigUint64(656, true)),
   policyChangedNs: Number(v.getBigUint64(664, true)),
+  deviceLimit: Number(v.getBigUint64(672, true)),
+  devicePages: Number(v.getBigUint64(680, true)),
+  deviceHits: Number(v.getBigUint64(688, true)),
+  devicePromoted: Number(v.getBigUint64(696, true)),
+  deviceDemoted: Number(v.getBigUint64(704, true)),
+  deviceInBytes: Number(v.getBigUint64(712, true)),
+  deviceOutBytes: Number(v.getBigUint64(720, true)),
+  devices: Number(v.getBigUint64(728, true)),
+  devicesLost: Number(v.getBigUint64(736, true)),
 });
 
 exports.whatif = (v) => ({

@@ -344,7 +344,7 @@ class kvc_store_report_t(_Struct):  # 104 bytes
     ]
 
 
-class kvc_stats_t(_Struct):  # 672 bytes
+class kvc_stats_t(_Struct):  # 744 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -424,6 +424,15 @@ class kvc_stats_t(_Struct):  # 672 bytes
         ("policy_reason", c_int32),
         ("policy_changes", c_uint64),
         ("policy_changed_ns", c_uint64),
+        ("device_limit", c_uint64),
+        ("device_pages", c_uint64),
+        ("device_hits", c_uint64),
+        ("device_promoted", c_uint64),
+        ("device_demoted", c_uint64),
+        ("device_in_bytes", c_uint64),
+        ("device_out_bytes", c_uint64),
+        ("devices", c_uint64),
+        ("devices_lost", c_uint64),
     ]
 
 

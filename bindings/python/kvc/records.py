@@ -262,6 +262,15 @@ class Stats:
     policy_reason: int  # KVC_REASON_*: why it last changed that
     policy_changes: int  # how often it did
     policy_changed_ns: int  # time since it last did; 0: never
+    device_limit: int  # option device_memory, times the devices in use
+    device_pages: int  # that have a copy there now
+    device_hits: int  # pages that a call on a device found there ...
+    device_promoted: int  # ... and pages that were copied there for one
+    device_demoted: int  # copies that made room for others; the pages are in memory as before
+    device_in_bytes: int  # copied to devices
+    device_out_bytes: int  # copied from devices
+    devices: int  # in use now
+    devices_lost: int  # that failed; memory and disk serve on
 
     @classmethod
     def of(cls, s):
@@ -342,7 +351,16 @@ class Stats:
                    s.policy_strategy,
                    s.policy_reason,
                    s.policy_changes,
-                   s.policy_changed_ns)
+                   s.policy_changed_ns,
+                   s.device_limit,
+                   s.device_pages,
+                   s.device_hits,
+                   s.device_promoted,
+                   s.device_demoted,
+                   s.device_in_bytes,
+                   s.device_out_bytes,
+                   s.devices,
+                   s.devices_lost)
 
 
 @dataclass(frozen=True)

@@ -396,6 +396,15 @@ func Layouts() map[string]Layout {
 			"policy_reason": {unsafe.Offsetof(s.PolicyReason), unsafe.Sizeof(s.PolicyReason)},
 			"policy_changes": {unsafe.Offsetof(s.PolicyChanges), unsafe.Sizeof(s.PolicyChanges)},
 			"policy_changed_ns": {unsafe.Offsetof(s.PolicyChangedNs), unsafe.Sizeof(s.PolicyChangedNs)},
+			"device_limit": {unsafe.Offsetof(s.DeviceLimit), unsafe.Sizeof(s.DeviceLimit)},
+			"device_pages": {unsafe.Offsetof(s.DevicePages), unsafe.Sizeof(s.DevicePages)},
+			"device_hits": {unsafe.Offsetof(s.DeviceHits), unsafe.Sizeof(s.DeviceHits)},
+			"device_promoted": {unsafe.Offsetof(s.DevicePromoted), unsafe.Sizeof(s.DevicePromoted)},
+			"device_demoted": {unsafe.Offsetof(s.DeviceDemoted), unsafe.Sizeof(s.DeviceDemoted)},
+			"device_in_bytes": {unsafe.Offsetof(s.DeviceInBytes), unsafe.Sizeof(s.DeviceInBytes)},
+			"device_out_bytes": {unsafe.Offsetof(s.DeviceOutBytes), unsafe.Sizeof(s.DeviceOutBytes)},
+			"devices": {unsafe.Offsetof(s.Devices), unsafe.Sizeof(s.Devices)},
+			"devices_lost": {unsafe.Offsetof(s.DevicesLost), unsafe.Sizeof(s.DevicesLost)},
 		}}
 	}
 	{

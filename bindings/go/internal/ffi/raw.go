@@ -291,7 +291,7 @@ type KvcStoreReportT struct {
 	Calibrations uint64
 }
 
-// KvcStatsT is kvc_stats_t, 672 bytes.
+// KvcStatsT is kvc_stats_t, 744 bytes.
 type KvcStatsT struct {
 	StructSize        uintptr
 	Requests          uint64
@@ -371,6 +371,15 @@ type KvcStatsT struct {
 	PolicyReason      int32
 	PolicyChanges     uint64
 	PolicyChangedNs   uint64
+	DeviceLimit       uint64
+	DevicePages       uint64
+	DeviceHits        uint64
+	DevicePromoted    uint64
+	DeviceDemoted     uint64
+	DeviceInBytes     uint64
+	DeviceOutBytes    uint64
+	Devices           uint64
+	DevicesLost       uint64
 }
 
 // KvcWhatifT is kvc_whatif_t, 72 bytes.

@@ -998,6 +998,15 @@ pub struct kvc_stats_t {
     pub policy_reason: i32,
     pub policy_changes: u64,
     pub policy_changed_ns: u64,
+    pub device_limit: u64,
+    pub device_pages: u64,
+    pub device_hits: u64,
+    pub device_promoted: u64,
+    pub device_demoted: u64,
+    pub device_in_bytes: u64,
+    pub device_out_bytes: u64,
+    pub devices: u64,
+    pub devices_lost: u64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -1009,7 +1018,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 672);
+    assert!(size_of::<kvc_stats_t>() == 744);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -1089,6 +1098,15 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, policy_reason) == 652);
     assert!(offset_of!(kvc_stats_t, policy_changes) == 656);
     assert!(offset_of!(kvc_stats_t, policy_changed_ns) == 664);
+    assert!(offset_of!(kvc_stats_t, device_limit) == 672);
+    assert!(offset_of!(kvc_stats_t, device_pages) == 680);
+    assert!(offset_of!(kvc_stats_t, device_hits) == 688);
+    assert!(offset_of!(kvc_stats_t, device_promoted) == 696);
+    assert!(offset_of!(kvc_stats_t, device_demoted) == 704);
+    assert!(offset_of!(kvc_stats_t, device_in_bytes) == 712);
+    assert!(offset_of!(kvc_stats_t, device_out_bytes) == 720);
+    assert!(offset_of!(kvc_stats_t, devices) == 728);
+    assert!(offset_of!(kvc_stats_t, devices_lost) == 736);
 };
 
 #[repr(C)]

@@ -421,6 +421,24 @@ pub struct Stats {
     pub policy_changes: u64,
     /// time since it last did; 0: never
     pub policy_changed_ns: u64,
+    /// option device_memory, times the devices in use
+    pub device_limit: u64,
+    /// that have a copy there now
+    pub device_pages: u64,
+    /// pages that a call on a device found there ...
+    pub device_hits: u64,
+    /// ... and pages that were copied there for one
+    pub device_promoted: u64,
+    /// copies that made room for others; the pages are in memory as before
+    pub device_demoted: u64,
+    /// copied to devices
+    pub device_in_bytes: u64,
+    /// copied from devices
+    pub device_out_bytes: u64,
+    /// in use now
+    pub devices: u64,
+    /// that failed; memory and disk serve on
+    pub devices_lost: u64,
 }
 
 impl Stats {
@@ -504,6 +522,15 @@ impl Stats {
             policy_reason: s.policy_reason,
             policy_changes: s.policy_changes,
             policy_changed_ns: s.policy_changed_ns,
+            device_limit: s.device_limit,
+            device_pages: s.device_pages,
+            device_hits: s.device_hits,
+            device_promoted: s.device_promoted,
+            device_demoted: s.device_demoted,
+            device_in_bytes: s.device_in_bytes,
+            device_out_bytes: s.device_out_bytes,
+            devices: s.devices,
+            devices_lost: s.devices_lost,
         }
     }
 }

@@ -86,6 +86,15 @@ import java.lang.foreign.MemorySegment;
  * @param policyReason KVC_REASON_*: why it last changed that
  * @param policyChanges how often it did
  * @param policyChangedNs time since it last did; 0: never
+ * @param deviceLimit option device_memory, times the devices in use
+ * @param devicePages that have a copy there now
+ * @param deviceHits pages that a call on a device found there ...
+ * @param devicePromoted ... and pages that were copied there for one
+ * @param deviceDemoted copies that made room for others; the pages are in memory as before
+ * @param deviceInBytes copied to devices
+ * @param deviceOutBytes copied from devices
+ * @param devices in use now
+ * @param devicesLost that failed; memory and disk serve on
  */
 public record Stats(
     long requests,
@@ -164,7 +173,16 @@ public record Stats(
     int policyStrategy,
     int policyReason,
     long policyChanges,
-    long policyChangedNs) {
+    long policyChangedNs,
+    long deviceLimit,
+    long devicePages,
+    long deviceHits,
+    long devicePromoted,
+    long deviceDemoted,
+    long deviceInBytes,
+    long deviceOutBytes,
+    long devices,
+    long devicesLost) {
     static Stats of(MemorySegment s) {
         return new Stats(
             s.get(JAVA_LONG, kvc_stats_t.REQUESTS),
@@ -243,6 +261,15 @@ public record Stats(
             s.get(JAVA_INT, kvc_stats_t.POLICY_STRATEGY),
             s.get(JAVA_INT, kvc_stats_t.POLICY_REASON),
             s.get(JAVA_LONG, kvc_stats_t.POLICY_CHANGES),
-            s.get(JAVA_LONG, kvc_stats_t.POLICY_CHANGED_NS));
+            s.get(JAVA_LONG, kvc_stats_t.POLICY_CHANGED_NS),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_LIMIT),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_PAGES),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_HITS),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_PROMOTED),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_DEMOTED),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_IN_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICE_OUT_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICES),
+            s.get(JAVA_LONG, kvc_stats_t.DEVICES_LOST));
     }
 }

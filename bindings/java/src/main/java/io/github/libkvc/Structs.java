@@ -594,7 +594,16 @@ final class Structs {
             JAVA_INT.withName("policy_strategy"),
             JAVA_INT.withName("policy_reason"),
             JAVA_LONG.withName("policy_changes"),
-            JAVA_LONG.withName("policy_changed_ns"));
+            JAVA_LONG.withName("policy_changed_ns"),
+            JAVA_LONG.withName("device_limit"),
+            JAVA_LONG.withName("device_pages"),
+            JAVA_LONG.withName("device_hits"),
+            JAVA_LONG.withName("device_promoted"),
+            JAVA_LONG.withName("device_demoted"),
+            JAVA_LONG.withName("device_in_bytes"),
+            JAVA_LONG.withName("device_out_bytes"),
+            JAVA_LONG.withName("devices"),
+            JAVA_LONG.withName("devices_lost"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long REQUESTS = at(LAYOUT, "requests");
@@ -674,6 +683,15 @@ final class Structs {
         static final long POLICY_REASON = at(LAYOUT, "policy_reason");
         static final long POLICY_CHANGES = at(LAYOUT, "policy_changes");
         static final long POLICY_CHANGED_NS = at(LAYOUT, "policy_changed_ns");
+        static final long DEVICE_LIMIT = at(LAYOUT, "device_limit");
+        static final long DEVICE_PAGES = at(LAYOUT, "device_pages");
+        static final long DEVICE_HITS = at(LAYOUT, "device_hits");
+        static final long DEVICE_PROMOTED = at(LAYOUT, "device_promoted");
+        static final long DEVICE_DEMOTED = at(LAYOUT, "device_demoted");
+        static final long DEVICE_IN_BYTES = at(LAYOUT, "device_in_bytes");
+        static final long DEVICE_OUT_BYTES = at(LAYOUT, "device_out_bytes");
+        static final long DEVICES = at(LAYOUT, "devices");
+        static final long DEVICES_LOST = at(LAYOUT, "devices_lost");
     }
 
     static final class kvc_whatif_t {
