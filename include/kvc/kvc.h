@@ -727,6 +727,9 @@ KVC_API kvc_status_t kvc_session_close(kvc_session_t *session, int32_t hint, uin
  * another space or tenant is never found. Nothing may be appended and uncommitted.
  *   reused    length of the session afterwards
  * Errors: KVC_E_TOKEN, KVC_E_ORDER (uncommitted tokens, or the session's tokens are not the beginning of `tokens`).
+ * Pages that come from disk are read and verified before the call returns, and decoded behind it, layer 0 first: a read of (or
+ * attention over) one layer waits for that layer alone, other calls for all. KVC_E_CORRUPT from those: a file was made by hand, its
+ * checksums right over what is no page; the session can only be closed, and the next match is a miss.
  * Cost: about 50 ns a page. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_match(kvc_session_t *session, const int32_t *tokens, size_t n, size_t *reused) KVC_NOEXCEPT;
 

@@ -169,6 +169,7 @@ class Cache {
   friend class Session;
   friend class Disk;
   friend class Fetch;
+  friend class Promotion;
   struct Counters;
 
   Cache(const CacheOptions& options, const kvc_allocator_t* allocator, const Clock& clock, const Log& log);
@@ -182,6 +183,7 @@ class Cache {
                  uint8_t codec, bool approximate);  // may throw
   void free_page(Page* page) noexcept;
   Page* publish(Page* page, bool exact) noexcept;
+  Page* extend(Page* last, Page* page, bool may, bool exact) noexcept;
   void reference(Page* page) noexcept;
   void unreference(Page* page) noexcept;
   void unreference_locked(Page* page) noexcept;

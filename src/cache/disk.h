@@ -59,6 +59,10 @@ struct DiskOptions {
   std::optional<Digest> key;
   uint32_t prefetch = 4;
   double prefill_speed = 0;  // tokens per second; 0: as measured, Space::prefill_ns()
+  // A match whose pages are at least so large together gets its layers decoded behind it (promotion.h), by a thread of
+  // their own besides the reader's.
+  uint64_t layerwise_bytes = 1 << 20;
+  bool promotion_thread = true;
   Vfs* vfs = nullptr;        // tests put their own files here
 };
 
@@ -156,6 +160,12 @@ class Disk {
   // Everything that is published now, and the tails of open sessions, durable. KVC_PENDING: not within timeout_ns.
   Status persist(uint64_t timeout_ns);
   // Nothing more is waited for: matches that wait for reads go on without them.
+  // A page that had been verified could not be decoded: its file was made by hand. From now on pages are decoded before
+  // they are a hit, so that the next match finds out in time.
+  void promotion_failed() noexcept {
+    counters_.damaged.add();
+    decode_at_once_.store(true, std::memory_order_relaxed);
+  }
   void stop_waiting() noexcept { stopping_.store(true, std::memory_order_relaxed); }
   // What else is to be kept in the store, by name: asked on the writer's thread by kvc_persist and at the end. After
   // set_checkpoint has returned, the one before is not called any more.
@@ -229,7 +239,7 @@ class Disk {
 
   // Reads that were given up and have not come back.
   std::atomic<uint32_t> overdue_{0};
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, decode_at_once_{false};
   std::atomic<double> read_ns_per_byte_{0};
   std::atomic<uint32_t> left_alone_{0};
 

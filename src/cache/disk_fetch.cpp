@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "cache/cache.h"
 
@@ -16,11 +17,12 @@ std::chrono::steady_clock::time_point after(std::chrono::steady_clock::time_poin
 
 }  // namespace
 
-Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact)
+Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact, bool layerwise)
     : cache_(cache),
       disk_(cache->disk_.get()),
       root_(root),
       exact_(exact),
+      layerwise_(layerwise && !disk_->decode_at_once_.load(std::memory_order_relaxed)),
       page_tokens_(root->space->geometry().page_tokens),
       tokens_(tokens.begin(), tokens.end()),
       shared_(std::make_shared<Shared>()) {
@@ -44,9 +46,32 @@ Fetch::~Fetch() {
     }
     if (!done) read->place.store->cancel(read->ticket);
   }
+  promotion_.reset();  // before the pages that it decodes
   cache_->unreference(partial_);
   cache_->unreference(last_);
   cache_->release_root(root_);
+}
+
+std::unique_ptr<Promotion> Fetch::take_promotion(Page** last, Page** partial, size_t* common) noexcept {
+  *last = std::exchange(last_, nullptr);
+  *partial = std::exchange(partial_, nullptr);
+  *common = partial_common_;
+  return std::move(promotion_);
+}
+
+void Fetch::settle() {
+  if (promotion_ == nullptr) return;
+  if (promotion_->wait_all().is_ok()) {
+    promotion_->link(&last_, &partial_);
+  } else {
+    Page* const base = promotion_->base();
+    if (base != nullptr) cache_->reference(base);
+    promotion_.reset();
+    cache_->unreference(std::exchange(partial_, nullptr));
+    cache_->unreference(std::exchange(last_, base));
+    miss_ = KVC_MISS_DAMAGED;
+  }
+  promotion_.reset();
 }
 
 DiskStore* Fetch::holder(const PageId& id, bool packs) noexcept {
@@ -156,6 +181,7 @@ bool Fetch::advance(uint64_t wait_ns) noexcept {
     deadline_ = after(now, disk_->options_.timeout_ns);
     size_t bytes = 0;
     for (const Place& place : plan_) bytes += place.bytes;
+    layerwise_ = layerwise_ && bytes >= disk_->options_.layerwise_bytes;
     if (!plan_.empty() && disk_->overdue_.load(std::memory_order_relaxed) > 0) {
       disk_->counters_.timeouts.add();
       end(KVC_MISS_TIMEOUT);
@@ -253,6 +279,7 @@ void Fetch::begin(std::shared_ptr<Read> read, std::span<std::byte> out, uint8_t 
   page.codec = codec;
   page.payload_bytes = out.size();
   page.out = out;
+  if (layerwise_ && stage_ == Stage::pages && find_codec(codec)->is_clear()) page.later = &read->later;
   reads_.push_back(read);
   read->ticket = read->place.store->get(page, [read, shared = shared_, disk = disk_](DiskMiss result) {
     const std::lock_guard lock(shared->mutex);
@@ -312,6 +339,15 @@ void Fetch::take(Read* read) {
     }
   }
   if (stage_ == Stage::pages) {
+    if (read->later != nullptr && read->later->groups() != root_->space->geometry().n_layers) {
+      // Not written by a cache, but right all the same.
+      for (uint32_t group = 0; group < read->later->groups(); ++group) {
+        if (read->later->decode(group)) continue;
+        disk_->counters_.damaged.add();
+        return end(KVC_MISS_DAMAGED);
+      }
+      read->later.reset();
+    }
     if (!link(read)) return end(KVC_MISS_NONE);
     pack_parent_ = packs_ ? page_id(pack_key(), pack_parent_, read->tokens) : pack_parent_;
     ++linked_;
@@ -325,7 +361,8 @@ void Fetch::take(Read* read) {
       disk_->counters_.hits.add();
       const size_t n = std::min(left.size(), read->tokens.size());
       const auto common = std::mismatch(left.begin(), left.begin() + static_cast<ptrdiff_t>(n), read->tokens.begin());
-      disk_->counters_.hit_tokens.add(static_cast<uint64_t>(common.first - left.begin()));
+      partial_common_ = static_cast<size_t>(common.first - left.begin());
+      disk_->counters_.hit_tokens.add(partial_common_);
     }
     return end(KVC_MISS_NONE);
   }
@@ -364,8 +401,27 @@ bool Fetch::link(Read* read) {
   bytes_ += read->blob.bytes();
   Page* page = cache_->new_page(root_, read->tokens, read->place.id, depth, std::move(read->blob),
                                 read->place.form.codec, read->place.form.approximate);
-  page->parent = last_;
   page->on_disk.store(true, std::memory_order_relaxed);
+  try {
+    if (promotion_ == nullptr && read->later != nullptr) {
+      promotion_ = std::make_unique<Promotion>(cache_, root_->space->geometry().n_layers, last_, exact_);
+    }
+    if (promotion_ != nullptr && stage_ == Stage::pages) promotion_->add(page, std::move(read->later));
+  } catch (...) {
+    cache_->free_page(page);
+    throw;
+  }
+  if (promotion_ != nullptr) {
+    if (stage_ == Stage::pages) {
+      page->parent = last_;  // with this object's reference on it
+      last_ = page;
+    } else {
+      promotion_->add_partial(page);
+      partial_ = page;
+    }
+    return true;
+  }
+  page->parent = last_;
   Page* kept = cache_->publish(page, exact_);
   if (kept != page) cache_->free_page(page);
   if (kept == nullptr) return false;
@@ -383,6 +439,7 @@ void Fetch::end(int32_t miss) noexcept {
   miss_ = miss;
   const auto taken = std::chrono::steady_clock::now() - began_;
   disk_->measured_read(bytes_, static_cast<uint64_t>(std::chrono::nanoseconds(taken).count()));
+  if (promotion_ != nullptr) promotion_->start(disk_->options_.promotion_thread);
   if (bytes_ == 0 && miss == KVC_MISS_NONE) disk_->counters_.misses.add();
   if (bytes_ > 0) cache_->collect();
 }

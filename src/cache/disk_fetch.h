@@ -4,6 +4,9 @@
 // Reads run in the background, `prefetch` pages ahead of the one that is waited for. Pages are verified by the store and
 // linked here, one after the other, each under its parent; what was linked stays whatever becomes of the rest. No lock is
 // held while waiting. One thread at a time.
+//
+// Layerwise, from the first compressed page on they are not linked but handed to whoever asked, as a promotion, which
+// decodes them layer by layer (promotion.h).
 #pragma once
 
 #include <chrono>
@@ -17,14 +20,15 @@
 
 #include "cache/disk.h"
 #include "cache/page.h"
+#include "cache/promotion.h"
 
 namespace kvc {
 
 class Fetch {
  public:
   // Looks for `tokens` in memory and in the tables of the stores; reads nothing yet. The root is in use by the caller.
-  // exact: only pages whose numbers are those that were computed.
-  Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact);
+  // exact: only pages whose numbers are those that were computed. layerwise: if there is enough to be won by it.
+  Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact, bool layerwise);
   // What is not there yet is not waited for. Pages that were found may be evicted from now on.
   ~Fetch();
   Fetch(const Fetch&) = delete;
@@ -36,6 +40,16 @@ class Fetch {
   bool advance(uint64_t wait_ns) noexcept;
   // Why it ended before the stored prefix did: KVC_MISS_TIMEOUT, _RECOMPUTE, _DAMAGED, or KVC_MISS_NONE.
   int32_t miss() const noexcept { return miss_; }
+
+  // After advance() said true: what is being decoded; nullptr: nothing, pages are linked.
+  const Promotion* promotion() const noexcept { return promotion_.get(); }
+  // Tokens up to its end.
+  size_t promoted_tokens() const noexcept { return (last_->depth + size_t{1}) * page_tokens_ + partial_common_; }
+  // Hands it over with the references on its last page and on the page in which the prompt ends (*common tokens of it;
+  // nullptr: none).
+  std::unique_ptr<Promotion> take_promotion(Page** last, Page** partial, size_t* common) noexcept;
+  // Or links its pages, decoded. Without them where that fails: miss() says so.
+  void settle();
 
  private:
   using Moment = std::chrono::steady_clock::time_point;
@@ -53,6 +67,7 @@ class Fetch {
     std::vector<int32_t> tokens;
     BlobRef blob;
     std::vector<std::byte> clue;  // in place of blob
+    std::unique_ptr<LaterGroups> later;
     uint64_t ticket = 0;
     bool done = false;  // guarded by Shared::mutex, like the next
     DiskMiss result = DiskMiss::none;
@@ -81,6 +96,7 @@ class Fetch {
   Disk* const disk_;
   Root* const root_;
   const bool exact_;
+  bool layerwise_;
   std::vector<PageForm> forms_;  // in which a page may be stored, the best first
   const size_t page_tokens_;
   const std::vector<int32_t> tokens_;
@@ -98,6 +114,8 @@ class Fetch {
   std::shared_ptr<Shared> shared_;
   Page* last_ = nullptr;     // referenced: the end of the chain in memory
   Page* partial_ = nullptr;  // referenced: what the clue led to
+  size_t partial_common_ = 0;
+  std::unique_ptr<Promotion> promotion_;  // last_ is its last page
   int32_t miss_ = KVC_MISS_NONE;
   bool started_ = false;
   Moment began_, deadline_;

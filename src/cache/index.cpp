@@ -77,6 +77,17 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   return page;
 }
 
+// Moves the end of a chain, and the reference on it, from `last` to a new page, which is linked if it may be. Returns the
+// end: the page; a page that was there already (the new one is freed then); or the page, private.
+Page* Cache::extend(Page* last, Page* page, bool may, bool exact) noexcept {
+  page->parent = last;
+  Page* kept = may && (last == nullptr || last->published) ? publish(page, exact) : nullptr;
+  if (kept == nullptr) return page;  // it takes over the reference on its parent
+  if (kept != page) free_page(page);
+  unreference(last);
+  return kept;
+}
+
 // With the index lock held, shared or exclusive, or while something else keeps the page.
 void Cache::reference(Page* page) noexcept { page->references.fetch_add(1, std::memory_order_relaxed); }
 

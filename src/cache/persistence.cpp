@@ -51,7 +51,7 @@ std::unique_ptr<Fetch> Cache::begin_fetch(const std::shared_ptr<const Space>& sp
   Root* root = acquire_root(space, tenant);
   std::unique_ptr<Fetch> fetch;
   try {
-    fetch = std::make_unique<Fetch>(this, root, tokens, exact);
+    fetch = std::make_unique<Fetch>(this, root, tokens, exact, /*layerwise=*/false);
   } catch (...) {
     release_root(root);
     throw;
@@ -224,6 +224,7 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
   KVC_RETURN_IF_ERROR(session->match(tokens, &found));
   if (found == 0) return error(KVC_E_NOT_FOUND, "nothing of these %zu tokens is stored", tokens.size());
 
+  KVC_RETURN_IF_ERROR(session->settle());
   // The session keeps its pages while it is open, and nobody else has it.
   std::vector<const Page*> pages;
   for (size_t i = 0; i < session->sealed_pages(); ++i) pages.push_back(session->page_at(i));
@@ -329,6 +330,11 @@ Status Cache::purge(const std::string& tenant, uint64_t* pages) {
   uint64_t removed = 0, in_use = 0;
   // What still waits would be written after the purge.
   if (disk_->store() != nullptr) KVC_RETURN_IF_ERROR(disk_->persist(UINT64_MAX));
+  {
+    // What is on its way into memory counts, and does not come later.
+    const std::lock_guard lock(sessions_mutex_);
+    for (const auto& [number, session] : sessions_) session->finish_promotion(tenant);
+  }
   purge_memory(tenant, &removed, &in_use);
   if (disk_->store() != nullptr) {
     const uint64_t before = disk_->store()->stats().pages;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "cache/cache.h"
 #include "cache/counters.h"
@@ -47,6 +48,7 @@ Status Session::set_end(const SessionEnd& end) {
 void Session::close(int32_t hint, uint64_t until_ns) {
   std::lock_guard lock(mutex_);
   if (closed_) return;
+  drop_promotion();
   if (hint != KVC_CLOSE_FINISHED) keep_tail();
   closed_ = true;
   drop_tail();
@@ -95,6 +97,53 @@ void Session::drop_tail() noexcept {
   open_.clear();
   tail_tokens_.clear();
   std::fill(cursor_.begin(), cursor_.end(), 0);
+}
+
+// All that a promotion brings, there and linked. After a failure the session can only be closed.
+Status Session::settle() {
+  if (promotion_ == nullptr) return Status::ok();
+  KVC_RETURN_IF_ERROR(promotion_->wait_all());
+  const size_t base = promotion_->pages().front()->depth;
+  Page* partial = open_.empty() ? nullptr : open_[0].source;
+  promotion_->link(&last_, &partial);
+  if (!open_.empty()) open_[0].source = partial;
+  promotion_.reset();
+  path_.resize(std::min(path_.size(), base));
+  if (partial == nullptr || !partial->published) partial = last_;
+  if (partial->published) {
+    std::shared_lock index(cache_->index_mutex_);
+    cache_->record_use(partial);
+  }
+  if (last_->priority < priority_) cache_->raise_priority(last_, priority_);
+  cache_->collect_pages();
+  return Status::ok();
+}
+
+Status Session::wait_layer(uint32_t layer) {
+  if (promotion_ == nullptr) return Status::ok();
+  return layer + 1 == geometry().n_layers ? settle() : promotion_->wait(layer);
+}
+
+// Of a session that ends: what is not decoded yet is let go. It is on disk.
+void Session::drop_promotion() noexcept {
+  if (promotion_ == nullptr) return;
+  if (promotion_->layers_ready() == geometry().n_layers && settle().is_ok()) return;
+  Page* const base = promotion_->base();
+  if (base != nullptr) cache_->reference(base);
+  drop_tail();
+  path_.clear();
+  promotion_.reset();  // before the pages that it decodes
+  cache_->unreference(std::exchange(last_, base));
+}
+
+void Session::finish_promotion(const std::string& tenant) {
+  std::lock_guard lock(mutex_);
+  if (!closed_ && options_.tenant == tenant) (void)settle();
+}
+
+uint32_t Session::layers_ready() {
+  std::lock_guard lock(mutex_);
+  return promotion_ != nullptr ? promotion_->layers_ready() : geometry().n_layers;
 }
 
 // Completes path_. What is there already is a beginning of the chain: last_ only moves on, or path_ is cut with it.
@@ -150,10 +199,33 @@ Status Session::fetch(std::span<const int32_t> tokens, std::unique_ptr<Fetch>* f
     std::lock_guard lock(mutex_);
     KVC_RETURN_IF_ERROR(check_open());
     KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
-    if (cache_->disk_->reads() && cache_->options_.reuse) *fetch = std::make_unique<Fetch>(cache_, root_, tokens, options_.exact);
+    KVC_RETURN_IF_ERROR(settle());
+    if (cache_->disk_->reads() && cache_->options_.reuse) {
+      *fetch = std::make_unique<Fetch>(cache_, root_, tokens, options_.exact, /*layerwise=*/true);
+    }
   }
   if (*fetch != nullptr) (*fetch)->advance(UINT64_MAX);
   return Status::ok();
+}
+
+// Attaches what a fetch found where it continues what is in memory; else its pages are linked, for the walk to find.
+bool Session::attach_promotion(std::span<const int32_t> tokens, Fetch* fetch) {
+  if (fetch == nullptr || fetch->promotion() == nullptr) return false;
+  Page* memory;
+  {
+    std::shared_lock index(cache_->index_mutex_);
+    memory = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.exact).last;
+  }
+  if (pinned_ || memory != fetch->promotion()->base() || fetch->promoted_tokens() <= length_locked()) {
+    fetch->settle();
+    return false;
+  }
+  Page *last, *partial;
+  size_t common = 0;
+  promotion_ = fetch->take_promotion(&last, &partial, &common);
+  set_tail(partial, common);
+  cache_->unreference(std::exchange(last_, last));
+  return true;
 }
 
 Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fetch* fetched) {
@@ -162,9 +234,9 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
     KVC_RETURN_IF_ERROR(fetch(tokens, &own));
     fetched = own.get();
   }
-  const int32_t disk_miss = fetched != nullptr ? fetched->miss() : KVC_MISS_NONE;
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(settle());
   KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
   if (has_uncommitted()) {
     return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before matching");
@@ -179,10 +251,12 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
                    length, tokens.size());
     }
   }
-  size_t total = 0;
+  const bool promoted = attach_promotion(tokens, own.get());
+  const int32_t disk_miss = fetched != nullptr ? fetched->miss() : KVC_MISS_NONE;
+  size_t total = promoted ? length_locked() : 0;
   bool raise = false;
   Cache::Walk found;
-  if (cache_->options_.reuse) {
+  if (cache_->options_.reuse && !promoted) {
     std::shared_lock index(cache_->index_mutex_);
     found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.exact);
     total = (found.last != nullptr ? found.last->depth + size_t{1} : 0) * geometry().page_tokens + found.common;
@@ -193,7 +267,7 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
       raise = found.last != nullptr && found.last->priority < priority_;
     }
   }
-  if (total > length) {
+  if (total > length && !promoted) {
     Page* const before = last_;
     last_ = found.last;
     set_tail(found.partial, found.common);
@@ -266,6 +340,7 @@ int32_t Session::miss(std::string* text) {
 Status Session::truncate(size_t n) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(settle());
   const size_t length = length_locked();
   if (n > length)
     return error(KVC_E_OUT_OF_RANGE, "cannot truncate to %zu tokens: the session has %zu committed", n, length);
@@ -298,12 +373,14 @@ Status Session::truncate(size_t n) {
 }
 
 Status Session::fork(std::unique_ptr<Session>* out) {
-  std::lock_guard lock(mutex_);
-  KVC_RETURN_IF_ERROR(check_open());
-  if (has_uncommitted())
-    return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
+  // Before the lock: opening a session takes the one that comes before.
   std::unique_ptr<Session> twin;
   KVC_RETURN_IF_ERROR(cache_->open_session(space_, options_, &twin));
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(settle());
+  if (has_uncommitted())
+    return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
   const size_t n_open = (tail_tokens_.size() + geometry().page_tokens - 1) / geometry().page_tokens;
   twin->open_.reserve(n_open);
   twin->tail_tokens_.reserve(tail_tokens_.size());
@@ -325,6 +402,7 @@ Status Session::fork(std::unique_ptr<Session>* out) {
 Status Session::pin(bool pinned) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
+  KVC_RETURN_IF_ERROR(settle());
   if (!cache_->set_pinned(last_, pinned)) {
     return error(KVC_E_BUDGET, "pinning these %zu pages would pin more than option pin_limit, %llu bytes, allows",
                  sealed_pages(), static_cast<unsigned long long>(cache_->options_.pin_limit));
@@ -340,6 +418,7 @@ Status Session::set_priority(int32_t priority) {
     return error(KVC_E_OUT_OF_RANGE, "priority %d is outside of %d to %d", priority, KVC_PRIORITY_BACKGROUND,
                  KVC_PRIORITY_CRITICAL);
   }
+  KVC_RETURN_IF_ERROR(settle());
   priority_ = priority;
   cache_->raise_priority(last_, priority);
   return Status::ok();

@@ -10,6 +10,8 @@
 //   - open pages are written only while nobody else refers to them: a fork and a match that ends inside a page borrow
 //     them, and the first append copies the one that it writes to (copy on write).
 //   - with a lossy codec the tail is as long as option codec_window says: pages are exact until then.
+//   - pages that came from disk may be private at first, and not all of their layers there (promotion_): who reads one
+//     layer waits for that one, who does anything else with sealed pages for all (settle()).
 //   - committed_tail_ <= cursor_[layer] for every layer; a failed call changes neither.
 // Every public function takes the session's own lock: any thread may call, calls follow one another.
 #pragma once
@@ -30,6 +32,7 @@ namespace kvc {
 
 class Cache;
 class Fetch;
+class Promotion;
 struct Root;
 
 struct SessionOptions {
@@ -110,6 +113,8 @@ class Session {
   // Tokens that this layer has, committed or not.
   size_t appended(uint32_t layer);
   size_t length();
+  // Layers that are there to be read; the others are being decoded.
+  uint32_t layers_ready();
 
  private:
   friend class Cache;
@@ -125,6 +130,11 @@ class Session {
   Status check_open() const;
   void set_tail(Page* source, size_t tokens) noexcept;
   void drop_tail() noexcept;
+  bool attach_promotion(std::span<const int32_t> tokens, Fetch* fetch);
+  Status settle();
+  Status wait_layer(uint32_t layer);
+  void drop_promotion() noexcept;
+  void finish_promotion(const std::string& tenant);  // takes the lock
   void fill_path() noexcept;
   Page* page_at(size_t i) const noexcept;
   Status copy_tokens(size_t from, size_t n, int32_t* out);
@@ -176,6 +186,7 @@ class Session {
   std::vector<OpenPage, CountedAllocator<OpenPage>> open_;
   std::vector<int32_t, CountedAllocator<int32_t>> tail_tokens_;  // committed tokens after last_
   std::vector<uint32_t, CountedAllocator<uint32_t>> cursor_;     // per layer, tokens after last_
+  std::unique_ptr<Promotion> promotion_;  // nullptr: every layer of every page is there
   uint64_t matched_ = 0;
   int32_t miss_reason_ = KVC_MISS_NONE;
   std::shared_ptr<const Space> miss_space_;  // for KVC_MISS_IDENTITY: where the tokens are stored

@@ -130,6 +130,7 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_attend(layer, call, query, out));
+  KVC_RETURN_IF_ERROR(wait_layer(layer));
   fill_path();
   const PageGeometry& g = geometry();
   const auto n = static_cast<uint32_t>(query.shape[0]);

@@ -102,6 +102,7 @@ Status Session::read(uint32_t layer, int plane, size_t from, size_t n, const Ten
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_read(layer, plane, from, n, out));
+  KVC_RETURN_IF_ERROR(wait_layer(layer));
   fill_path();
   return gather(layer, plane, from, n, out, n * geometry().row_bytes(plane) * geometry().n_kv_heads >= kStreamingBytes);
 }
@@ -119,9 +120,10 @@ Status Session::read_all(size_t from, size_t n, std::span<const TensorView> k, s
     if (!k.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_KEY, from, n, k[layer]));
     if (!v.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_VALUE, from, n, v[layer]));
   }
-  fill_path();
   const bool streaming = streams(n, g.n_layers);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    KVC_RETURN_IF_ERROR(wait_layer(layer));
+    fill_path();
     if (!k.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_KEY, from, n, k[layer], streaming));
     if (!v.empty()) KVC_RETURN_IF_ERROR(gather(layer, KVC_VALUE, from, n, v[layer], streaming));
   }
@@ -136,6 +138,7 @@ Status Session::view(uint32_t layer, int plane, size_t index, PlaneView* view) {
   if (layer >= g.n_layers || at >= sealed_tokens() + cursor_[layer]) {
     return error(KVC_E_OUT_OF_RANGE, "page %zu of layer %u does not exist", index, layer);
   }
+  KVC_RETURN_IF_ERROR(settle());  // afterwards pages stay where they are
   fill_path();
   const size_t sealed = sealed_pages();
   const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;

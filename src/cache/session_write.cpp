@@ -250,23 +250,14 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
 // Moves the session's end over sealed pages, into the index where it may. Room in path_ has been reserved.
 void Session::publish_pages(std::span<Page* const> pages) noexcept {
   for (Page* page : pages) {
-    page->parent = last_;
-    const bool may = options_.publish && (last_ == nullptr || last_->published);
-    Page* kept = may ? cache_->publish(page, options_.exact) : nullptr;
     const bool path_complete = path_.size() == sealed_pages();
-    if (kept == nullptr) {
-      kept = page;  // private: it takes over this session's reference on its parent
-    } else {
-      if (kept != page) {
-        cache_->free_page(page);
-        cache_->counters_->pages_deduplicated.add();
-      } else {
-        cache_->disk_->sealed(page);
-      }
-      cache_->unreference(last_);
+    last_ = cache_->extend(last_, page, options_.publish, options_.exact);
+    if (last_ != page) {
+      cache_->counters_->pages_deduplicated.add();
+    } else if (page->published) {
+      cache_->disk_->sealed(page);
     }
-    last_ = kept;
-    if (path_complete) path_.push_back(kept);
+    if (path_complete) path_.push_back(last_);
   }
 }
 
@@ -285,6 +276,7 @@ Status Session::commit(std::span<const int32_t> tokens) {
   }
   KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
   if (n == 0) return Status::ok();
+  KVC_RETURN_IF_ERROR(settle());
 
   const size_t full = sealable(tail + n);
   try {

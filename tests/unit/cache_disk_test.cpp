@@ -92,7 +92,8 @@ class GateVfs final : public Vfs {
   std::atomic<bool> flip_{false};
 };
 
-class CacheDiskTest : public ::testing::Test {
+// GetParam(): matches get their layers decoded behind them, however small they are.
+class CacheDiskTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     char name[] = "/tmp/kvc-cache-disk-XXXXXX";
@@ -117,6 +118,7 @@ class CacheDiskTest : public ::testing::Test {
     options.disk.limit = 64 << 20;
     options.disk.timeout_ns = timeout_ns_;
     options.disk.vfs = &vfs_;
+    if (GetParam()) options.disk.layerwise_bytes = 0;
     const Status made = Cache::make(options, nullptr, Clock(), Log(), &cache_);
     ASSERT_TRUE(made.is_ok()) << made.message();
     ASSERT_TRUE(cache_->open_space(kvc_test::small_space(kLayers, kDim, KVC_F32, page_tokens_), &space_).is_ok());
@@ -191,7 +193,7 @@ class CacheDiskTest : public ::testing::Test {
   std::shared_ptr<const Space> space_;
 };
 
-TEST_F(CacheDiskTest, ADiskThatHangsIsAMissAndIsNotWaitedForAgain) {
+TEST_P(CacheDiskTest, ADiskThatHangsIsAMissAndIsNotWaitedForAgain) {
   const auto tokens = prompt(1, 200);
   store(tokens);
   on_disk_alone();
@@ -220,7 +222,7 @@ TEST_F(CacheDiskTest, ADiskThatHangsIsAMissAndIsNotWaitedForAgain) {
   EXPECT_EQ(200u, reused);
 }
 
-TEST_F(CacheDiskTest, ADiskThatTakesNoWritesStopsNothing) {
+TEST_P(CacheDiskTest, ADiskThatTakesNoWritesStopsNothing) {
   const auto before = prompt(1, 100);
   store(before);
   ASSERT_TRUE(cache_->disk().persist(UINT64_MAX).is_ok());
@@ -242,7 +244,7 @@ TEST_F(CacheDiskTest, ADiskThatTakesNoWritesStopsNothing) {
   EXPECT_EQ(100u, found(prompt(10'000 * 100, 100)));
 }
 
-TEST_F(CacheDiskTest, PagesThatFoundTheQueueFullGoToDiskWhenTheyAreEvicted) {
+TEST_P(CacheDiskTest, PagesThatFoundTheQueueFullGoToDiskWhenTheyAreEvicted) {
   vfs_.shut_writes(true);
   // Fills the queue, an eighth of the memory, and then some.
   for (int32_t i = 0; i < 20; ++i) store(prompt(10'000 * (i + 1), 100));
@@ -257,7 +259,7 @@ TEST_F(CacheDiskTest, PagesThatFoundTheQueueFullGoToDiskWhenTheyAreEvicted) {
   EXPECT_GT(cache_->stats().disk.written, written);
 }
 
-TEST_F(CacheDiskTest, WritesThatFailAreCountedAndSaidByPersist) {
+TEST_P(CacheDiskTest, WritesThatFailAreCountedAndSaidByPersist) {
   vfs_.fail_writes(28);  // ENOSPC
   const auto tokens = prompt(1, 100);
   store(tokens);
@@ -273,7 +275,7 @@ TEST_F(CacheDiskTest, WritesThatFailAreCountedAndSaidByPersist) {
   EXPECT_EQ(100u, found(next));
 }
 
-TEST_F(CacheDiskTest, BytesThatChangedOnTheWayAreAMiss) {
+TEST_P(CacheDiskTest, BytesThatChangedOnTheWayAreAMiss) {
   const auto tokens = prompt(1, 200);
   store(tokens);
   on_disk_alone();
@@ -291,7 +293,7 @@ TEST_F(CacheDiskTest, BytesThatChangedOnTheWayAreAMiss) {
 
 // What a codec that learns has learned is in the store as well. Without it pages are not there; what is computed instead
 // is right, and is kept with what is learned then.
-TEST_F(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
+TEST_P(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
   options_.codec = "klt";
   options_.codec_target.bits = 6;
   options_.codec_window = 0;
@@ -354,7 +356,7 @@ TEST_F(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
 }
 
 // Who ends does not wait for ever: what hangs is finished when the disk answers.
-TEST_F(CacheDiskTest, ADiskThatHangsIsNotWaitedForAtTheEnd) {
+TEST_P(CacheDiskTest, ADiskThatHangsIsNotWaitedForAtTheEnd) {
   constexpr uint64_t kPatience = 100'000'000;
   const auto first = prompt(1, 200), second = prompt(1000, 200);
   store(first);
@@ -397,7 +399,7 @@ TEST_F(CacheDiskTest, ADiskThatHangsIsNotWaitedForAtTheEnd) {
   EXPECT_EQ(200u, found(second)) << "what waited was written after all";
 }
 
-TEST_F(CacheDiskTest, AFetchIsLetGoHalfway) {
+TEST_P(CacheDiskTest, AFetchIsLetGoHalfway) {
   const auto tokens = prompt(1, 400);
   store(tokens);
   on_disk_alone();
@@ -414,7 +416,7 @@ TEST_F(CacheDiskTest, AFetchIsLetGoHalfway) {
   EXPECT_EQ(0u, stats.disk.timeouts);
 }
 
-TEST_F(CacheDiskTest, ManyThreadsWriteEvictAndFetch) {
+TEST_P(CacheDiskTest, ManyThreadsWriteEvictAndFetch) {
   timeout_ns_ = 10'000'000'000;
   make(2 << 20);
   std::vector<std::thread> threads;
@@ -436,6 +438,10 @@ TEST_F(CacheDiskTest, ManyThreadsWriteEvictAndFetch) {
   EXPECT_GT(tokens.load(), 0u);
   EXPECT_GT(stats.disk.hits, 0u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Delivery, CacheDiskTest, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "LayerByLayer" : "AtOnce";
+});
 
 }  // namespace
 }  // namespace kvc

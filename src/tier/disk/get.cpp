@@ -34,6 +34,54 @@ struct StoreImpl::GetOp final : Transfer {
   ssize_t result = 0;
 };
 
+// The frames of a page lie at the end of its room, one behind the other, and are decoded from its beginning on. No frame
+// of those to come is overwritten: what is left of them is never larger than the groups that they become.
+class StoredGroups final : public LaterGroups {
+ public:
+  // nullptr: there is nothing to decode, or the frames do not fit so.
+  static std::unique_ptr<StoredGroups> make(Compressor* compressor, const RecordReader& reader, const GetPage& page,
+                                            uint32_t groups) {
+    auto out = std::make_unique<StoredGroups>();
+    out->compressor_ = compressor;
+    out->page_ = page.out;
+    out->group_bytes_ = page.out.size() / groups;
+    bool coded = false;
+    uint64_t left = 0;
+    for (uint32_t i = groups; i-- > 0;) {
+      left += reader.frame_bytes(i);
+      if (left > (groups - i) * out->group_bytes_) return nullptr;
+      coded = coded || reader.frame(i).kind != FrameKind::raw;
+    }
+    if (!coded) return nullptr;
+    uint64_t at = page.out.size() - left;
+    for (uint32_t i = 0; i < groups; ++i) {
+      out->frames_.push_back({reader.frame(i).kind, at, reader.frame_bytes(i)});
+      at += reader.frame_bytes(i);
+    }
+    return out;
+  }
+  std::span<std::byte> stored(uint32_t i) const noexcept { return page_.subspan(frames_[i].at, frames_[i].bytes); }
+  uint32_t groups() const noexcept override { return static_cast<uint32_t>(frames_.size()); }
+  bool decode(uint32_t i) override {
+    const std::span<std::byte> out = page_.subspan(i * group_bytes_, group_bytes_), frame = stored(i);
+    const bool there = out.data() == frame.data() && out.size() == frame.size();
+    if (there && frames_[i].kind == FrameKind::raw) return true;
+    if (frame.data() >= out.data() + out.size()) return compressor_->decompress(frames_[i].kind, frame, out);
+    const std::vector<std::byte> aside(frame.begin(), frame.end());
+    return compressor_->decompress(frames_[i].kind, aside, out);
+  }
+
+ private:
+  struct Part {
+    FrameKind kind;
+    uint64_t at, bytes;
+  };
+  Compressor* compressor_ = nullptr;
+  std::span<std::byte> page_;
+  uint64_t group_bytes_ = 0;
+  std::vector<Part> frames_;
+};
+
 bool StoreImpl::contains(const PageId& id, uint64_t* payload_bytes) const noexcept {
   const Lock lock(mutex_);
   const Locator locator = index_.find(id);
@@ -204,12 +252,16 @@ DiskMiss StoreImpl::decode(GetOp* op, const RecordReader& reader, uint64_t first
   const Buffer& buffer = op->stage == GetOp::Stage::frames ? op->frames : op->beginning;
   const uint32_t n = page.n_groups == 0 ? d.groups : page.n_groups;
   const uint64_t group_bytes = d.payload_bytes / d.groups;
+  std::unique_ptr<StoredGroups> later;
+  if (page.later != nullptr && n == d.groups) later = StoredGroups::make(&compressor_, reader, page, n);
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t group = page.first_group + i;
     const std::byte* stored = buffer.data() + (reader.frame_offset(group) - first_byte);
-    if (!reader.group(group, stored, page.out.subspan(i * group_bytes, group_bytes))) return DiskMiss::damaged;
-    if (page.progress) page.progress(i + 1);
+    const bool right = later ? reader.stored_group(group, stored, later->stored(i).data())
+                             : reader.group(group, stored, page.out.subspan(i * group_bytes, group_bytes));
+    if (!right) return DiskMiss::damaged;
   }
+  if (later) *page.later = std::move(later);
   return DiskMiss::none;
 }
 

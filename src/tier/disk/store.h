@@ -90,6 +90,16 @@ struct PutPage {
   bool admit = false;   // admit it now, whatever second_sight says (persisting, packing)
 };
 
+// What is left to do for a page that is there (GetPage::later). Not after the store; `out` stays where it was.
+class LaterGroups {
+ public:
+  virtual ~LaterGroups() = default;
+  virtual uint32_t groups() const noexcept = 0;
+  // Decodes a group into its place in `out`; each once, in order, any thread. False: the bytes are those that were
+  // stored, but no page: the file was made by hand, or memory failed. Throws std::bad_alloc.
+  virtual bool decode(uint32_t group) = 0;
+};
+
 // A page to read.
 struct GetPage {
   PageId id;
@@ -102,10 +112,9 @@ struct GetPage {
   // path: after a miss its contents are unspecified.
   uint32_t first_group = 0, n_groups = 0;
   std::span<std::byte> out;
-  // Called after each group, in order, with the number of groups that are complete in `out`. Optional. A later group
-  // may still turn out damaged: then the page is a miss, and what was delivered before is right nevertheless (each
-  // group carries its own check).
-  std::function<void(uint32_t groups_ready)> progress;
+  // Optional, for a whole page: if it is compressed, a hit leaves its groups in `out` verified and decrypted but not
+  // decoded, and sets *later, which decodes them. Not set: out is the page.
+  std::unique_ptr<LaterGroups>* later = nullptr;
 };
 
 // What the descriptors alone know about a stored page.
