@@ -653,6 +653,11 @@ class Config {
     return detail::finish(kvc_config_set_policy(handle_, policy), source());
   }
 
+  // The table is kvc_codec_t as it is: its functions are called from any thread.
+  Return<void> set_codec(const kvc_codec_t* codec) {
+    return detail::finish(kvc_config_set_codec(handle_, codec), source());
+  }
+
   kvc_config_t* handle() const noexcept { return handle_; }
 
  private:
@@ -1467,8 +1472,17 @@ class Engine {
   }
 
   // Plain tensors under a byte key. tenant nullptr: the default one.
+  Return<void> put(std::string_view key, const Tensor& tensor, const char* tenant, const kvc_put_options_t* options) {
+    return detail::finish(kvc_put_with(handle(), tenant, key.data(), key.size(), &tensor, options), source());
+  }
   Return<void> put(std::string_view key, const Tensor& tensor, const char* tenant = nullptr) {
     return detail::finish(kvc_put(handle(), tenant, key.data(), key.size(), &tensor), source());
+  }
+  // False: not stored.
+  Return<bool> tensor_info(std::string_view key, kvc_tensor_info_t* info, const char* tenant = nullptr) const {
+    int32_t found = 0;
+    const kvc_status_t status = kvc_tensor_info(handle(), tenant, key.data(), key.size(), info, &found);
+    return detail::finish(status, source(), found != 0);
   }
   // False: not stored. out->data nullptr: only the shape is wanted; else its shape must be the stored one.
   Return<bool> get(std::string_view key, Tensor* out, const char* tenant = nullptr) const {

@@ -153,6 +153,8 @@ type SessionInfo struct {
 	Domain uint64
 	// Approximate: of length: tokens whose K/V went through a lossy codec
 	Approximate uint64
+	// Sparse: of approximate: tokens of pages of which attention sees a part (codec sparse)
+	Sparse uint64
 }
 
 func newSessionInfo(s *ffi.KvcSessionInfoT) SessionInfo {
@@ -166,6 +168,34 @@ func newSessionInfo(s *ffi.KvcSessionInfoT) SessionInfo {
 		Pinned: s.Pinned,
 		Domain: s.Domain,
 		Approximate: s.Approximate,
+		Sparse: s.Sparse,
+	}
+}
+
+// TensorInfo is kvc_tensor_info_t; units and meaning as in kvc.h.
+type TensorInfo struct {
+	// Codec: as in kvc_put_options_t; static text
+	Codec string
+	// Bytes: of memory that its numbers take
+	Bytes uint64
+	// RawBytes: as it is given back
+	RawBytes uint64
+	// Error: measured when it was stored: root mean square of (decoded - original) over that of the original; 0 = bit for bit
+	Error float64
+	// Approximate: 1: not bit for bit what was put
+	Approximate uint32
+	// Plane: as it was asked for
+	Plane int32
+}
+
+func newTensorInfo(s *ffi.KvcTensorInfoT) TensorInfo {
+	return TensorInfo{
+		Codec: terminated(s.Codec),
+		Bytes: s.Bytes,
+		RawBytes: s.RawBytes,
+		Error: s.Error,
+		Approximate: s.Approximate,
+		Plane: s.Plane,
 	}
 }
 
@@ -378,6 +408,16 @@ type Stats struct {
 	Devices uint64
 	// DevicesLost: that failed; memory and disk serve on
 	DevicesLost uint64
+	// CodecFailures: ever: calls that a codec of the caller's (kvc_codec_t) failed
+	CodecFailures uint64
+	// PagesSparse: ever: pages of which codec sparse keeps a part of the rows in memory
+	PagesSparse uint64
+	// SparseByRecency: of these, chosen without kvc_session_attend's scores: the latest rows stayed
+	SparseByRecency uint64
+	// SparseRestored: pages brought back in full for a read or an attend
+	SparseRestored uint64
+	// SparseMassLeftOut: of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
+	SparseMassLeftOut float64
 }
 
 func newStats(s *ffi.KvcStatsT) Stats {
@@ -468,6 +508,11 @@ func newStats(s *ffi.KvcStatsT) Stats {
 		DeviceOutBytes: s.DeviceOutBytes,
 		Devices: s.Devices,
 		DevicesLost: s.DevicesLost,
+		CodecFailures: s.CodecFailures,
+		PagesSparse: s.PagesSparse,
+		SparseByRecency: s.SparseByRecency,
+		SparseRestored: s.SparseRestored,
+		SparseMassLeftOut: s.SparseMassLeftOut,
 	}
 }
 

@@ -306,6 +306,48 @@ typedef struct kvc_policy_t {
     void (*removed)(void *user_data, const kvc_policy_page_t *page);                     /* it left; may be NULL        */
 } kvc_policy_t;
 
+/* The page that a codec is to encode or to decode. Valid during the call. In the clear a page is the rows
+ * [layer][K, then V][head][token][dim], without gaps. */
+typedef struct kvc_codec_page_t {
+    size_t struct_size;
+    uint32_t n_layers;
+    uint32_t n_kv_heads;
+    uint32_t k_head_dim;
+    uint32_t v_head_dim;
+    uint32_t page_tokens;
+    int32_t dtype;               /* KVC_F32, KVC_F16 or KVC_BF16: of the page in the clear, and of the rows that decode gives */
+    uint64_t position;           /* of the page's first token; encode alone: 0 in the others                       */
+} kvc_codec_page_t;
+
+/* A page codec of your own, in place of option codec. What holds for every lossy codec holds for yours: the first 4 tokens of a
+ * sequence are kept beside it bit for bit, option codec_window keeps the latest in the clear, its pages count as approximate, and
+ * sessions with `exact` neither make nor find them. A page says with which codec it was encoded, by name and version, in memory, on
+ * disk and in packs: a page of another name or version is a miss, never decoded. Change the version whenever old bytes would be
+ * read differently.
+ * kvc_session_attend has it decode one tile at a time (64 tokens of one head), not pages. Numbers that are not finite come as they are.
+ * The functions may be called from any thread, several at a time, and must not call kvc. What they write is guarded on both sides
+ * and copied from there: a codec that writes beyond it makes the call fail with KVC_E_CORRUPT, and its bytes are not used. Any other
+ * value than KVC_OK makes the call fail with it (what is no error of this header: with KVC_E_USER), but KVC_E_UNSUPPORTED of
+ * encode: the page stays in the clear. An error may be said in words in `error`.
+ * The table is copied; name and user_data must live until the engine is gone. */
+typedef struct kvc_codec_t {
+    size_t struct_size;
+    void *user_data;
+    const char *name;            /* 1..15 of a-z 0-9 _ -, and none of option codec's words                         */
+    uint32_t version;            /* of the encoded form                                                            */
+    uint32_t reserved;           /* 0                                                                              */
+    /* Bytes of an encoded page: the same for every page of this geometry. 0, or not below the page's own bytes: pages of this
+     * geometry stay in the clear. */
+    uint64_t (*encoded_size)(void *user_data, const kvc_codec_page_t *page);
+    /* The whole page, in the clear, into exactly encoded_size bytes, which are 0 before. Both are aligned to 64 bytes. */
+    kvc_status_t (*encode)(void *user_data, const kvc_codec_page_t *page, const void *clear, void *encoded, uint64_t encoded_size,
+                           char *error, size_t error_size);
+    /* Tokens [from, from + n) of one head of one plane (KVC_KEY, KVC_VALUE) into `rows`, [n][dim]; n >= 1. `encoded` may have come
+     * from a disk or another machine: its numbers are to be checked before they are used as sizes. */
+    kvc_status_t (*decode)(void *user_data, const kvc_codec_page_t *page, const void *encoded, uint64_t encoded_size, uint32_t layer,
+                           int32_t plane, uint32_t head, uint32_t from, uint32_t n, void *rows, char *error, size_t error_size);
+} kvc_codec_t;
+
 /* ------------------------------------------------------------------------------------------------------------------
  * Configuration: every option has a name, so that every language and every config file has every option.
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -355,6 +397,11 @@ KVC_API kvc_status_t kvc_config_set_clock(kvc_config_t *config, const kvc_clock_
  * Errors: KVC_E_NULL (no name, no score). Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_config_set_policy(kvc_config_t *config, const kvc_policy_t *policy) KVC_NOEXCEPT;
 
+/* Gives engines a page codec; option codec is then ignored. NULL takes it back.
+ * Errors: KVC_E_NULL (no name or function), KVC_E_INVALID (a name that is not allowed or that a codec of kvc has).
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_config_set_codec(kvc_config_t *config, const kvc_codec_t *codec) KVC_NOEXCEPT;
+
 /* types of options */
 #define KVC_OPTION_INTEGER  1
 #define KVC_OPTION_SIZE     2
@@ -403,7 +450,7 @@ KVC_API kvc_status_t kvc_engine_create_with_error(kvc_config_t *config, kvc_engi
  * progress on other threads are let finish, threads are joined, memory is released. Spaces, sessions and iterators of
  * this engine are closed with it; responses stay valid. What waits for the disk (option disk_path) is written. If the disk completes
  * nothing for ten times disk_timeout and at least 10 s, this returns all the same: files and memory of the cache are given back when
- * the disk answers. With an allocator, a clock or a policy of the caller it waits. NULL and closed handles are allowed (no-op). From a
+ * the disk answers. With an allocator, a clock, a policy or a codec of the caller it waits. NULL and closed handles are allowed (no-op). From a
  * callback of the same engine: does nothing. Thread-safety: any thread. Since: 0.1.0 */
 KVC_API void kvc_engine_destroy(kvc_engine_t *engine) KVC_NOEXCEPT;
 
@@ -781,6 +828,10 @@ typedef struct kvc_attend_t {
     uint32_t n_threads;          /* threads at work, the caller's included; 0 or 1 = the caller's alone             */
     const float *alibi_slopes;   /* one per query head, added times (position of key - of query); NULL = none       */
     const float *sink_scores;    /* one per query head: a score that takes weight and gives no value; NULL = none   */
+    double *left_out;            /* gets the share of the layer's rows (tokens times K/V heads) that were left out, because codec
+                                    sparse dropped them; 0: attention is over all. NULL = not wanted                */
+    uint32_t restore;            /* 1: what codec sparse dropped is brought back for this call: attention is over all */
+    uint32_t reserved;           /* 0                                                                              */
 } kvc_attend_t;
 
 /* Sets all fields to 0, struct_size to `size`. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE.
@@ -841,6 +892,7 @@ typedef struct kvc_session_info_t {
     uint32_t pinned;             /* 1 if the sealed pages are pinned                                               */
     uint64_t domain;             /* equal for sessions of one tenant, else different; means nothing outside this engine */
     uint64_t approximate;        /* of length: tokens whose K/V went through a lossy codec                         */
+    uint64_t sparse;             /* of approximate: tokens of pages of which attention sees a part (codec sparse)  */
 } kvc_session_info_t;
 
 /* Describes a session. Thread-safety: any thread. Since: 0.1.0 */
@@ -858,12 +910,47 @@ KVC_API size_t kvc_session_last_error(kvc_session_t *session, char *buffer, size
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* Stores a copy of a tensor (any 1..8 dims, e.g. [batch][heads][tokens][dim]) under a key of 1..4096 bytes, in place of what
- * was there. tenant NULL = the default one. To disk it is written in the background: a program that is killed finds the last value
+ * was there: bit for bit, unless option tensor_codec says otherwise. tenant NULL = the default one. To disk it is written in the background: a program that is killed finds the last value
  * that was written, or none; kvc_persist makes the present one durable.
  * Errors: KVC_E_SHAPE, KVC_E_DTYPE, KVC_E_NO_MEMORY (what was there stays).
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_put(kvc_engine_t *engine, const char *tenant, const void *key, size_t key_size,
                              const kvc_tensor_t *tensor) KVC_NOEXCEPT;
+
+/* How kvc_put_with stores a tensor. */
+typedef struct kvc_put_options_t {
+    size_t struct_size;
+    const char *codec;           /* "identity": as it is; "lossless": compressed, bit for bit; "int8", "int4": approximate, for F32,
+                                    F16 and BF16. NULL = option tensor_codec ("identity")                           */
+    int32_t plane;               /* of int8 and int4. KVC_KEY: 64 rows share a range for each channel (the last dim);
+                                    KVC_VALUE: each row has its own, and is rotated first                          */
+    uint32_t reserved;           /* 0                                                                              */
+} kvc_put_options_t;
+
+/* kvc_put in a form that the caller chooses. A row is the last dim; rows follow one another over all other dims, but those of a range
+ * never reach beyond the last but one. What does not get smaller, or has a number that is not finite, is stored as it is:
+ * kvc_tensor_info tells. kvc_get gives the tensor decoded, whatever its form; the form stays with it on disk and after a restart.
+ * options NULL = kvc_put. Errors: as kvc_put, KVC_E_INVALID (no such codec), KVC_E_OUT_OF_RANGE (plane).
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_put_with(kvc_engine_t *engine, const char *tenant, const void *key, size_t key_size,
+                                  const kvc_tensor_t *tensor, const kvc_put_options_t *options) KVC_NOEXCEPT;
+
+/* In what form a tensor is stored. */
+typedef struct kvc_tensor_info_t {
+    size_t struct_size;
+    const char *codec;           /* as in kvc_put_options_t; static text                                           */
+    uint64_t bytes;              /* of memory that its numbers take                                                */
+    uint64_t raw_bytes;          /* as it is given back                                                            */
+    double error;                /* measured when it was stored: root mean square of (decoded - original) over that of the
+                                    original; 0 = bit for bit                                                      */
+    uint32_t approximate;        /* 1: not bit for bit what was put                                                */
+    int32_t plane;               /* as it was asked for                                                            */
+} kvc_tensor_info_t;
+
+/* Describes a tensor that is in memory or on disk (from there it is read, as kvc_get does). *found gets 1 or 0.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_tensor_info(kvc_engine_t *engine, const char *tenant, const void *key, size_t key_size,
+                                     kvc_tensor_info_t *info, int32_t *found) KVC_NOEXCEPT;
 
 /* Looks a tensor up. *found gets 1 or 0 (a miss is KVC_OK).
  *   tensor    data NULL: n_dims, shape, dtype and size are filled in, strides set to compact;
@@ -1155,6 +1242,13 @@ typedef struct kvc_stats_t {
     uint64_t device_out_bytes;       /* copied from devices                                                         */
     uint64_t devices;                /* in use now                                                                  */
     uint64_t devices_lost;           /* that failed; memory and disk serve on                                       */
+    /* more of codecs                                                                                               */
+    uint64_t codec_failures;         /* ever: calls that a codec of the caller's (kvc_codec_t) failed               */
+    uint64_t pages_sparse;           /* ever: pages of which codec sparse keeps a part of the rows in memory        */
+    uint64_t sparse_by_recency;      /* of these, chosen without kvc_session_attend's scores: the latest rows stayed */
+    uint64_t sparse_restored;        /* pages brought back in full for a read or an attend                          */
+    double sparse_mass_left_out;     /* of sparse pages chosen by scores: mean share of their attention, by the latest queries,
+                                        that the dropped rows had                                                   */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.

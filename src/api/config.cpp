@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "api/structs.h"
+#include "codec/user.h"
 #include "model/module.h"
 
 namespace kvc {
@@ -160,6 +161,11 @@ kvc_status_t kvc_config_set_clock(kvc_config_t* config, const kvc_clock_t* clock
 
 kvc_status_t kvc_config_set_policy(kvc_config_t* config, const kvc_policy_t* policy) noexcept {
   return on_config(config, [&](Config& options) { return set_table(policy, "policy", &options.policy, check_policy); });
+}
+
+kvc_status_t kvc_config_set_codec(kvc_config_t* config, const kvc_codec_t* codec) noexcept {
+  return on_config(config,
+                   [&](Config& options) { return set_table(codec, "codec", &options.codec, check_user_codec); });
 }
 
 uint32_t kvc_option_count() noexcept { return static_cast<uint32_t>(option_rows().size()); }

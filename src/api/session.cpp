@@ -87,6 +87,10 @@ Status read_attend(const kvc_attend_t* in, const TensorView& query, uint64_t end
     return error(KVC_E_OUT_OF_RANGE, "how.bidirectional is %u; give 0 or 1", how.bidirectional);
   }
   constexpr uint32_t kMostThreads = 1024;
+  if (how.restore > 1 || how.reserved != 0) {
+    return error(KVC_E_OUT_OF_RANGE, "how.restore is %u and how.reserved %u; give 0 or 1, and 0", how.restore,
+                 how.reserved);
+  }
   if (how.n_threads > kMostThreads) {
     return error(KVC_E_OUT_OF_RANGE, "how.n_threads is %u; give 0 to %u", how.n_threads, kMostThreads);
   }
@@ -106,6 +110,8 @@ Status read_attend(const kvc_attend_t* in, const TensorView& query, uint64_t end
   out->window = how.window < kNoLimit ? how.window : 0;
   out->sinks = std::min(how.sinks, kNoLimit);
   out->threads = how.n_threads;
+  out->restore = how.restore == 1;
+  out->left_out = how.left_out;
   const auto heads = static_cast<size_t>(query.shape[1]);
   if (how.alibi_slopes != nullptr) out->slopes = {how.alibi_slopes, heads};
   if (how.sink_scores != nullptr) out->sink_scores = {how.sink_scores, heads};

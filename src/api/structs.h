@@ -52,6 +52,9 @@ KVC_FIRST_SIZE(kvc_store_report_t, 88);
 KVC_FIRST_SIZE(kvc_policy_t, 40);
 KVC_FIRST_SIZE(kvc_whatif_t, 72);
 KVC_FIRST_SIZE(kvc_metrics_t, 32);
+KVC_FIRST_SIZE(kvc_codec_t, 56);
+KVC_FIRST_SIZE(kvc_put_options_t, 24);
+KVC_FIRST_SIZE(kvc_tensor_info_t, 48);
 #undef KVC_FIRST_SIZE
 
 // No public struct will be larger: a struct_size beyond is an uninitialised one.

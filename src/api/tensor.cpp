@@ -4,7 +4,7 @@
 
 #include "api/call.h"
 #include "api/structs.h"
-#include "cache/tensor_store.h"
+#include "cache/tensor_form.h"
 
 namespace kvc {
 namespace {
@@ -55,7 +55,7 @@ std::string shape_text(uint32_t n_dims, const int64_t* shape) {
   return text;
 }
 
-void describe_stored(const TensorView& stored, kvc_tensor_t* out) {
+void describe_stored(const TensorShape& stored, kvc_tensor_t* out) {
   out->data = nullptr;
   out->size = stored.size;
   out->dtype = static_cast<int32_t>(stored.dtype);
@@ -64,7 +64,7 @@ void describe_stored(const TensorView& stored, kvc_tensor_t* out) {
   std::copy(std::begin(stored.strides), std::end(stored.strides), out->strides);
 }
 
-Status copy_out(const TensorView& stored, const kvc_tensor_t& wanted) {
+Status copy_out(const TensorShape& stored, const kvc_tensor_t& wanted) {
   TensorView view;
   KVC_RETURN_IF_ERROR(view_of(wanted, "tensor", &view));
   if (view.dtype != stored.dtype) {
@@ -75,8 +75,39 @@ Status copy_out(const TensorView& stored, const kvc_tensor_t& wanted) {
     return error(KVC_E_SHAPE, "the stored tensor is %s, the buffer is %s; ask for the shape with data NULL",
                  shape_text(stored.n_dims, stored.shape).c_str(), shape_text(view.n_dims, view.shape).c_str());
   }
-  copy_from_compact(stored.data, view);
+  return copy_stored(stored, stored.data, view);
+}
+
+Status form_argument(const kvc_put_options_t* in, const Settings& settings, TensorForm* form) {
+  kvc_put_options_t options{};
+  if (in != nullptr) KVC_RETURN_IF_ERROR(read_struct(in, "options", &options));
+  std::string name;
+  KVC_RETURN_IF_ERROR(name_argument(options.codec, "options.codec", &name));
+  if (options.codec == nullptr) name = settings.tensor_codec;
+  if (!find_tensor_codec(name, &form->codec)) {
+    return error(KVC_E_INVALID, "options.codec is '%.60s'; give one of %s", name.c_str(), kTensorCodecs);
+  }
+  if (options.plane != KVC_KEY && options.plane != KVC_VALUE) {
+    return error(KVC_E_OUT_OF_RANGE, "options.plane is %d; give KVC_KEY (0) or KVC_VALUE (1)", options.plane);
+  }
+  if (options.reserved != 0) return error(KVC_E_INVALID, "options.reserved is %u; it must be 0", options.reserved);
+  form->plane = options.plane;
   return Status::ok();
+}
+
+Status put(EngineObject& object, const char* tenant, const void* key, size_t key_size, const kvc_tensor_t* tensor,
+           const kvc_put_options_t* options) {
+  std::string name;
+  std::string_view key_bytes;
+  kvc_tensor_t full{};
+  TensorView view;
+  TensorForm form;
+  KVC_RETURN_IF_ERROR(name_argument(tenant, "tenant", &name));
+  KVC_RETURN_IF_ERROR(key_argument(key, key_size, &key_bytes));
+  KVC_RETURN_IF_ERROR(read_struct(tensor, "tensor", &full));
+  KVC_RETURN_IF_ERROR(view_of(full, "tensor", &view));
+  KVC_RETURN_IF_ERROR(form_argument(options, object.engine->settings(), &form));
+  return object.engine->cache().put(name, key_bytes, view, form);
 }
 
 }  // namespace
@@ -96,16 +127,41 @@ kvc_status_t kvc_tensor_htd(kvc_tensor_t* tensor, void* data, int32_t dtype, siz
 
 kvc_status_t kvc_put(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
                      const kvc_tensor_t* tensor) noexcept {
+  return on_engine(engine,
+                   [&](EngineObject& object) { return put(object, tenant, key, key_size, tensor, nullptr); });
+}
+
+kvc_status_t kvc_put_with(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
+                          const kvc_tensor_t* tensor, const kvc_put_options_t* options) noexcept {
+  return on_engine(engine,
+                   [&](EngineObject& object) { return put(object, tenant, key, key_size, tensor, options); });
+}
+
+kvc_status_t kvc_tensor_info(kvc_engine_t* engine, const char* tenant, const void* key, size_t key_size,
+                             kvc_tensor_info_t* info, int32_t* found) noexcept {
   return on_engine(engine, [&](EngineObject& object) -> Status {
     std::string name;
     std::string_view key_bytes;
-    kvc_tensor_t full{};
-    TensorView view;
+    if (found == nullptr) return null_argument("found");
+    KVC_RETURN_IF_ERROR(check_output(info, "info"));
     KVC_RETURN_IF_ERROR(name_argument(tenant, "tenant", &name));
     KVC_RETURN_IF_ERROR(key_argument(key, key_size, &key_bytes));
-    KVC_RETURN_IF_ERROR(read_struct(tensor, "tensor", &full));
-    KVC_RETURN_IF_ERROR(view_of(full, "tensor", &view));
-    return object.engine->cache().put(name, key_bytes, view);
+    bool hit = false;
+    kvc_tensor_info_t full{};
+    KVC_RETURN_IF_ERROR(object.engine->cache().get(name, key_bytes, &hit, [&](const TensorShape& stored) -> Status {
+      StoredForm form;
+      KVC_RETURN_IF_ERROR(stored_form(stored, stored.data, &form));
+      full.codec = form.codec;
+      full.bytes = form.bytes;
+      full.raw_bytes = stored.size;
+      full.error = form.error;
+      full.approximate = form.error > 0 ? 1 : 0;
+      full.plane = form.plane;
+      return Status::ok();
+    }));
+    if (hit) write_struct(full, info);
+    *found = hit ? 1 : 0;
+    return Status::ok();
   });
 }
 
@@ -120,7 +176,7 @@ kvc_status_t kvc_get(kvc_engine_t* engine, const char* tenant, const void* key, 
     KVC_RETURN_IF_ERROR(key_argument(key, key_size, &key_bytes));
     KVC_RETURN_IF_ERROR(read_struct(tensor, "tensor", &full));
     bool hit = false;
-    KVC_RETURN_IF_ERROR(object.engine->cache().get(name, key_bytes, &hit, [&](const TensorView& stored) -> Status {
+    KVC_RETURN_IF_ERROR(object.engine->cache().get(name, key_bytes, &hit, [&](const TensorShape& stored) -> Status {
       if (full.data != nullptr) return copy_out(stored, full);
       describe_stored(stored, &full);
       write_struct(full, tensor);

@@ -46,7 +46,8 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
                                          : make_policy(options.policy, &cache->memory_);
   if (cache->policy_ == nullptr)
     return error(KVC_E_UNSUPPORTED, "there is no policy '%s' in this build", options.policy.c_str());
-  cache->codec_ = find_codec(options.codec);
+  if (options.user_codec) cache->user_codec_ = std::make_unique<UserCodec>(*options.user_codec);
+  cache->codec_ = options.user_codec ? cache->user_codec_.get() : find_codec(options.codec);
   if (cache->codec_ == nullptr)
     return error(KVC_E_UNSUPPORTED, "there is no codec '%s' in this build", options.codec.c_str());
   for (const uint32_t bits : {options.codec_key_bits, options.codec_value_bits}) {
@@ -96,6 +97,10 @@ void Cache::end_later(std::unique_ptr<Cache> cache, std::shared_ptr<void> keeps)
 
 const Codec& Cache::codec_of(const PageGeometry& geometry) const noexcept {
   return geometry.dtype == DType::u8 ? *find_codec("identity") : *codec_;
+}
+
+const Codec* Cache::codec_with(uint8_t id) const noexcept {
+  return id == kUserCodecId ? user_codec_.get() : find_codec(id);
 }
 
 Calibrator* Cache::calibrator_of(const Space& space) {
@@ -268,6 +273,7 @@ CacheStats Cache::stats() {
   s.memory_peak = memory_.peak();
   s.host_bytes = host_.stats().bytes;
   s.approximate_tokens = counters_->approximate_tokens.get();
+  s.codec_failures = user_codec_ != nullptr ? user_codec_->failures() : 0;
   s.pages_encoded = counters_->pages_encoded.get();
   s.pages_kept_clear = counters_->pages_kept_clear.get();
   s.encoded_raw_bytes = counters_->encoded_raw_bytes.get();

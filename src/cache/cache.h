@@ -34,6 +34,7 @@
 #include "cache/space.h"
 #include "cache/tensor_store.h"
 #include "cache/trace_writer.h"
+#include "codec/user.h"
 #include "memory/memory.h"
 #include "memory/page_pool.h"
 #include "policy/history.h"
@@ -55,6 +56,7 @@ struct CacheOptions {
   uint64_t pin_limit = 0;      // bytes of pinned pages; 0: no limit
   double prefill_speed = 0;    // tokens per second; 0: not known
   std::string codec = "identity";
+  std::optional<kvc_codec_t> user_codec;  // of full size; instead of `codec`
   // For lossy codecs: a page is encoded once so many tokens follow it; until then it is part of the session's tail.
   uint32_t codec_window = 64;
   uint32_t codec_key_bits = 8, codec_value_bits = 4;  // for codec "mixed"
@@ -75,6 +77,7 @@ struct CacheStats {
            memory_peak = 0;
   uint64_t host_bytes = 0;
   uint64_t approximate_tokens = 0;  // of matched_tokens
+  uint64_t codec_failures = 0;
   uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
   PolicyState policy;
   double key_error = 0, value_error = 0;  // root mean square, relative; sampled
@@ -130,11 +133,11 @@ class Cache {
   Status purge(const std::string& tenant, uint64_t* pages);
 
   // Plain tensors.
-  Status put(std::string_view tenant, std::string_view key, const TensorView& tensor);
-  // The stored tensor's shape and dtype in *shape (its data is not set), and its bytes to `copy` while they cannot go
+  Status put(std::string_view tenant, std::string_view key, const TensorView& tensor, const TensorForm& form = {});
+  // The stored tensor's shape and dtype, and its bytes (`data`; coded: see tensor_form.h), to `copy` while they cannot go
   // away. *found false: a miss, copy is not called.
   Status get(std::string_view tenant, std::string_view key, bool* found,
-             const std::function<Status(const TensorView& stored)>& copy);
+             const std::function<Status(const TensorShape& stored)>& copy);
   bool contains(std::string_view tenant, std::string_view key);
   // The domain of tensors that the library keeps for a tenant itself, states of sequences: no tenant can have this name.
   static std::string own_domain(const std::string& tenant) { return std::string(1, '\0') + "state" + tenant; }
@@ -164,6 +167,9 @@ class Cache {
   std::string_view codec_name() const noexcept { return codec_->name(); }
   // How pages of this geometry are encoded: opaque bytes always as they are.
   const Codec& codec_of(const PageGeometry& geometry) const noexcept;
+  // What encoded a page. An id that no page of this cache has: nullptr.
+  const Codec* codec_with(uint8_t id) const noexcept;
+  const Codec& codec_of(const Page& page) const noexcept { return *codec_with(page.codec); }
 
  private:
   friend class Session;
@@ -242,7 +248,7 @@ class Cache {
   Status no_room(size_t bytes) const;
   // A tensor of these bytes takes the place of what was under its key (tensors.cpp). since: only if no tensor was put or
   // removed since then, and it is of the disk, which is not told.
-  Status keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorView& shape,
+  Status keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorShape& shape,
                      const uint64_t* since);
 
   // Encodes a page, whole and in the clear (session_write.cpp). *blob is replaced, *codec set to what it now holds.
@@ -264,6 +270,7 @@ class Cache {
   PolicyObjective objective_;
   double prefill_speed_;
   TraceWriter trace_;
+  std::unique_ptr<UserCodec> user_codec_;
   const Codec* codec_ = nullptr;
   std::unique_ptr<Counters> counters_;
 

@@ -25,10 +25,11 @@ PageId clue_id(const Digest& key, const PageId& parent, int32_t first_token) noe
 PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept {
   if (!form.approximate) return page;
   int32_t tokens[4 + 8] = {-2, form.codec, static_cast<int32_t>(form.key_bits), static_cast<int32_t>(form.value_bits)};
-  const bool calibrated = form.calibration != Digest{};
-  static_assert(sizeof form.calibration == 8 * sizeof(int32_t));
-  std::memcpy(tokens + 4, &form.calibration, sizeof form.calibration);
-  return page_id(key, page, std::span<const int32_t>(tokens, calibrated ? 12 : 4));
+  // No codec has both.
+  const Digest& named = form.format != Digest{} ? form.format : form.calibration;
+  static_assert(sizeof named == 8 * sizeof(int32_t));
+  std::memcpy(tokens + 4, &named, sizeof named);
+  return page_id(key, page, std::span<const int32_t>(tokens, named != Digest{} ? 12 : 4));
 }
 
 size_t clue_bytes(const PageGeometry& geometry) noexcept { return sizeof(uint32_t) + geometry.page_tokens * size_t{4}; }

@@ -88,6 +88,7 @@ struct PageForm {
   bool approximate = false;
   uint32_t key_bits = 0, value_bits = 0;  // of the codec, where it has no calibration
   Digest calibration;                     // that the page names; all 0: none
+  Digest format = {};                     // Codec::format(); all 0: none
 };
 PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept;
 PageId clue_id(const Digest& key, const PageId& parent, int32_t first_token) noexcept;
@@ -106,7 +107,7 @@ PutPage page_record(const Root& root, const Codec& codec, const PageId& id, cons
 PutPage clue_record(const Root& root, const Digest& key, const PageId& parent, std::span<const int32_t> tokens,
                     std::span<const std::byte> clue) noexcept;
 
-// A plain tensor's record: its bytes, compact, then its key and shape.
+// A plain tensor's record: its bytes, compact or coded, then its key and shape.
 inline constexpr uint8_t kTensorCodec = 253;
 PageId tensor_id(const Digest& tenant_key, std::string_view key) noexcept;
 
@@ -114,7 +115,7 @@ PageId tensor_id(const Digest& tenant_key, std::string_view key) noexcept;
 struct TensorChange {
   std::string tenant, key;
   BlobRef blob;  // empty: removed, or no room to keep it until it is written
-  TensorView shape;
+  TensorShape shape;
   bool admit = false;
 };
 using TensorChanges = std::map<PageId, std::shared_ptr<TensorChange>>;
@@ -145,14 +146,14 @@ class Disk {
   // prepare throws std::bad_alloc. note is called with the index lock held, so that changes are noted in the order in
   // which they are made. blob empty: the key is removed. Without room for the blob until it is written, the key is
   // removed from disk alone; or, with only_if_room, nothing is done and the answer is false.
-  PreparedChange prepare(std::string_view tenant, std::string_view key, const BlobRef& blob, const TensorView& shape,
+  PreparedChange prepare(std::string_view tenant, std::string_view key, const BlobRef& blob, const TensorShape& shape,
                          bool admit) const;
   bool note(PreparedChange* prepared, bool only_if_room = false) noexcept;
   // A tensor leaves memory. As note.
   void tensor_evicted(const StoredTensor& tensor) noexcept;
   // What is kept under a key beyond memory. has: by the tables alone. read waits as a match does; false: a miss.
   bool has_tensor(std::string_view tenant, std::string_view key) noexcept;
-  bool read_tensor(std::string_view tenant, std::string_view key, BlobRef* blob, TensorView* shape);
+  bool read_tensor(std::string_view tenant, std::string_view key, BlobRef* blob, TensorShape* shape);
   // Into a store of its own.
   Status put_tensor(DiskStore& store, const TensorChange& tensor, const PageId& id);
   bool wants_tensor(const PageId& id) noexcept;  // neither there nor waiting
@@ -218,7 +219,7 @@ class Disk {
   void sweep() noexcept;
   bool write_tensor() noexcept;
   // Who holds a tensor; nullptr: it waits to be written (*blob), or nobody.
-  DiskStore* tensor_holder(const PageId& id, BlobRef* blob, TensorView* shape, uint64_t* bytes) noexcept;
+  DiskStore* tensor_holder(const PageId& id, BlobRef* blob, TensorShape* shape, uint64_t* bytes) noexcept;
   Status do_persist(bool admit) noexcept;
 
   Status attach(std::unique_ptr<DiskStore> store, std::optional<Digest> key, uint64_t* pages);

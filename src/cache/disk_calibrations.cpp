@@ -118,7 +118,7 @@ void Cache::load_calibrations(const Space& space) noexcept {
 }
 
 Status Cache::keep_calibration(DiskStore& store, const Page& page, const Digest& key, std::vector<PageId>* ids) {
-  const Digest digest = page_codec(page).calibration_of({page.blob.data(), page.blob.bytes()});
+  const Digest digest = codec_of(page).calibration_of({page.blob.data(), page.blob.bytes()});
   if (digest == Digest{}) return Status::ok();
   const Space& space = *page.root->space;
   const Name content = content_name(key, space, digest);
@@ -126,7 +126,7 @@ Status Cache::keep_calibration(DiskStore& store, const Page& page, const Digest&
   const auto all = calibrator != nullptr ? calibrator->known() : std::vector<std::shared_ptr<const KltCalibration>>();
   const bool newest = !all.empty() && all.front()->digest == digest;
   Name notice;
-  if (newest) notice = notice_name(key, space, page_codec(page), calibrator->target());
+  if (newest) notice = notice_name(key, space, codec_of(page), calibrator->target());
   if (ids != nullptr) {
     ids->push_back(content.id);
     if (newest) ids->push_back(notice.id);

@@ -95,6 +95,8 @@ void Fetch::list_forms() {
   if (Calibrator* calibrator = cache_->calibrator_of(space); calibrator != nullptr) {
     for (const auto& each : calibrator->known()) forms_.push_back({codec.id(), true, 0, 0, each->digest});
     in_bits(*find_codec("int8"));  // what was sealed before it had learned
+  } else if (codec.format() != Digest{}) {
+    forms_.push_back({codec.id(), true, 0, 0, {}, codec.format()});
   } else if (!codec.is_clear()) {
     in_bits(codec);
   }
@@ -118,7 +120,7 @@ bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, 
     const auto calibration = calibrated ? find_calibration(form.calibration) : nullptr;
     if (calibrated && (calibration == nullptr || !calibration->fits(g))) continue;
     encoding.calibration = calibration.get();
-    place->bytes = find_codec(form.codec)->encoded_bytes(g, encoding);
+    place->bytes = cache_->codec_with(form.codec)->encoded_bytes(g, encoding);
     return true;
   }
   return false;
@@ -333,7 +335,8 @@ void Fetch::take(Read* read) {
     // The store cannot know this: that the page is coded as its name says.
     const PageForm& form = read->place.form;
     const std::span<const std::byte> coded(read->blob.data(), read->blob.bytes());
-    if (find_codec(form.codec)->calibration_of(coded) != form.calibration) {
+    const Codec& codec = *cache_->codec_with(form.codec);
+    if (codec.calibration_of(coded) != form.calibration || codec.format_of(coded) != form.format) {
       disk_->counters_.damaged.add();
       return end(KVC_MISS_DAMAGED);
     }

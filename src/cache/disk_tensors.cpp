@@ -20,41 +20,48 @@ struct Tail {
   uint32_t magic;
   int32_t dtype;
   uint32_t n_dims, key_bytes;
-  uint64_t bytes;  // of the tensor
+  uint64_t bytes;  // of the tensor, as it is stored
   int64_t shape[KVC_MAX_DIMS];
 };
 static_assert(sizeof(Tail) == 24 + 8 * KVC_MAX_DIMS);
-constexpr uint32_t kMagic = 0x3154564b;  // "KVT1"
+constexpr uint32_t kMagic = 0x3154564b;       // "KVT1": compact
+constexpr uint32_t kCodedMagic = 0x3254564b;  // "KVT2": coded (tensor_form.h)
 
 Digest key_digest(std::string_view key) noexcept { return digest_of(std::as_bytes(std::span(key))); }
 Digest space_digest() noexcept { return digest_of(std::as_bytes(std::span(kSpace))); }
 size_t payload_bytes(size_t bytes, size_t key) { return (bytes + key + 7) / 8 * 8 + sizeof(Tail); }
 
 // The tensor in a payload that may hold anything. False: not one of this key.
-bool parse(std::span<const std::byte> payload, std::string_view key, TensorView* shape) {
+bool parse(std::span<const std::byte> payload, std::string_view key, TensorShape* shape) {
   Tail tail;
   if (payload.size() < sizeof tail) return false;
   std::memcpy(&tail, payload.data() + payload.size() - sizeof tail, sizeof tail);
   *shape = {};
-  if (tail.magic != kMagic || tail.key_bytes != key.size() || !parse_dtype(tail.dtype, &shape->dtype) ||
+  if ((tail.magic != kMagic && tail.magic != kCodedMagic) || tail.key_bytes != key.size() || !parse_dtype(tail.dtype, &shape->dtype) ||
       tail.n_dims == 0 || tail.n_dims > KVC_MAX_DIMS || tail.bytes > payload.size() ||
       payload_bytes(tail.bytes, key.size()) != payload.size() ||
       std::memcmp(payload.data() + tail.bytes, key.data(), key.size()) != 0) {
     return false;
   }
+  // Of codes there are several a byte; of frames no shape can be told from the bytes.
+  constexpr uint64_t kMostElements = uint64_t{1} << 40;
+  shape->coded = tail.magic == kCodedMagic;
+  shape->stored_bytes = tail.bytes;
+  const uint64_t most = shape->coded ? kMostElements : tail.bytes;
   uint64_t elements = 1;
   shape->n_dims = tail.n_dims;
-  shape->size = tail.bytes;
   for (uint32_t d = tail.n_dims; d-- > 0;) {
-    if (tail.shape[d] <= 0 || static_cast<uint64_t>(tail.shape[d]) > tail.bytes / elements) return false;
+    if (tail.shape[d] <= 0 || static_cast<uint64_t>(tail.shape[d]) > most / elements) return false;
     shape->shape[d] = tail.shape[d];
     shape->strides[d] = static_cast<int64_t>(elements);
     elements *= static_cast<uint64_t>(tail.shape[d]);
   }
-  return elements * element_bytes(shape->dtype) == tail.bytes;
+  shape->size = elements * element_bytes(shape->dtype);
+  StoredForm form;
+  return shape->coded ? stored_form(*shape, payload.data(), &form).is_ok() : shape->size == tail.bytes;
 }
 
-size_t waiting_bytes(const TensorChange& change) { return change.blob ? change.shape.size : 0; }
+size_t waiting_bytes(const TensorChange& change) { return change.blob ? change.shape.stored_bytes : 0; }
 
 }  // namespace
 
@@ -63,7 +70,7 @@ PageId tensor_id(const Digest& tenant_key, std::string_view key) noexcept {
 }
 
 PreparedChange Disk::prepare(std::string_view tenant, std::string_view key, const BlobRef& blob,
-                             const TensorView& shape, bool admit) const {
+                             const TensorShape& shape, bool admit) const {
   PreparedChange prepared;
   const size_t n = n_sources_.load(std::memory_order_acquire);
   if (n == 0) return prepared;
@@ -127,7 +134,7 @@ bool Disk::wants_tensor(const PageId& id) noexcept {
   return !own_->contains(id);
 }
 
-DiskStore* Disk::tensor_holder(const PageId& id, BlobRef* blob, TensorView* shape, uint64_t* bytes) noexcept {
+DiskStore* Disk::tensor_holder(const PageId& id, BlobRef* blob, TensorShape* shape, uint64_t* bytes) noexcept {
   bool shadowed;
   {
     const std::lock_guard lock(queue_mutex_);
@@ -152,13 +159,13 @@ DiskStore* Disk::tensor_holder(const PageId& id, BlobRef* blob, TensorView* shap
 bool Disk::has_tensor(std::string_view tenant, std::string_view key) noexcept {
   if (!reads()) return false;
   BlobRef blob;
-  TensorView shape;
+  TensorShape shape;
   uint64_t bytes = 0;
   const PageId id = tensor_id(tenant_key(cache_->options().secret, tenant), key);
   return tensor_holder(id, &blob, &shape, &bytes) != nullptr || blob;
 }
 
-bool Disk::read_tensor(std::string_view tenant, std::string_view key, BlobRef* blob, TensorView* shape) {
+bool Disk::read_tensor(std::string_view tenant, std::string_view key, BlobRef* blob, TensorShape* shape) {
   if (!reads()) return false;
   const PageId id = tensor_id(tenant_key(cache_->options().secret, tenant), key);
   uint64_t bytes = 0;
@@ -225,12 +232,12 @@ bool Disk::read_tensor(std::string_view tenant, std::string_view key, BlobRef* b
 }
 
 Status Disk::put_tensor(DiskStore& store, const TensorChange& tensor, const PageId& id) {
-  const size_t bytes = tensor.shape.size, all = payload_bytes(bytes, tensor.key.size());
+  const size_t bytes = tensor.shape.stored_bytes, all = payload_bytes(bytes, tensor.key.size());
   BlobRef payload;
   if (!cache_->new_blob(all, &payload)) {
     return error(KVC_E_NO_MEMORY, "no room to write a tensor of %zu bytes: nothing more can be evicted", bytes);
   }
-  Tail tail = {kMagic, static_cast<int32_t>(tensor.shape.dtype), tensor.shape.n_dims,
+  Tail tail = {tensor.shape.coded ? kCodedMagic : kMagic, static_cast<int32_t>(tensor.shape.dtype), tensor.shape.n_dims,
                static_cast<uint32_t>(tensor.key.size()), bytes, {}};
   std::copy_n(tensor.shape.shape, tail.n_dims, tail.shape);
   std::memcpy(payload.data(), tensor.blob.data(), bytes);

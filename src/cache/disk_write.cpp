@@ -195,7 +195,7 @@ PutPage Disk::described(const Put& put) const noexcept {
   const Root& root = *put.job.page->root;
   if (!put.clue.empty()) return clue_record(root, root.tenant_key, put.job.parent, put.tokens, put.clue);
   const PageId id = form_id(root.tenant_key, put.job.page->id, cache_->form_of(*put.job.page));
-  PutPage page = page_record(root, page_codec(*put.job.page), id, put.job.parent, put.tokens,
+  PutPage page = page_record(root, cache_->codec_of(*put.job.page), id, put.job.parent, put.tokens,
                              {put.payload.data(), put.payload.bytes()});
   page.admit = put.job.admit;
   return page;

@@ -22,7 +22,7 @@ void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   out->priority = page.priority;
   out->pinned = page.pinned;
   out->approximate = page.approximate;
-  out->codec = page_codec(page).name();
+  out->codec = codec_of(page).name();
 }
 
 std::vector<PageInfo> Cache::pages(const std::string* tenant) {

@@ -87,8 +87,6 @@ struct OpenPage {
 // Tokens that begin a sequence and are exact in every codec: see codec/quantized.cpp.
 inline constexpr uint32_t kSinkTokens = 4;
 
-inline const Codec& page_codec(const Page& page) noexcept { return *find_codec(page.codec); }
-
 // The first n tokens' rows of a page in the clear; the others become 0.
 void copy_beginning(const PageGeometry& geometry, const std::byte* from, uint32_t n, std::byte* to) noexcept;
 

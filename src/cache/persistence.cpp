@@ -64,9 +64,10 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   PageForm form;
   form.codec = page.codec;
   form.approximate = page.approximate;
-  if (page_codec(page).is_clear()) return form;
-  form.calibration = page_codec(page).calibration_of({page.blob.data(), page.blob.bytes()});
-  if (form.calibration == Digest{}) {
+  if (codec_of(page).is_clear()) return form;
+  form.calibration = codec_of(page).calibration_of({page.blob.data(), page.blob.bytes()});
+  form.format = codec_of(page).format();
+  if (form.calibration == Digest{} && form.format == Digest{}) {
     form.key_bits = options_.codec_key_bits;
     form.value_bits = options_.codec_value_bits;
   }
@@ -133,7 +134,7 @@ Status Cache::copy_page(DiskStore& store, const Page& page, uint32_t n_tokens, c
   }
   *id = page_id(key, parent, tokens);
   const PageId stored = form_id(key, *id, form_of(page));
-  PutPage put = page_record(root, page_codec(page), stored, parent, tokens, {payload.data(), payload.bytes()});
+  PutPage put = page_record(root, codec_of(page), stored, parent, tokens, {payload.data(), payload.bytes()});
   put.admit = true;
   KVC_RETURN_IF_ERROR(keep_calibration(store, page, key == pack_key() ? key : calibrations_key(), calibration));
   KVC_RETURN_IF_ERROR(store.put(put));
@@ -232,13 +233,13 @@ Status Cache::write_pack(std::shared_ptr<const Space> space, std::string_view te
   if (!session->open_.empty()) {
     // What follows the tokens asked for is not for others to read: the page is cut, or left out where it cannot be.
     const Page* last = session->open_[0].source;
-    if (found - whole == last->n_tokens || page_codec(*last).is_clear()) {
+    if (found - whole == last->n_tokens || codec_of(*last).is_clear()) {
       pages.push_back(last);
     } else if (whole == 0) {
       return error(KVC_E_NOT_FOUND,
                    "%zu of these tokens are stored, as the beginning of a page of codec %s, which cannot be cut: give "
                    "tokens up to the end of a page, %u",
-                   found, std::string(page_codec(*last).name()).c_str(), last->n_tokens);
+                   found, std::string(codec_of(*last).name()).c_str(), last->n_tokens);
     } else {
       found = whole;
     }

@@ -53,6 +53,8 @@ struct AttendCall {
   std::span<const float> slopes;       // ALiBi, per query head; empty: none
   std::span<const float> sink_scores;  // per query head; empty: none
   uint32_t threads = 1;
+  bool restore = false;        // what codec sparse dropped is brought back first
+  double* left_out = nullptr;  // gets the share of rows that it dropped
 };
 
 struct SessionInfo {

@@ -89,7 +89,7 @@ Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, s
   for (size_t index = first_page; index < end_page; ++index) {
     const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
-    const Codec& codec = page != nullptr ? page_codec(*page) : *find_codec("identity");
+    const Codec& codec = page != nullptr ? cache_->codec_of(*page) : *find_codec("identity");
     const size_t at = index * g.page_tokens;
     const auto there = static_cast<uint32_t>(std::min<size_t>(g.page_tokens, end - at));
     for (uint32_t from = 0; from < there; from += kTileTokens) {
@@ -209,10 +209,10 @@ bool Session::has_encoded() {
   std::lock_guard lock(mutex_);
   if (cache_->codec_->is_clear()) return false;
   for (const OpenPage& open : open_) {
-    if (open.source != nullptr && !page_codec(*open.source).is_clear()) return true;
+    if (open.source != nullptr && !cache_->codec_of(*open.source).is_clear()) return true;
   }
   for (const Page* page = last_; page != nullptr; page = page->parent) {
-    if (!page_codec(*page).is_clear()) return true;
+    if (!cache_->codec_of(*page).is_clear()) return true;
   }
   return false;
 }

@@ -61,7 +61,7 @@ Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const T
     const auto run = static_cast<uint32_t>(std::min<size_t>(n, g.page_tokens - in_page));
     const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
-    const Codec& codec = page != nullptr ? page_codec(*page) : *find_codec("identity");
+    const Codec& codec = page != nullptr ? cache_->codec_of(*page) : *find_codec("identity");
     const bool clear = codec.is_clear();
 
     // Rows in the clear: in place, or decoded straight to their destination, or (decoded and to be converted) on the
@@ -142,7 +142,7 @@ Status Session::view(uint32_t layer, int plane, size_t index, PlaneView* view) {
   fill_path();
   const size_t sealed = sealed_pages();
   const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
-  if (page != nullptr && !page_codec(*page).is_clear()) return error(KVC_E_UNSUPPORTED, "the page is not in the clear");
+  if (page != nullptr && !cache_->codec_of(*page).is_clear()) return error(KVC_E_UNSUPPORTED, "the page is not in the clear");
   const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
   view->data = blob.data() + g.plane_offset(layer, plane);
   view->head_stride = g.head_bytes(plane);

@@ -68,7 +68,7 @@ Status Session::own_last_page() {
                  g.page_bytes());
   }
   const auto kept = static_cast<uint32_t>(tail_tokens_.size() % g.page_tokens);
-  const Codec& codec = last.source != nullptr ? page_codec(*last.source) : *find_codec("identity");
+  const Codec& codec = last.source != nullptr ? cache_->codec_of(*last.source) : *find_codec("identity");
   const BlobRef& shared = last.source != nullptr ? last.source->blob : last.blob;
   const std::span<const std::byte> encoded(shared.data(), shared.bytes());
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
@@ -237,7 +237,7 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     uint8_t codec = find_codec("identity")->id();
     // What has been through a lossy codec is not quantised a second time.
     if (!options_.exact && !open_[i].approximate) KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, &blob, &codec));
-    const bool approximate = open_[i].approximate || !find_codec(codec)->is_clear();
+    const bool approximate = open_[i].approximate || !cache_->codec_with(codec)->is_clear();
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
     parent = page_id(root_->tenant_key, parent, tokens);
     Page* page = cache_->new_page(root_, tokens, parent, depth, std::move(blob), codec, approximate);

@@ -7,6 +7,7 @@
 
 #include "base/tensor.h"
 #include "cache/blob.h"
+#include "cache/tensor_form.h"
 #include "memory/memory.h"
 #include "policy/policy.h"
 
@@ -14,7 +15,7 @@ namespace kvc {
 
 struct StoredTensor : PolicyEntry {
   BlobRef blob;
-  TensorView shape;  // compact; data is not set
+  TensorShape shape;
   uint32_t tenant_bytes = 0;
   uint32_t key_bytes = 0;
   // tenant and key follow the struct.
@@ -25,6 +26,7 @@ struct StoredTensor : PolicyEntry {
 // Between a tensor of any strides and its compact form. tensors.cpp
 void copy_to_compact(const TensorView& from, std::byte* to);
 void copy_from_compact(const std::byte* from, const TensorView& to);
+bool is_compact(const TensorView& tensor) noexcept;
 
 using TensorKey = std::pair<std::string_view, std::string_view>;  // views into the StoredTensor
 using TensorMap =

@@ -26,7 +26,9 @@ void for_each_row(const TensorView& tensor, Row row) {
   }
 }
 
-bool is_compact(const TensorView& tensor) {
+}  // namespace
+
+bool is_compact(const TensorView& tensor) noexcept {
   int64_t stride = 1;
   for (size_t d = tensor.n_dims; d-- > 0;) {
     if (tensor.shape[d] != 1 && tensor.strides[d] != stride) return false;
@@ -34,8 +36,6 @@ bool is_compact(const TensorView& tensor) {
   }
   return true;
 }
-
-}  // namespace
 
 void copy_to_compact(const TensorView& from, std::byte* to) {
   const size_t element = element_bytes(from.dtype);
@@ -77,26 +77,36 @@ Status Cache::no_room(size_t bytes) const {
                static_cast<unsigned long long>(live_bytes()), static_cast<unsigned long long>(memory_.limit()));
 }
 
-Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view) {
-  const size_t bytes = view.elements() * element_bytes(view.dtype);
-  if (bytes > memory_.limit()) {
-    return error(KVC_E_NO_MEMORY, "the tensor takes %zu bytes, the whole memory budget is %llu: raise option memory",
-                 bytes, static_cast<unsigned long long>(memory_.limit()));
+Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view, const TensorForm& form) {
+  TensorShape shape = TensorShape::plain(view);
+  if (shape.size > memory_.limit()) {
+    return error(KVC_E_NO_MEMORY, "the tensor takes %llu bytes, the whole memory budget is %llu: raise option memory",
+                 static_cast<unsigned long long>(shape.size), static_cast<unsigned long long>(memory_.limit()));
   }
   BlobRef blob;
-  if (!new_blob(bytes, &blob)) return no_room(bytes);
-  copy_to_compact(view, blob.data());
-  TensorView shape = view;
-  shape.data = nullptr;
-  shape.size = bytes;
-  int64_t stride = 1;
-  for (uint32_t d = view.n_dims; d-- > 0; stride *= view.shape[d]) shape.strides[d] = stride;
+  if (form.codec == TensorCodec::identity || !is_compact(view)) {
+    if (!new_blob(shape.size, &blob)) return no_room(shape.size);
+    copy_to_compact(view, blob.data());
+  }
+  if (form.codec != TensorCodec::identity) {
+    BlobRef coded;
+    KVC_RETURN_IF_ERROR(code_tensor(shape, blob ? blob.data() : view.data, form,
+                                    [this](size_t bytes, BlobRef* out) { return new_blob(bytes, out); }, &coded,
+                                    &shape.stored_bytes));
+    shape.coded = static_cast<bool>(coded);
+    if (shape.coded) {
+      blob = std::move(coded);
+    } else if (!blob) {
+      if (!new_blob(shape.size, &blob)) return no_room(shape.size);
+      copy_to_compact(view, blob.data());
+    }
+  }
   return keep_tensor(tenant, key, std::move(blob), shape, nullptr);
 }
 
-Status Cache::keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorView& shape,
+Status Cache::keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorShape& shape,
                           const uint64_t* since) {
-  const size_t bytes = shape.size;
+  const size_t bytes = shape.stored_bytes;
   // Everything that allocates comes before the lock: the map's node is made in a map of its own.
   void* memory =
       memory_.allocate(sizeof(StoredTensor) + tenant.size() + key.size(), alignof(StoredTensor), MemoryUse::metadata);
@@ -154,9 +164,9 @@ Status Cache::keep_tensor(std::string_view tenant, std::string_view key, BlobRef
 }
 
 Status Cache::get(std::string_view tenant, std::string_view key, bool* found,
-                  const std::function<Status(const TensorView& stored)>& copy) {
+                  const std::function<Status(const TensorShape& stored)>& copy) {
   BlobRef blob;
-  TensorView shape;
+  TensorShape shape;
   uint64_t since = 0;
   {
     std::shared_lock index(index_mutex_);
@@ -189,21 +199,22 @@ bool Cache::contains(std::string_view tenant, std::string_view key) {
 }
 
 bool Cache::remove(std::string_view tenant, std::string_view key) {
-  TensorMap::node_type node;
   PreparedChange change = disk_->prepare(tenant, key, {}, {}, false);
-  bool stored;
-  {
+  bool stored = false;
+  // Freed when the locks are given back.
+  const TensorMap::node_type node = [&] {
     std::unique_lock index(index_mutex_);
     std::lock_guard policy(policy_mutex_);
     stored = disk_->has_tensor(tenant, key);
     if (stored) disk_->note(&change);
     ++tensor_changes_;
-    node = tensors_.extract(TensorKey{tenant, key});
-    if (!node.empty()) {
-      policy_->removed(*node.mapped());
+    TensorMap::node_type taken = tensors_.extract(TensorKey{tenant, key});
+    if (!taken.empty()) {
+      policy_->removed(*taken.mapped());
       counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
     }
-  }
+    return taken;
+  }();
   if (node.empty()) return stored;
   free_tensor(node.mapped());
   return true;

@@ -82,6 +82,13 @@ class Codec {
     (void)encoded;
     return {};
   }
+  // For codecs that kvc does not know by id alone: a digest of the codec and its version, and the one that an encoded page
+  // names. All 0: the id says it all.
+  virtual Digest format() const noexcept { return {}; }
+  virtual Digest format_of(std::span<const std::byte> encoded) const noexcept {
+    (void)encoded;
+    return {};
+  }
   // Bytes of an encoded page: known before encoding.
   virtual size_t encoded_bytes(const PageGeometry& geometry, const EncodeOptions& options) const noexcept = 0;
   // page: page_bytes() in the clear, all tokens present. out: encoded_bytes().

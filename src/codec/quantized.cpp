@@ -11,14 +11,12 @@
 // with them in a shared range, everything else in it is coarser. Keys are never clipped: an error in the few large ones
 // costs more than it saves elsewhere.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "attend/aligned.h"
-#include "attend/convert.h"
 #include "attend/copy.h"
-#include "attend/quantize.h"
 #include "codec/codec.h"
+#include "codec/tile_coding.h"
 
 namespace kvc {
 namespace {
@@ -44,8 +42,8 @@ class Layout {
     bits_[KVC_KEY] = key_bits;
     bits_[KVC_VALUE] = value_bits;
     for (const int plane : {KVC_KEY, KVC_VALUE}) {
-      whole_[plane] = bytes(plane, shape(plane, 0)).total();
-      head_[plane] = (tiles() - 1) * whole_[plane] + bytes(plane, shape(plane, tiles() - 1)).total();
+      whole_[plane] = tile_bytes(plane, shape(plane, 0)).total();
+      head_[plane] = (tiles() - 1) * whole_[plane] + tile_bytes(plane, shape(plane, tiles() - 1)).total();
     }
     tiles_at_ = sizeof(Header) + tile_align(size_t{g_.n_layers} * 2 * g_.n_kv_heads * tiles() * sizeof(float));
     exact_at_ = tiles_at_ + g_.n_layers * layer_bytes();
@@ -54,9 +52,6 @@ class Layout {
   uint32_t tiles() const { return (g_.page_tokens + kTileTokens - 1) / kTileTokens; }
   TileShape shape(int plane, uint32_t tile) const {
     return {std::min(kTileTokens, g_.page_tokens - tile * kTileTokens), g_.dim(plane), bits_[plane]};
-  }
-  static TileBytes bytes(int plane, const TileShape& shape) {
-    return plane == KVC_KEY ? key_tile_bytes(shape) : value_tile_bytes(shape);
   }
   size_t unit_at(uint32_t layer, int plane, uint32_t head, uint32_t tile) const {
     const size_t index = ((size_t{layer} * 2 + static_cast<size_t>(plane)) * g_.n_kv_heads + head) * tiles() + tile;
@@ -82,11 +77,6 @@ class Layout {
   size_t tiles_at_ = 0, exact_at_ = 0;
 };
 
-constexpr bool is_width(uint32_t bits) { return bits == 8 || bits == 4 || bits == 2; }
-
-// Rows of floats for one tile of any plane.
-size_t rows_stride(const PageGeometry& g) { return round_up(std::max(g.k_dim, g.v_dim), kUnitLanes); }
-
 class Quantized final : public Codec {
  public:
   // bits 0: as the options say.
@@ -104,7 +94,7 @@ class Quantized final : public Codec {
                 std::span<std::byte> out) const override {
     const Layout at = layout(g, options);
     KVC_RETURN_IF_ERROR(check_sizes(name_, g, page, out, at.total()));
-    if (!is_width(width(options, KVC_KEY)) || !is_width(width(options, KVC_VALUE))) {
+    if (!is_code_width(width(options, KVC_KEY)) || !is_code_width(width(options, KVC_VALUE))) {
       return error(KVC_E_UNSUPPORTED, "%s: codes of %u bits for keys and %u for values; there are 8, 4 and 2",
                    name_.data(), width(options, KVC_KEY), width(options, KVC_VALUE));
     }
@@ -118,14 +108,18 @@ class Quantized final : public Codec {
     header.exact = exact;
     header.tokens = g.page_tokens;
     std::memcpy(out.data(), &header, sizeof header);
-    AlignedFloats rows(kTileTokens * rows_stride(g), AlignedFloats::Fill::none);
+    AlignedFloats rows(kTileTokens * scratch_stride(std::max(g.k_dim, g.v_dim)), AlignedFloats::Fill::none);
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (const int plane : {KVC_KEY, KVC_VALUE}) {
         for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
           const std::byte* from = page.data() + g.head_offset(layer, plane, head);
           if (exact > 0) std::memcpy(out.data() + at.exact_at(layer, plane, head), from, exact * g.row_bytes(plane));
           for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
-            if (encode_tile(g, at, layer, plane, head, tile, tile == 0 ? exact : 0, from, out.data(), rows.data())) {
+            float unit;
+            if (encode_tile(g.dtype, from + tile * kTileTokens * g.row_bytes(plane), plane, at.shape(plane, tile),
+                            tile == 0 ? exact : 0, rows.data(), &unit,
+                            out.data() + at.tile_at(layer, plane, head, tile))) {
+              std::memcpy(out.data() + at.unit_at(layer, plane, head, tile), &unit, sizeof unit);
               continue;
             }
             return error(KVC_E_UNSUPPORTED,
@@ -148,22 +142,14 @@ class Quantized final : public Codec {
     KVC_RETURN_IF_ERROR(check_range(name_, g, layer, plane, from, n));
     if (n == 0) return Status::ok();
     const Layout at(g, header.key_bits, header.value_bits, header.exact);
-    const QuantizeKernels& kernels = quantize_kernels();
     const size_t row = g.row_bytes(plane);
-    const size_t stride = round_up(g.dim(plane), kUnitLanes);
-    AlignedFloats rows(kTileTokens * stride, AlignedFloats::Fill::none);
+    AlignedFloats rows(kTileTokens * scratch_stride(g.dim(plane)), AlignedFloats::Fill::none);
     for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
       for (uint32_t t = from; t < from + n;) {
         const uint32_t tile = t / kTileTokens, first = tile * kTileTokens;
         const uint32_t run = std::min(from + n, first + kTileTokens) - t;
-        const CodedTile coded = coded_tile(at, encoded, layer, plane, head, tile);
-        (plane == KVC_KEY ? kernels.decode_keys : kernels.decode_values)(coded, t - first, run, rows.data(), stride);
-        std::byte* to = out + head * head_stride + (t - from) * token_stride;
-        if (token_stride == row && stride == g.dim(plane)) {
-          from_f32(g.dtype, rows.data(), to, run * stride);
-        } else {
-          for (uint32_t i = 0; i < run; ++i) from_f32(g.dtype, rows.data() + i * stride, to + i * token_stride, g.dim(plane));
-        }
+        decode_tile(g.dtype, plane, tile_of(at, encoded, layer, plane, head, tile), t - first, run, rows.data(),
+                    out + head * head_stride + (t - from) * token_stride, token_stride);
         t += run;
       }
       if (from < header.exact) {
@@ -182,8 +168,8 @@ class Quantized final : public Codec {
     const Layout at(g, header.key_bits, header.value_bits, header.exact);
     tile->tokens = at.shape(KVC_KEY, index).tokens;
     tile->exact = index == 0 ? header.exact : 0;
-    tile->k_codes = coded_tile(at, encoded, layer, KVC_KEY, head, index);
-    tile->v_codes = coded_tile(at, encoded, layer, KVC_VALUE, head, index);
+    tile->k_codes = tile_of(at, encoded, layer, KVC_KEY, head, index);
+    tile->v_codes = tile_of(at, encoded, layer, KVC_VALUE, head, index);
     tile->k = {g.dtype, encoded.data() + at.exact_at(layer, KVC_KEY, head), g.row_bytes(KVC_KEY)};
     tile->v = {g.dtype, encoded.data() + at.exact_at(layer, KVC_VALUE, head), g.row_bytes(KVC_VALUE)};
     return Status::ok();
@@ -199,51 +185,14 @@ class Quantized final : public Codec {
   }
   Layout layout(const PageGeometry& g, const EncodeOptions& options) const {
     const uint32_t key = width(options, KVC_KEY), value = width(options, KVC_VALUE);
-    return {g, is_width(key) ? key : 8, is_width(value) ? value : 8, exact_tokens(g, options)};
+    return {g, is_code_width(key) ? key : 8, is_code_width(value) ? value : 8, exact_tokens(g, options)};
   }
 
-  // False: a number is not finite.
-  static bool encode_tile(const PageGeometry& g, const Layout& at, uint32_t layer, int plane, uint32_t head,
-                          uint32_t tile, uint32_t exact, const std::byte* from, std::byte* out, float* rows) {
-    const QuantizeKernels& kernels = quantize_kernels();
-    const TileShape shape = at.shape(plane, tile);
-    const size_t stride = round_up(shape.dim, kUnitLanes);
-    from += tile * kTileTokens * g.row_bytes(plane);
-    if (stride == shape.dim) {
-      to_f32(g.dtype, from, rows, size_t{shape.tokens} * stride);
-    } else {
-      for (uint32_t t = 0; t < shape.tokens; ++t) {
-        to_f32(g.dtype, from + t * g.row_bytes(plane), rows + t * stride, shape.dim);
-        std::fill(rows + t * stride + shape.dim, rows + (t + 1) * stride, 0.0f);
-      }
-    }
-    std::fill(rows + shape.tokens * stride, rows + shape.padded_tokens() * stride, 0.0f);
-    // Exact tokens count as 0 here: they are read from elsewhere.
-    std::fill_n(rows, exact * stride, 0.0f);
-    const float largest = kernels.largest(rows, shape.tokens * stride);
-    if (!std::isfinite(largest)) return false;
-    const TileBytes bytes = Layout::bytes(plane, shape);
-    std::byte* to = out + at.tile_at(layer, plane, head, tile);
-    float unit = tile_unit(largest);
-    std::memcpy(out + at.unit_at(layer, plane, head, tile), &unit, sizeof unit);
-    std::memset(to, 0, bytes.total());
-    const CodedTileOut coded = {shape, &unit, reinterpret_cast<uint16_t*>(to),
-                                reinterpret_cast<uint16_t*>(to + bytes.scale),
-                                reinterpret_cast<uint8_t*>(to + 2 * bytes.scale)};
-    (plane == KVC_KEY ? kernels.encode_keys : kernels.encode_values)(rows, stride, exact, coded);
-    return true;
-  }
-
-  static CodedTile coded_tile(const Layout& at, std::span<const std::byte> encoded, uint32_t layer, int plane,
-                              uint32_t head, uint32_t tile) {
-    const TileShape shape = at.shape(plane, tile);
-    const TileBytes bytes = Layout::bytes(plane, shape);
-    const std::byte* from = encoded.data() + at.tile_at(layer, plane, head, tile);
-    CodedTile coded = {shape, 1, reinterpret_cast<const uint16_t*>(from),
-                       reinterpret_cast<const uint16_t*>(from + bytes.scale),
-                       reinterpret_cast<const uint8_t*>(from + 2 * bytes.scale)};
-    std::memcpy(&coded.unit, encoded.data() + at.unit_at(layer, plane, head, tile), sizeof coded.unit);
-    return coded;
+  static CodedTile tile_of(const Layout& at, std::span<const std::byte> encoded, uint32_t layer, int plane,
+                           uint32_t head, uint32_t tile) {
+    float unit;
+    std::memcpy(&unit, encoded.data() + at.unit_at(layer, plane, head, tile), sizeof unit);
+    return coded_tile(plane, at.shape(plane, tile), unit, encoded.data() + at.tile_at(layer, plane, head, tile));
   }
 
   // Everything but the numbers. Encoded bytes are aligned to 64.
@@ -253,8 +202,8 @@ class Quantized final : public Codec {
                    encoded.size());
     }
     std::memcpy(header, encoded.data(), sizeof *header);
-    if (header->magic != Header::kMagic || header->codec != id_ || !is_width(header->key_bits) ||
-        !is_width(header->value_bits) || (bits_ != 0 && (header->key_bits != bits_ || header->value_bits != bits_))) {
+    if (header->magic != Header::kMagic || header->codec != id_ || !is_code_width(header->key_bits) ||
+        !is_code_width(header->value_bits) || (bits_ != 0 && (header->key_bits != bits_ || header->value_bits != bits_))) {
       return error(KVC_E_CORRUPT, "%s: this is no page of the codec: magic %08x, codec %u, %u and %u bits",
                    name_.data(), header->magic, header->codec, header->key_bits, header->value_bits);
     }

@@ -35,6 +35,7 @@ class Config {
   std::optional<kvc_logger_t> logger;
   std::optional<kvc_clock_t> clock;
   std::optional<kvc_policy_t> policy;
+  std::optional<kvc_codec_t> codec;
 
  private:
   Status effective(size_t index, std::string* canonical) const;

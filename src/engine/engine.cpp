@@ -78,6 +78,7 @@ DiskOptions disk_options(const Settings& settings) {
 CacheOptions cache_options(const Settings& settings, const Config& config) {
   CacheOptions options;
   options.custom_policy = config.policy;
+  options.user_codec = config.codec;
   options.history_bytes = settings.whatif_memory;
   options.pin_limit = settings.pin_limit;
   options.prefill_speed = settings.prefill_speed;
@@ -143,7 +144,7 @@ Engine::Engine(const Config& config, Settings settings)
       preset_(config.preset()),
       options_(canonical_options(config)),
       has_allocator_(config.allocator.has_value()),
-      needs_caller_(config.allocator || config.clock || config.policy),
+      needs_caller_(config.allocator || config.clock || config.policy || config.codec),
       log_gate_(std::make_shared<LogGate>(config.logger)),
       log_(log_gate_->table()),
       clock_(config.clock ? Clock(*config.clock) : Clock()),

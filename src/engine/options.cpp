@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "cache/tensor_form.h"
 #include "codec/codec.h"
 #include "engine/values.h"
 #include "policy/policy.h"
@@ -35,6 +36,7 @@ const char* codec_choices() {
   return keep(kept, std::move(text));
 }
 
+const char* tensor_codec_choices() { return kTensorCodecs; }
 const char* disk_mode_choices() { return "read_write|read_only"; }
 const char* disk_admission_choices() { return "always|second_sight"; }
 const char* mode_choices() { return "training|inference|bulk|streaming|interactive"; }
@@ -96,6 +98,10 @@ constexpr OptionRow kOptions[] = {
      "Tokens that klt, lowrank and auto learn a space from. Pages until then are kept as int8 (klt, lowrank) or exact "
      "(auto).",
      "0.1.0", &Settings::codec_learn},
+    {"tensor_codec", KVC_OPTION_CHOICE, "identity", "", "", tensor_codec_choices,
+     "How kvc_put keeps plain tensors. identity: as they are. lossless: compressed, bit for bit. int8, int4: approximate, a range "
+     "per channel for every 64 rows. kvc_put_with says it for one tensor, kvc_tensor_info what came of it.",
+     "0.1.0", &Settings::tensor_codec},
     {"gc_threshold", KVC_OPTION_REAL, "0.8", "0.01", "1", nullptr,
      "Share of the budget above which pages are evicted ahead of need.", "0.1.0", &Settings::gc_threshold},
     {"gc_target", KVC_OPTION_REAL, "0.7", "0", "1", nullptr,

@@ -30,6 +30,7 @@ struct Settings {
   double compression_ratio = 0;
   double codec_bound = 0;
   uint32_t codec_learn = 0;
+  std::string tensor_codec;
   double gc_threshold = 0;
   double gc_target = 0;
   bool reuse = true;

@@ -95,6 +95,7 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->policy_reason = from.policy.reason;
   to->policy_changes = from.policy.changes;
   to->policy_changed_ns = from.policy.changed_ns;
+  to->codec_failures = from.codec_failures;
 }
 
 std::string layout_json(const Space& space) {

@@ -132,6 +132,18 @@ inline std::vector<Call> engine_calls() {
          const kvc_tensor_t t = tensor();
          return kvc_put(ENGINE, nullptr, "key", 3, &t);
        }},
+      {"kvc_put_with",
+       [=](void* h) {
+         const kvc_tensor_t t = tensor();
+         return kvc_put_with(ENGINE, nullptr, "key", 3, &t, nullptr);
+       }},
+      {"kvc_tensor_info",
+       [](void* h) {
+         kvc_tensor_info_t info{};
+         info.struct_size = sizeof info;
+         int32_t found = 0;
+         return kvc_tensor_info(ENGINE, nullptr, "key", 3, &info, &found);
+       }},
       {"kvc_get",
        [=](void* h) {
          kvc_tensor_t t = tensor();

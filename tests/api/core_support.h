@@ -104,7 +104,7 @@ class Engine {
  public:
   // Without a model: the core alone.
   explicit Engine(Options options = {}, const kvc_allocator_t* allocator = nullptr,
-                  const kvc_clock_t* clock = nullptr) {
+                  const kvc_clock_t* clock = nullptr, const kvc_codec_t* codec = nullptr) {
     options.emplace("model", "none");
     kvc_config_t* config = nullptr;
     EXPECT_EQ(KVC_OK, kvc_config_create(nullptr, &config));
@@ -119,6 +119,9 @@ class Engine {
     }
     if (clock != nullptr) {
       EXPECT_EQ(KVC_OK, kvc_config_set_clock(config, clock));
+    }
+    if (codec != nullptr) {
+      EXPECT_EQ(KVC_OK, kvc_config_set_codec(config, codec));
     }
     kvc_error_t error{};
     error.struct_size = sizeof error;

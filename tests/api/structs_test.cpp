@@ -104,6 +104,19 @@ class StructsTest : public testing::Test {
           static_cast<kvc_policy_t*>(p)->score = [](void*, const kvc_policy_page_t*, int32_t) { return 0.0; };
         },
         [this](void* p) { return kvc_config_set_policy(config_, static_cast<kvc_policy_t*>(p)); });
+    add(
+        "kvc_codec_t", sizeof(kvc_codec_t), true,
+        [](void* p) {
+          auto* codec = static_cast<kvc_codec_t*>(p);
+          codec->name = "none-of-yours";
+          codec->encoded_size = [](void*, const kvc_codec_page_t*) { return uint64_t{0}; };
+          codec->encode = [](void*, const kvc_codec_page_t*, const void*, void*, uint64_t, char*, size_t) {
+            return KVC_E_UNSUPPORTED;
+          };
+          codec->decode = [](void*, const kvc_codec_page_t*, const void*, uint64_t, uint32_t, int32_t, uint32_t, uint32_t,
+                             uint32_t, void*, char*, size_t) { return KVC_E_UNSUPPORTED; };
+        },
+        [this](void* p) { return kvc_config_set_codec(config_, static_cast<kvc_codec_t*>(p)); });
     add("kvc_metrics_t", sizeof(kvc_metrics_t), true, nothing,
         [this](void* p) { return kvc_adapt(engine_, static_cast<kvc_metrics_t*>(p)); });
     add(

@@ -68,6 +68,32 @@ namespace Kvc
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_codec_page_t
+    {
+        public ulong struct_size;
+        public uint n_layers;
+        public uint n_kv_heads;
+        public uint k_head_dim;
+        public uint v_head_dim;
+        public uint page_tokens;
+        public int dtype;
+        public ulong position;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_codec_t
+    {
+        public ulong struct_size;
+        public ulong user_data;
+        public byte* name;
+        public uint version;
+        public uint reserved;
+        public IntPtr encoded_size;
+        public IntPtr encode;
+        public IntPtr decode;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct kvc_option_info_t
     {
         public ulong struct_size;
@@ -247,6 +273,9 @@ namespace Kvc
         public uint n_threads;
         public float* alibi_slopes;
         public float* sink_scores;
+        public double* left_out;
+        public uint restore;
+        public uint reserved;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -262,6 +291,28 @@ namespace Kvc
         public uint pinned;
         public ulong domain;
         public ulong approximate;
+        public ulong sparse;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_put_options_t
+    {
+        public ulong struct_size;
+        public byte* codec;
+        public int plane;
+        public uint reserved;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal unsafe struct kvc_tensor_info_t
+    {
+        public ulong struct_size;
+        public byte* codec;
+        public ulong bytes;
+        public ulong raw_bytes;
+        public double error;
+        public uint approximate;
+        public int plane;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -397,6 +448,11 @@ namespace Kvc
         public ulong device_out_bytes;
         public ulong devices;
         public ulong devices_lost;
+        public ulong codec_failures;
+        public ulong pages_sparse;
+        public ulong sparse_by_recency;
+        public ulong sparse_restored;
+        public double sparse_mass_left_out;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -531,6 +587,15 @@ namespace Kvc
     internal unsafe delegate void kvc_policy_removed_fn(ulong user_data, kvc_policy_page_t* page);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate ulong kvc_codec_encoded_size_fn(ulong user_data, kvc_codec_page_t* page);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate int kvc_codec_encode_fn(ulong user_data, kvc_codec_page_t* page, void* clear, void* encoded, ulong encoded_size, byte* error, ulong error_size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal unsafe delegate int kvc_codec_decode_fn(ulong user_data, kvc_codec_page_t* page, void* encoded, ulong encoded_size, uint layer, int plane, uint head, uint from, uint n, void* rows, byte* error, ulong error_size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     internal unsafe delegate int kvc_backend_describe_fn(ulong user_data, kvc_model_info_t* info, byte* error, ulong error_size);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -624,6 +689,8 @@ namespace Kvc
         public static partial int kvc_config_set_clock(ulong config, kvc_clock_t* clock);
         [LibraryImport(Name)]
         public static partial int kvc_config_set_policy(ulong config, kvc_policy_t* policy);
+        [LibraryImport(Name)]
+        public static partial int kvc_config_set_codec(ulong config, kvc_codec_t* codec);
         [LibraryImport(Name)]
         public static partial uint kvc_option_count();
         [LibraryImport(Name)]
@@ -727,6 +794,10 @@ namespace Kvc
         [LibraryImport(Name)]
         public static partial int kvc_put(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor);
         [LibraryImport(Name)]
+        public static partial int kvc_put_with(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor, kvc_put_options_t* options);
+        [LibraryImport(Name)]
+        public static partial int kvc_tensor_info(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_info_t* info, int* found);
+        [LibraryImport(Name)]
         public static partial int kvc_get(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor, int* found);
         [LibraryImport(Name)]
         public static partial int kvc_contains(ulong engine, byte* tenant, void* key, ulong key_size, int* found);
@@ -811,6 +882,8 @@ namespace Kvc
         public static extern int kvc_config_set_clock(ulong config, kvc_clock_t* clock);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_config_set_policy(ulong config, kvc_policy_t* policy);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_config_set_codec(ulong config, kvc_codec_t* codec);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern uint kvc_option_count();
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
@@ -914,6 +987,10 @@ namespace Kvc
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_put(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_put_with(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor, kvc_put_options_t* options);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_tensor_info(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_info_t* info, int* found);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_get(ulong engine, byte* tenant, void* key, ulong key_size, kvc_tensor_t* tensor, int* found);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_contains(ulong engine, byte* tenant, void* key, ulong key_size, int* found);
@@ -979,6 +1056,8 @@ namespace Kvc
             { "kvc_clock_t", typeof(kvc_clock_t) },
             { "kvc_policy_page_t", typeof(kvc_policy_page_t) },
             { "kvc_policy_t", typeof(kvc_policy_t) },
+            { "kvc_codec_page_t", typeof(kvc_codec_page_t) },
+            { "kvc_codec_t", typeof(kvc_codec_t) },
             { "kvc_option_info_t", typeof(kvc_option_info_t) },
             { "kvc_request_t", typeof(kvc_request_t) },
             { "kvc_response_t", typeof(kvc_response_t) },
@@ -991,6 +1070,8 @@ namespace Kvc
             { "kvc_session_options_t", typeof(kvc_session_options_t) },
             { "kvc_attend_t", typeof(kvc_attend_t) },
             { "kvc_session_info_t", typeof(kvc_session_info_t) },
+            { "kvc_put_options_t", typeof(kvc_put_options_t) },
+            { "kvc_tensor_info_t", typeof(kvc_tensor_info_t) },
             { "kvc_page_info_t", typeof(kvc_page_info_t) },
             { "kvc_store_report_t", typeof(kvc_store_report_t) },
             { "kvc_stats_t", typeof(kvc_stats_t) },

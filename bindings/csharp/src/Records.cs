@@ -161,6 +161,8 @@ namespace Kvc
         public readonly ulong Domain;
         /// <summary>of length: tokens whose K/V went through a lossy codec</summary>
         public readonly ulong Approximate;
+        /// <summary>of approximate: tokens of pages of which attention sees a part (codec sparse)</summary>
+        public readonly ulong Sparse;
 
         internal SessionInfo(kvc_session_info_t* s)
         {
@@ -173,6 +175,34 @@ namespace Kvc
             Pinned = s->pinned;
             Domain = s->domain;
             Approximate = s->approximate;
+            Sparse = s->sparse;
+        }
+    }
+
+    /// <summary>kvc_tensor_info_t.</summary>
+    public sealed unsafe class TensorInfo
+    {
+        /// <summary>as in kvc_put_options_t; static text</summary>
+        public readonly string Codec;
+        /// <summary>of memory that its numbers take</summary>
+        public readonly ulong Bytes;
+        /// <summary>as it is given back</summary>
+        public readonly ulong RawBytes;
+        /// <summary>measured when it was stored: root mean square of (decoded - original) over that of the original; 0 = bit for bit</summary>
+        public readonly double Error;
+        /// <summary>1: not bit for bit what was put</summary>
+        public readonly uint Approximate;
+        /// <summary>as it was asked for</summary>
+        public readonly int Plane;
+
+        internal TensorInfo(kvc_tensor_info_t* s)
+        {
+            Codec = Memory.Text(s->codec);
+            Bytes = s->bytes;
+            RawBytes = s->raw_bytes;
+            Error = s->error;
+            Approximate = s->approximate;
+            Plane = s->plane;
         }
     }
 
@@ -411,6 +441,16 @@ namespace Kvc
         public readonly ulong Devices;
         /// <summary>that failed; memory and disk serve on</summary>
         public readonly ulong DevicesLost;
+        /// <summary>ever: calls that a codec of the caller's (kvc_codec_t) failed</summary>
+        public readonly ulong CodecFailures;
+        /// <summary>ever: pages of which codec sparse keeps a part of the rows in memory</summary>
+        public readonly ulong PagesSparse;
+        /// <summary>of these, chosen without kvc_session_attend's scores: the latest rows stayed</summary>
+        public readonly ulong SparseByRecency;
+        /// <summary>pages brought back in full for a read or an attend</summary>
+        public readonly ulong SparseRestored;
+        /// <summary>of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had</summary>
+        public readonly double SparseMassLeftOut;
 
         internal Stats(kvc_stats_t* s)
         {
@@ -500,6 +540,11 @@ namespace Kvc
             DeviceOutBytes = s->device_out_bytes;
             Devices = s->devices;
             DevicesLost = s->devices_lost;
+            CodecFailures = s->codec_failures;
+            PagesSparse = s->pages_sparse;
+            SparseByRecency = s->sparse_by_recency;
+            SparseRestored = s->sparse_restored;
+            SparseMassLeftOut = s->sparse_mass_left_out;
         }
     }
 

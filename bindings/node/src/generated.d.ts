@@ -353,6 +353,24 @@ export interface SessionInfo {
   readonly domain: bigint;
   /** of length: tokens whose K/V went through a lossy codec */
   readonly approximate: number;
+  /** of approximate: tokens of pages of which attention sees a part (codec sparse) */
+  readonly sparse: number;
+}
+
+/** kvc_tensor_info_t; units and meaning as in kvc.h. */
+export interface TensorInfo {
+  /** as in kvc_put_options_t; static text */
+  readonly codec: string;
+  /** of memory that its numbers take */
+  readonly bytes: number;
+  /** as it is given back */
+  readonly rawBytes: number;
+  /** measured when it was stored: root mean square of (decoded - original) over that of the original; 0 = bit for bit */
+  readonly error: number;
+  /** 1: not bit for bit what was put */
+  readonly approximate: number;
+  /** as it was asked for */
+  readonly plane: number;
 }
 
 /** kvc_page_info_t; units and meaning as in kvc.h. */
@@ -542,6 +560,16 @@ export interface Stats {
   readonly devices: number;
   /** that failed; memory and disk serve on */
   readonly devicesLost: number;
+  /** ever: calls that a codec of the caller's (kvc_codec_t) failed */
+  readonly codecFailures: number;
+  /** ever: pages of which codec sparse keeps a part of the rows in memory */
+  readonly pagesSparse: number;
+  /** of these, chosen without kvc_session_attend's scores: the latest rows stayed */
+  readonly sparseByRecency: number;
+  /** pages brought back in full for a read or an attend */
+  readonly sparseRestored: number;
+  /** of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had */
+  readonly sparseMassLeftOut: number;
 }
 
 /** kvc_whatif_t; units and meaning as in kvc.h. */

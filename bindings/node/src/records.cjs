@@ -60,6 +60,16 @@ exports.sessionInfo = (v) => ({
   pinned: v.getUint32(52, true),
   domain: v.getBigUint64(56, true),
   approximate: Number(v.getBigUint64(64, true)),
+  sparse: Number(v.getBigUint64(72, true)),
+});
+
+exports.tensorInfo = (v) => ({
+  codec: terminated(v, 8),
+  bytes: Number(v.getBigUint64(16, true)),
+  rawBytes: Number(v.getBigUint64(24, true)),
+  error: v.getFloat64(32, true),
+  approximate: v.getUint32(40, true),
+  plane: v.getInt32(44, true),
 });
 
 exports.pageInfo = (v) => ({
@@ -169,6 +179,11 @@ exports.stats = (v) => ({
   deviceOutBytes: Number(v.getBigUint64(720, true)),
   devices: Number(v.getBigUint64(728, true)),
   devicesLost: Number(v.getBigUint64(736, true)),
+  codecFailures: Number(v.getBigUint64(744, true)),
+  pagesSparse: Number(v.getBigUint64(752, true)),
+  sparseByRecency: Number(v.getBigUint64(760, true)),
+  sparseRestored: Number(v.getBigUint64(768, true)),
+  sparseMassLeftOut: v.getFloat64(776, true),
 });
 
 exports.whatif = (v) => ({

@@ -25,6 +25,9 @@ kvc_logger_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_void_p)
 kvc_clock_now_ns_fn = CFUNCTYPE(c_uint64, c_void_p)
 kvc_policy_score_fn = CFUNCTYPE(c_double, c_void_p, c_void_p, c_int32)
 kvc_policy_removed_fn = CFUNCTYPE(None, c_void_p, c_void_p)
+kvc_codec_encoded_size_fn = CFUNCTYPE(c_uint64, c_void_p, c_void_p)
+kvc_codec_encode_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_void_p, c_uint64, c_void_p, c_size_t)
+kvc_codec_decode_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_uint64, c_uint32, c_int32, c_uint32, c_uint32, c_uint32, c_void_p, c_void_p, c_size_t)
 kvc_backend_describe_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
 kvc_backend_tokenize_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
 kvc_backend_detokenize_fn = CFUNCTYPE(c_int32, c_void_p, c_int32, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t)
@@ -101,6 +104,32 @@ class kvc_policy_t(_Struct):  # 40 bytes
         ("name", c_char_p),
         ("score", kvc_policy_score_fn),
         ("removed", kvc_policy_removed_fn),
+    ]
+
+
+class kvc_codec_page_t(_Struct):  # 40 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("n_layers", c_uint32),
+        ("n_kv_heads", c_uint32),
+        ("k_head_dim", c_uint32),
+        ("v_head_dim", c_uint32),
+        ("page_tokens", c_uint32),
+        ("dtype", c_int32),
+        ("position", c_uint64),
+    ]
+
+
+class kvc_codec_t(_Struct):  # 56 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("user_data", c_void_p),
+        ("name", c_char_p),
+        ("version", c_uint32),
+        ("reserved", c_uint32),
+        ("encoded_size", kvc_codec_encoded_size_fn),
+        ("encode", kvc_codec_encode_fn),
+        ("decode", kvc_codec_decode_fn),
     ]
 
 
@@ -271,7 +300,7 @@ class kvc_session_options_t(_Struct):  # 40 bytes
     ]
 
 
-class kvc_attend_t(_Struct):  # 72 bytes
+class kvc_attend_t(_Struct):  # 88 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("scale", c_double),
@@ -283,10 +312,13 @@ class kvc_attend_t(_Struct):  # 72 bytes
         ("n_threads", c_uint32),
         ("alibi_slopes", c_void_p),
         ("sink_scores", c_void_p),
+        ("left_out", c_void_p),
+        ("restore", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
-class kvc_session_info_t(_Struct):  # 72 bytes
+class kvc_session_info_t(_Struct):  # 80 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("length", c_uint64),
@@ -298,6 +330,28 @@ class kvc_session_info_t(_Struct):  # 72 bytes
         ("pinned", c_uint32),
         ("domain", c_uint64),
         ("approximate", c_uint64),
+        ("sparse", c_uint64),
+    ]
+
+
+class kvc_put_options_t(_Struct):  # 24 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("codec", c_char_p),
+        ("plane", c_int32),
+        ("reserved", c_uint32),
+    ]
+
+
+class kvc_tensor_info_t(_Struct):  # 48 bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("codec", c_char_p),
+        ("bytes", c_uint64),
+        ("raw_bytes", c_uint64),
+        ("error", c_double),
+        ("approximate", c_uint32),
+        ("plane", c_int32),
     ]
 
 
@@ -344,7 +398,7 @@ class kvc_store_report_t(_Struct):  # 104 bytes
     ]
 
 
-class kvc_stats_t(_Struct):  # 744 bytes
+class kvc_stats_t(_Struct):  # 784 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -433,6 +487,11 @@ class kvc_stats_t(_Struct):  # 744 bytes
         ("device_out_bytes", c_uint64),
         ("devices", c_uint64),
         ("devices_lost", c_uint64),
+        ("codec_failures", c_uint64),
+        ("pages_sparse", c_uint64),
+        ("sparse_by_recency", c_uint64),
+        ("sparse_restored", c_uint64),
+        ("sparse_mass_left_out", c_double),
     ]
 
 
@@ -552,6 +611,7 @@ FUNCTIONS = {
     "kvc_config_set_logger": (c_int32, (c_void_p, c_void_p,)),
     "kvc_config_set_clock": (c_int32, (c_void_p, c_void_p,)),
     "kvc_config_set_policy": (c_int32, (c_void_p, c_void_p,)),
+    "kvc_config_set_codec": (c_int32, (c_void_p, c_void_p,)),
     "kvc_option_count": (c_uint32, ()),
     "kvc_option_info": (c_int32, (c_uint32, c_void_p,)),
     "kvc_engine_create": (c_int32, (c_void_p, c_void_p,)),
@@ -603,6 +663,8 @@ FUNCTIONS = {
     "kvc_session_tokens": (c_int32, (c_void_p, c_size_t, c_size_t, c_void_p,)),
     "kvc_session_last_error": (c_size_t, (c_void_p, c_void_p, c_size_t,)),
     "kvc_put": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p,)),
+    "kvc_put_with": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p,)),
+    "kvc_tensor_info": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p,)),
     "kvc_get": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p, c_void_p,)),
     "kvc_contains": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p,)),
     "kvc_remove": (c_int32, (c_void_p, c_char_p, c_void_p, c_size_t, c_void_p,)),

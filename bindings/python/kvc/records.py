@@ -126,6 +126,7 @@ class SessionInfo:
     pinned: int  # 1 if the sealed pages are pinned
     domain: int  # equal for sessions of one tenant, else different; means nothing outside this engine
     approximate: int  # of length: tokens whose K/V went through a lossy codec
+    sparse: int  # of approximate: tokens of pages of which attention sees a part (codec sparse)
 
     @classmethod
     def of(cls, s):
@@ -138,7 +139,28 @@ class SessionInfo:
                    s.priority,
                    s.pinned,
                    s.domain,
-                   s.approximate)
+                   s.approximate,
+                   s.sparse)
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    codec: str  # as in kvc_put_options_t; static text
+    bytes: int  # of memory that its numbers take
+    raw_bytes: int  # as it is given back
+    error: float  # measured when it was stored: root mean square of (decoded - original) over that of the original; 0 = bit for bit
+    approximate: int  # 1: not bit for bit what was put
+    plane: int  # as it was asked for
+
+    @classmethod
+    def of(cls, s):
+        """Copies the C struct."""
+        return cls(_text(s.codec),
+                   s.bytes,
+                   s.raw_bytes,
+                   s.error,
+                   s.approximate,
+                   s.plane)
 
 
 @dataclass(frozen=True)
@@ -271,6 +293,11 @@ class Stats:
     device_out_bytes: int  # copied from devices
     devices: int  # in use now
     devices_lost: int  # that failed; memory and disk serve on
+    codec_failures: int  # ever: calls that a codec of the caller's (kvc_codec_t) failed
+    pages_sparse: int  # ever: pages of which codec sparse keeps a part of the rows in memory
+    sparse_by_recency: int  # of these, chosen without kvc_session_attend's scores: the latest rows stayed
+    sparse_restored: int  # pages brought back in full for a read or an attend
+    sparse_mass_left_out: float  # of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
 
     @classmethod
     def of(cls, s):
@@ -360,7 +387,12 @@ class Stats:
                    s.device_in_bytes,
                    s.device_out_bytes,
                    s.devices,
-                   s.devices_lost)
+                   s.devices_lost,
+                   s.codec_failures,
+                   s.pages_sparse,
+                   s.sparse_by_recency,
+                   s.sparse_restored,
+                   s.sparse_mass_left_out)
 
 
 @dataclass(frozen=True)
@@ -387,4 +419,4 @@ class Whatif:
                    s.sampled)
 
 
-__all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "PageInfo", "Stats", "Whatif"]
+__all__ = ["OptionInfo", "Response", "SpaceInfo", "SessionInfo", "TensorInfo", "PageInfo", "Stats", "Whatif"]

@@ -76,6 +76,32 @@ func Layouts() map[string]Layout {
 		}}
 	}
 	{
+		var s KvcCodecPageT
+		all["kvc_codec_page_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"n_layers": {unsafe.Offsetof(s.NLayers), unsafe.Sizeof(s.NLayers)},
+			"n_kv_heads": {unsafe.Offsetof(s.NKvHeads), unsafe.Sizeof(s.NKvHeads)},
+			"k_head_dim": {unsafe.Offsetof(s.KHeadDim), unsafe.Sizeof(s.KHeadDim)},
+			"v_head_dim": {unsafe.Offsetof(s.VHeadDim), unsafe.Sizeof(s.VHeadDim)},
+			"page_tokens": {unsafe.Offsetof(s.PageTokens), unsafe.Sizeof(s.PageTokens)},
+			"dtype": {unsafe.Offsetof(s.Dtype), unsafe.Sizeof(s.Dtype)},
+			"position": {unsafe.Offsetof(s.Position), unsafe.Sizeof(s.Position)},
+		}}
+	}
+	{
+		var s KvcCodecT
+		all["kvc_codec_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"user_data": {unsafe.Offsetof(s.UserData), unsafe.Sizeof(s.UserData)},
+			"name": {unsafe.Offsetof(s.Name), unsafe.Sizeof(s.Name)},
+			"version": {unsafe.Offsetof(s.Version), unsafe.Sizeof(s.Version)},
+			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
+			"encoded_size": {unsafe.Offsetof(s.EncodedSize), unsafe.Sizeof(s.EncodedSize)},
+			"encode": {unsafe.Offsetof(s.Encode), unsafe.Sizeof(s.Encode)},
+			"decode": {unsafe.Offsetof(s.Decode), unsafe.Sizeof(s.Decode)},
+		}}
+	}
+	{
 		var s KvcOptionInfoT
 		all["kvc_option_info_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
 			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
@@ -255,6 +281,9 @@ func Layouts() map[string]Layout {
 			"n_threads": {unsafe.Offsetof(s.NThreads), unsafe.Sizeof(s.NThreads)},
 			"alibi_slopes": {unsafe.Offsetof(s.AlibiSlopes), unsafe.Sizeof(s.AlibiSlopes)},
 			"sink_scores": {unsafe.Offsetof(s.SinkScores), unsafe.Sizeof(s.SinkScores)},
+			"left_out": {unsafe.Offsetof(s.LeftOut), unsafe.Sizeof(s.LeftOut)},
+			"restore": {unsafe.Offsetof(s.Restore), unsafe.Sizeof(s.Restore)},
+			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
 		}}
 	}
 	{
@@ -270,6 +299,28 @@ func Layouts() map[string]Layout {
 			"pinned": {unsafe.Offsetof(s.Pinned), unsafe.Sizeof(s.Pinned)},
 			"domain": {unsafe.Offsetof(s.Domain), unsafe.Sizeof(s.Domain)},
 			"approximate": {unsafe.Offsetof(s.Approximate), unsafe.Sizeof(s.Approximate)},
+			"sparse": {unsafe.Offsetof(s.Sparse), unsafe.Sizeof(s.Sparse)},
+		}}
+	}
+	{
+		var s KvcPutOptionsT
+		all["kvc_put_options_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"codec": {unsafe.Offsetof(s.Codec), unsafe.Sizeof(s.Codec)},
+			"plane": {unsafe.Offsetof(s.Plane), unsafe.Sizeof(s.Plane)},
+			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
+		}}
+	}
+	{
+		var s KvcTensorInfoT
+		all["kvc_tensor_info_t"] = Layout{unsafe.Sizeof(s), map[string]Place{
+			"struct_size": {unsafe.Offsetof(s.StructSize), unsafe.Sizeof(s.StructSize)},
+			"codec": {unsafe.Offsetof(s.Codec), unsafe.Sizeof(s.Codec)},
+			"bytes": {unsafe.Offsetof(s.Bytes), unsafe.Sizeof(s.Bytes)},
+			"raw_bytes": {unsafe.Offsetof(s.RawBytes), unsafe.Sizeof(s.RawBytes)},
+			"error": {unsafe.Offsetof(s.Error), unsafe.Sizeof(s.Error)},
+			"approximate": {unsafe.Offsetof(s.Approximate), unsafe.Sizeof(s.Approximate)},
+			"plane": {unsafe.Offsetof(s.Plane), unsafe.Sizeof(s.Plane)},
 		}}
 	}
 	{
@@ -405,6 +456,11 @@ func Layouts() map[string]Layout {
 			"device_out_bytes": {unsafe.Offsetof(s.DeviceOutBytes), unsafe.Sizeof(s.DeviceOutBytes)},
 			"devices": {unsafe.Offsetof(s.Devices), unsafe.Sizeof(s.Devices)},
 			"devices_lost": {unsafe.Offsetof(s.DevicesLost), unsafe.Sizeof(s.DevicesLost)},
+			"codec_failures": {unsafe.Offsetof(s.CodecFailures), unsafe.Sizeof(s.CodecFailures)},
+			"pages_sparse": {unsafe.Offsetof(s.PagesSparse), unsafe.Sizeof(s.PagesSparse)},
+			"sparse_by_recency": {unsafe.Offsetof(s.SparseByRecency), unsafe.Sizeof(s.SparseByRecency)},
+			"sparse_restored": {unsafe.Offsetof(s.SparseRestored), unsafe.Sizeof(s.SparseRestored)},
+			"sparse_mass_left_out": {unsafe.Offsetof(s.SparseMassLeftOut), unsafe.Sizeof(s.SparseMassLeftOut)},
 		}}
 	}
 	{

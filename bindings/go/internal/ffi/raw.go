@@ -65,6 +65,30 @@ type KvcPolicyT struct {
 	Removed    uintptr
 }
 
+// KvcCodecPageT is kvc_codec_page_t, 40 bytes.
+type KvcCodecPageT struct {
+	StructSize uintptr
+	NLayers    uint32
+	NKvHeads   uint32
+	KHeadDim   uint32
+	VHeadDim   uint32
+	PageTokens uint32
+	Dtype      int32
+	Position   uint64
+}
+
+// KvcCodecT is kvc_codec_t, 56 bytes.
+type KvcCodecT struct {
+	StructSize  uintptr
+	UserData    uintptr
+	Name        unsafe.Pointer
+	Version     uint32
+	Reserved    uint32
+	EncodedSize uintptr
+	Encode      uintptr
+	Decode      uintptr
+}
+
 // KvcOptionInfoT is kvc_option_info_t, 72 bytes.
 type KvcOptionInfoT struct {
 	StructSize   uintptr
@@ -222,7 +246,7 @@ type KvcSessionOptionsT struct {
 	Reserved   uint32
 }
 
-// KvcAttendT is kvc_attend_t, 72 bytes.
+// KvcAttendT is kvc_attend_t, 88 bytes.
 type KvcAttendT struct {
 	StructSize    uintptr
 	Scale         float64
@@ -234,9 +258,12 @@ type KvcAttendT struct {
 	NThreads      uint32
 	AlibiSlopes   unsafe.Pointer
 	SinkScores    unsafe.Pointer
+	LeftOut       unsafe.Pointer
+	Restore       uint32
+	Reserved      uint32
 }
 
-// KvcSessionInfoT is kvc_session_info_t, 72 bytes.
+// KvcSessionInfoT is kvc_session_info_t, 80 bytes.
 type KvcSessionInfoT struct {
 	StructSize  uintptr
 	Length      uint64
@@ -248,6 +275,26 @@ type KvcSessionInfoT struct {
 	Pinned      uint32
 	Domain      uint64
 	Approximate uint64
+	Sparse      uint64
+}
+
+// KvcPutOptionsT is kvc_put_options_t, 24 bytes.
+type KvcPutOptionsT struct {
+	StructSize uintptr
+	Codec      unsafe.Pointer
+	Plane      int32
+	Reserved   uint32
+}
+
+// KvcTensorInfoT is kvc_tensor_info_t, 48 bytes.
+type KvcTensorInfoT struct {
+	StructSize  uintptr
+	Codec       unsafe.Pointer
+	Bytes       uint64
+	RawBytes    uint64
+	Error       float64
+	Approximate uint32
+	Plane       int32
 }
 
 // KvcPageInfoT is kvc_page_info_t, 200 bytes.
@@ -291,7 +338,7 @@ type KvcStoreReportT struct {
 	Calibrations uint64
 }
 
-// KvcStatsT is kvc_stats_t, 744 bytes.
+// KvcStatsT is kvc_stats_t, 784 bytes.
 type KvcStatsT struct {
 	StructSize        uintptr
 	Requests          uint64
@@ -380,6 +427,11 @@ type KvcStatsT struct {
 	DeviceOutBytes    uint64
 	Devices           uint64
 	DevicesLost       uint64
+	CodecFailures     uint64
+	PagesSparse       uint64
+	SparseByRecency   uint64
+	SparseRestored    uint64
+	SparseMassLeftOut float64
 }
 
 // KvcWhatifT is kvc_whatif_t, 72 bytes.
@@ -491,6 +543,7 @@ var Functions = [...]string{
 	"kvc_config_set_logger",
 	"kvc_config_set_clock",
 	"kvc_config_set_policy",
+	"kvc_config_set_codec",
 	"kvc_option_count",
 	"kvc_option_info",
 	"kvc_engine_create",
@@ -542,6 +595,8 @@ var Functions = [...]string{
 	"kvc_session_tokens",
 	"kvc_session_last_error",
 	"kvc_put",
+	"kvc_put_with",
+	"kvc_tensor_info",
 	"kvc_get",
 	"kvc_contains",
 	"kvc_remove",
@@ -652,387 +707,402 @@ func KvcConfigSetPolicy(config uintptr, policy *KvcPolicyT) int32 {
 	return int32(call(addresses[15], config, uintptr(unsafe.Pointer(policy))))
 }
 
+// KvcConfigSetCodec is kvc_config_set_codec.
+func KvcConfigSetCodec(config uintptr, codec *KvcCodecT) int32 {
+	return int32(call(addresses[16], config, uintptr(unsafe.Pointer(codec))))
+}
+
 // KvcOptionCount is kvc_option_count.
 func KvcOptionCount() uint32 {
-	return uint32(call(addresses[16]))
+	return uint32(call(addresses[17]))
 }
 
 // KvcOptionInfo is kvc_option_info.
 func KvcOptionInfo(index uint32, info *KvcOptionInfoT) int32 {
-	return int32(call(addresses[17], uintptr(index), uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[18], uintptr(index), uintptr(unsafe.Pointer(info))))
 }
 
 // KvcEngineCreate is kvc_engine_create.
 func KvcEngineCreate(config uintptr, engine *uintptr) int32 {
-	return int32(call(addresses[18], config, uintptr(unsafe.Pointer(engine))))
+	return int32(call(addresses[19], config, uintptr(unsafe.Pointer(engine))))
 }
 
 // KvcEngineCreateWithError is kvc_engine_create_with_error.
 func KvcEngineCreateWithError(config uintptr, engine *uintptr, error *KvcErrorT) int32 {
-	return int32(call(addresses[19], config, uintptr(unsafe.Pointer(engine)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[20], config, uintptr(unsafe.Pointer(engine)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcEngineDestroy is kvc_engine_destroy.
 func KvcEngineDestroy(engine uintptr) {
-	call(addresses[20], engine)
+	call(addresses[21], engine)
 }
 
 // KvcEngineLastError is kvc_engine_last_error.
 func KvcEngineLastError(engine uintptr, buffer *byte, capacity uintptr) uintptr {
-	return uintptr(call(addresses[21], engine, uintptr(unsafe.Pointer(buffer)), capacity))
+	return uintptr(call(addresses[22], engine, uintptr(unsafe.Pointer(buffer)), capacity))
 }
 
 // KvcEngineInfo is kvc_engine_info.
 func KvcEngineInfo(engine uintptr, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[22], engine, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[23], engine, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }
 
 // KvcRequestInit is kvc_request_init.
 func KvcRequestInit(request *KvcRequestT, size uintptr) int32 {
-	return int32(call(addresses[23], uintptr(unsafe.Pointer(request)), size))
+	return int32(call(addresses[24], uintptr(unsafe.Pointer(request)), size))
 }
 
 // KvcProcess is kvc_process.
 func KvcProcess(engine uintptr, request *KvcRequestT, response **KvcResponseT) int32 {
-	return int32(call(addresses[24], engine, uintptr(unsafe.Pointer(request)), uintptr(unsafe.Pointer(response))))
+	return int32(call(addresses[25], engine, uintptr(unsafe.Pointer(request)), uintptr(unsafe.Pointer(response))))
 }
 
 // KvcProcessBatch is kvc_process_batch.
 func KvcProcessBatch(engine uintptr, requests *KvcRequestT, n uintptr, responses **KvcResponseT) int32 {
-	return int32(call(addresses[25], engine, uintptr(unsafe.Pointer(requests)), n, uintptr(unsafe.Pointer(responses))))
+	return int32(call(addresses[26], engine, uintptr(unsafe.Pointer(requests)), n, uintptr(unsafe.Pointer(responses))))
 }
 
 // KvcSubmit is kvc_submit.
 func KvcSubmit(engine uintptr, request *KvcRequestT, ticket *uint64) int32 {
-	return int32(call(addresses[26], engine, uintptr(unsafe.Pointer(request)), uintptr(unsafe.Pointer(ticket))))
+	return int32(call(addresses[27], engine, uintptr(unsafe.Pointer(request)), uintptr(unsafe.Pointer(ticket))))
 }
 
 // KvcWait is kvc_wait.
 func KvcWait(engine uintptr, ticket uint64, timeoutNs uint64, response **KvcResponseT) int32 {
-	return int32(call(addresses[27], engine, uintptr(ticket), uintptr(timeoutNs), uintptr(unsafe.Pointer(response))))
+	return int32(call(addresses[28], engine, uintptr(ticket), uintptr(timeoutNs), uintptr(unsafe.Pointer(response))))
 }
 
 // KvcPoll is kvc_poll.
 func KvcPoll(engine uintptr, tickets *uint64, capacity uintptr, n *uintptr) int32 {
-	return int32(call(addresses[28], engine, uintptr(unsafe.Pointer(tickets)), capacity, uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[29], engine, uintptr(unsafe.Pointer(tickets)), capacity, uintptr(unsafe.Pointer(n))))
 }
 
 // KvcNext is kvc_next.
 func KvcNext(engine uintptr, ticket uint64, timeoutNs uint64, buffer *byte, capacity uintptr, textSize *uintptr) int32 {
-	return int32(call(addresses[29], engine, uintptr(ticket), uintptr(timeoutNs), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(textSize))))
+	return int32(call(addresses[30], engine, uintptr(ticket), uintptr(timeoutNs), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(textSize))))
 }
 
 // KvcCancel is kvc_cancel.
 func KvcCancel(engine uintptr, ticket uint64) int32 {
-	return int32(call(addresses[30], engine, uintptr(ticket)))
+	return int32(call(addresses[31], engine, uintptr(ticket)))
 }
 
 // KvcTicketFree is kvc_ticket_free.
 func KvcTicketFree(engine uintptr, ticket uint64) int32 {
-	return int32(call(addresses[31], engine, uintptr(ticket)))
+	return int32(call(addresses[32], engine, uintptr(ticket)))
 }
 
 // KvcStep is kvc_step.
 func KvcStep(engine uintptr, busy *int32) int32 {
-	return int32(call(addresses[32], engine, uintptr(unsafe.Pointer(busy))))
+	return int32(call(addresses[33], engine, uintptr(unsafe.Pointer(busy))))
 }
 
 // KvcResponseFree is kvc_response_free.
 func KvcResponseFree(response *KvcResponseT) {
-	call(addresses[33], uintptr(unsafe.Pointer(response)))
+	call(addresses[34], uintptr(unsafe.Pointer(response)))
 }
 
 // KvcChatText is kvc_chat_text.
 func KvcChatText(engine uintptr, messages *KvcMessageT, n uintptr, answer int32, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[34], engine, uintptr(unsafe.Pointer(messages)), n, uintptr(answer), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[35], engine, uintptr(unsafe.Pointer(messages)), n, uintptr(answer), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }
 
 // KvcTokenize is kvc_tokenize.
 func KvcTokenize(engine uintptr, text *byte, textSize uintptr, tokens *int32, capacity uintptr, n *uintptr) int32 {
-	return int32(call(addresses[35], engine, uintptr(unsafe.Pointer(text)), textSize, uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[36], engine, uintptr(unsafe.Pointer(text)), textSize, uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
 }
 
 // KvcDetokenize is kvc_detokenize.
 func KvcDetokenize(engine uintptr, tokens *int32, n uintptr, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[36], engine, uintptr(unsafe.Pointer(tokens)), n, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[37], engine, uintptr(unsafe.Pointer(tokens)), n, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }
 
 // KvcSpaceDescInit is kvc_space_desc_init.
 func KvcSpaceDescInit(desc *KvcSpaceDescT, size uintptr) int32 {
-	return int32(call(addresses[37], uintptr(unsafe.Pointer(desc)), size))
+	return int32(call(addresses[38], uintptr(unsafe.Pointer(desc)), size))
 }
 
 // KvcSpaceOpen is kvc_space_open.
 func KvcSpaceOpen(engine uintptr, desc *KvcSpaceDescT, space *uintptr) int32 {
-	return int32(call(addresses[38], engine, uintptr(unsafe.Pointer(desc)), uintptr(unsafe.Pointer(space))))
+	return int32(call(addresses[39], engine, uintptr(unsafe.Pointer(desc)), uintptr(unsafe.Pointer(space))))
 }
 
 // KvcEngineSpace is kvc_engine_space.
 func KvcEngineSpace(engine uintptr, space *uintptr) int32 {
-	return int32(call(addresses[39], engine, uintptr(unsafe.Pointer(space))))
+	return int32(call(addresses[40], engine, uintptr(unsafe.Pointer(space))))
 }
 
 // KvcSpaceClose is kvc_space_close.
 func KvcSpaceClose(space uintptr) {
-	call(addresses[40], space)
+	call(addresses[41], space)
 }
 
 // KvcSpaceInfo is kvc_space_info.
 func KvcSpaceInfo(space uintptr, info *KvcSpaceInfoT) int32 {
-	return int32(call(addresses[41], space, uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[42], space, uintptr(unsafe.Pointer(info))))
 }
 
 // KvcSpaceDiff is kvc_space_diff.
 func KvcSpaceDiff(a uintptr, b uintptr, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[42], a, b, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[43], a, b, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }
 
 // KvcSpacePageIds is kvc_space_page_ids.
 func KvcSpacePageIds(space uintptr, tenant *byte, tokens *int32, nTokens uintptr, ids *uint8, capacity uintptr, n *uintptr) int32 {
-	return int32(call(addresses[43], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(ids)), capacity, uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[44], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(ids)), capacity, uintptr(unsafe.Pointer(n))))
 }
 
 // KvcTensorThd is kvc_tensor_thd.
 func KvcTensorThd(tensor *KvcTensorT, data unsafe.Pointer, dtype int32, tokens uintptr, heads uint32, dim uint32) int32 {
-	return int32(call(addresses[44], uintptr(unsafe.Pointer(tensor)), uintptr(data), uintptr(dtype), tokens, uintptr(heads), uintptr(dim)))
+	return int32(call(addresses[45], uintptr(unsafe.Pointer(tensor)), uintptr(data), uintptr(dtype), tokens, uintptr(heads), uintptr(dim)))
 }
 
 // KvcTensorHtd is kvc_tensor_htd.
 func KvcTensorHtd(tensor *KvcTensorT, data unsafe.Pointer, dtype int32, tokens uintptr, heads uint32, dim uint32) int32 {
-	return int32(call(addresses[45], uintptr(unsafe.Pointer(tensor)), uintptr(data), uintptr(dtype), tokens, uintptr(heads), uintptr(dim)))
+	return int32(call(addresses[46], uintptr(unsafe.Pointer(tensor)), uintptr(data), uintptr(dtype), tokens, uintptr(heads), uintptr(dim)))
 }
 
 // KvcSessionOpen is kvc_session_open.
 func KvcSessionOpen(space uintptr, options *KvcSessionOptionsT, session *uintptr) int32 {
-	return int32(call(addresses[46], space, uintptr(unsafe.Pointer(options)), uintptr(unsafe.Pointer(session))))
+	return int32(call(addresses[47], space, uintptr(unsafe.Pointer(options)), uintptr(unsafe.Pointer(session))))
 }
 
 // KvcSessionClose is kvc_session_close.
 func KvcSessionClose(session uintptr, hint int32, untilNs uint64) int32 {
-	return int32(call(addresses[47], session, uintptr(hint), uintptr(untilNs)))
+	return int32(call(addresses[48], session, uintptr(hint), uintptr(untilNs)))
 }
 
 // KvcSessionMatch is kvc_session_match.
 func KvcSessionMatch(session uintptr, tokens *int32, n uintptr, reused *uintptr) int32 {
-	return int32(call(addresses[48], session, uintptr(unsafe.Pointer(tokens)), n, uintptr(unsafe.Pointer(reused))))
+	return int32(call(addresses[49], session, uintptr(unsafe.Pointer(tokens)), n, uintptr(unsafe.Pointer(reused))))
 }
 
 // KvcSessionMiss is kvc_session_miss.
 func KvcSessionMiss(session uintptr, reason *int32, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[49], session, uintptr(unsafe.Pointer(reason)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[50], session, uintptr(unsafe.Pointer(reason)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }
 
 // KvcSessionAppend is kvc_session_append.
 func KvcSessionAppend(session uintptr, layer uint32, k *KvcTensorT, v *KvcTensorT, n uintptr) int32 {
-	return int32(call(addresses[50], session, uintptr(layer), uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), n))
+	return int32(call(addresses[51], session, uintptr(layer), uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), n))
 }
 
 // KvcSessionAppendAll is kvc_session_append_all.
 func KvcSessionAppendAll(session uintptr, k *KvcTensorT, v *KvcTensorT, nLayers uint32, n uintptr) int32 {
-	return int32(call(addresses[51], session, uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), uintptr(nLayers), n))
+	return int32(call(addresses[52], session, uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), uintptr(nLayers), n))
 }
 
 // KvcSessionCommit is kvc_session_commit.
 func KvcSessionCommit(session uintptr, tokens *int32, n uintptr) int32 {
-	return int32(call(addresses[52], session, uintptr(unsafe.Pointer(tokens)), n))
+	return int32(call(addresses[53], session, uintptr(unsafe.Pointer(tokens)), n))
 }
 
 // KvcSessionRead is kvc_session_read.
 func KvcSessionRead(session uintptr, layer uint32, plane int32, from uintptr, n uintptr, out *KvcTensorT) int32 {
-	return int32(call(addresses[53], session, uintptr(layer), uintptr(plane), from, n, uintptr(unsafe.Pointer(out))))
+	return int32(call(addresses[54], session, uintptr(layer), uintptr(plane), from, n, uintptr(unsafe.Pointer(out))))
 }
 
 // KvcSessionReadAll is kvc_session_read_all.
 func KvcSessionReadAll(session uintptr, from uintptr, n uintptr, k *KvcTensorT, v *KvcTensorT, nLayers uint32) int32 {
-	return int32(call(addresses[54], session, from, n, uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), uintptr(nLayers)))
+	return int32(call(addresses[55], session, from, n, uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(v)), uintptr(nLayers)))
 }
 
 // KvcAttendInit is kvc_attend_init.
 func KvcAttendInit(how *KvcAttendT, size uintptr) int32 {
-	return int32(call(addresses[55], uintptr(unsafe.Pointer(how)), size))
+	return int32(call(addresses[56], uintptr(unsafe.Pointer(how)), size))
 }
 
 // KvcSessionAttend is kvc_session_attend.
 func KvcSessionAttend(session uintptr, layer uint32, how *KvcAttendT, query *KvcTensorT, out *KvcTensorT) int32 {
-	return int32(call(addresses[56], session, uintptr(layer), uintptr(unsafe.Pointer(how)), uintptr(unsafe.Pointer(query)), uintptr(unsafe.Pointer(out))))
+	return int32(call(addresses[57], session, uintptr(layer), uintptr(unsafe.Pointer(how)), uintptr(unsafe.Pointer(query)), uintptr(unsafe.Pointer(out))))
 }
 
 // KvcSessionTruncate is kvc_session_truncate.
 func KvcSessionTruncate(session uintptr, n uintptr) int32 {
-	return int32(call(addresses[57], session, n))
+	return int32(call(addresses[58], session, n))
 }
 
 // KvcSessionFork is kvc_session_fork.
 func KvcSessionFork(session uintptr, fork *uintptr) int32 {
-	return int32(call(addresses[58], session, uintptr(unsafe.Pointer(fork))))
+	return int32(call(addresses[59], session, uintptr(unsafe.Pointer(fork))))
 }
 
 // KvcSessionPin is kvc_session_pin.
 func KvcSessionPin(session uintptr, pinned int32) int32 {
-	return int32(call(addresses[59], session, uintptr(pinned)))
+	return int32(call(addresses[60], session, uintptr(pinned)))
 }
 
 // KvcSessionSetPriority is kvc_session_set_priority.
 func KvcSessionSetPriority(session uintptr, priority int32) int32 {
-	return int32(call(addresses[60], session, uintptr(priority)))
+	return int32(call(addresses[61], session, uintptr(priority)))
 }
 
 // KvcSessionHint is kvc_session_hint.
 func KvcSessionHint(session uintptr, hint int32) int32 {
-	return int32(call(addresses[61], session, uintptr(hint)))
+	return int32(call(addresses[62], session, uintptr(hint)))
 }
 
 // KvcSessionExpect is kvc_session_expect.
 func KvcSessionExpect(session uintptr, inNs uint64) int32 {
-	return int32(call(addresses[62], session, uintptr(inNs)))
+	return int32(call(addresses[63], session, uintptr(inNs)))
 }
 
 // KvcSessionInfo is kvc_session_info.
 func KvcSessionInfo(session uintptr, info *KvcSessionInfoT) int32 {
-	return int32(call(addresses[63], session, uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[64], session, uintptr(unsafe.Pointer(info))))
 }
 
 // KvcSessionTokens is kvc_session_tokens.
 func KvcSessionTokens(session uintptr, from uintptr, n uintptr, tokens *int32) int32 {
-	return int32(call(addresses[64], session, from, n, uintptr(unsafe.Pointer(tokens))))
+	return int32(call(addresses[65], session, from, n, uintptr(unsafe.Pointer(tokens))))
 }
 
 // KvcSessionLastError is kvc_session_last_error.
 func KvcSessionLastError(session uintptr, buffer *byte, capacity uintptr) uintptr {
-	return uintptr(call(addresses[65], session, uintptr(unsafe.Pointer(buffer)), capacity))
+	return uintptr(call(addresses[66], session, uintptr(unsafe.Pointer(buffer)), capacity))
 }
 
 // KvcPut is kvc_put.
 func KvcPut(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT) int32 {
-	return int32(call(addresses[66], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor))))
+	return int32(call(addresses[67], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor))))
+}
+
+// KvcPutWith is kvc_put_with.
+func KvcPutWith(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT, options *KvcPutOptionsT) int32 {
+	return int32(call(addresses[68], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(options))))
+}
+
+// KvcTensorInfo is kvc_tensor_info.
+func KvcTensorInfo(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, info *KvcTensorInfoT, found *int32) int32 {
+	return int32(call(addresses[69], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(found))))
 }
 
 // KvcGet is kvc_get.
 func KvcGet(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT, found *int32) int32 {
-	return int32(call(addresses[67], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(found))))
+	return int32(call(addresses[70], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(found))))
 }
 
 // KvcContains is kvc_contains.
 func KvcContains(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, found *int32) int32 {
-	return int32(call(addresses[68], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(found))))
+	return int32(call(addresses[71], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(found))))
 }
 
 // KvcRemove is kvc_remove.
 func KvcRemove(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, removed *int32) int32 {
-	return int32(call(addresses[69], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(removed))))
+	return int32(call(addresses[72], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(removed))))
 }
 
 // KvcPageIterOpen is kvc_page_iter_open.
 func KvcPageIterOpen(engine uintptr, tenant *byte, iter *uintptr) int32 {
-	return int32(call(addresses[70], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(iter))))
+	return int32(call(addresses[73], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(iter))))
 }
 
 // KvcPageIterNext is kvc_page_iter_next.
 func KvcPageIterNext(iter uintptr, info *KvcPageInfoT) int32 {
-	return int32(call(addresses[71], iter, uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[74], iter, uintptr(unsafe.Pointer(info))))
 }
 
 // KvcPageIterClose is kvc_page_iter_close.
 func KvcPageIterClose(iter uintptr) {
-	call(addresses[72], iter)
+	call(addresses[75], iter)
 }
 
 // KvcPageInfo is kvc_page_info.
 func KvcPageInfo(engine uintptr, id *uint8, info *KvcPageInfoT) int32 {
-	return int32(call(addresses[73], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[76], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(info))))
 }
 
 // KvcPageTokens is kvc_page_tokens.
 func KvcPageTokens(engine uintptr, id *uint8, tokens *int32, capacity uintptr, n *uintptr) int32 {
-	return int32(call(addresses[74], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[77], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
 }
 
 // KvcTrim is kvc_trim.
 func KvcTrim(engine uintptr, bytes uint64, freed *uint64) int32 {
-	return int32(call(addresses[75], engine, uintptr(bytes), uintptr(unsafe.Pointer(freed))))
+	return int32(call(addresses[78], engine, uintptr(bytes), uintptr(unsafe.Pointer(freed))))
 }
 
 // KvcPersist is kvc_persist.
 func KvcPersist(engine uintptr, timeoutNs uint64) int32 {
-	return int32(call(addresses[76], engine, uintptr(timeoutNs)))
+	return int32(call(addresses[79], engine, uintptr(timeoutNs)))
 }
 
 // KvcPersistTo is kvc_persist_to.
 func KvcPersistTo(engine uintptr, tenant *byte, path *byte, n *uint64) int32 {
-	return int32(call(addresses[77], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[80], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcLoad is kvc_load.
 func KvcLoad(engine uintptr, path *byte, n *uint64) int32 {
-	return int32(call(addresses[78], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[81], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcTenantPurge is kvc_tenant_purge.
 func KvcTenantPurge(engine uintptr, tenant *byte, n *uint64) int32 {
-	return int32(call(addresses[79], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[82], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcPackWrite is kvc_pack_write.
 func KvcPackWrite(space uintptr, tenant *byte, tokens *int32, nTokens uintptr, path *byte, n *uintptr) int32 {
-	return int32(call(addresses[80], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[83], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcPackOpen is kvc_pack_open.
 func KvcPackOpen(engine uintptr, path *byte, n *uint64) int32 {
-	return int32(call(addresses[81], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[84], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcStoreInspect is kvc_store_inspect.
 func KvcStoreInspect(path *byte, key *byte, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[82], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[85], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreVerify is kvc_store_verify.
 func KvcStoreVerify(path *byte, key *byte, progress uintptr, userData unsafe.Pointer, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[83], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[86], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreCompact is kvc_store_compact.
 func KvcStoreCompact(path *byte, key *byte, progress uintptr, userData unsafe.Pointer, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[84], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[87], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreText is kvc_store_text.
 func KvcStoreText(path *byte, key *byte, name *byte, buffer *byte, capacity uintptr, length *uintptr, error *KvcErrorT) int32 {
-	return int32(call(addresses[85], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[88], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcConfigLoad is kvc_config_load.
 func KvcConfigLoad(config uintptr, path *byte, key *byte) int32 {
-	return int32(call(addresses[86], config, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key))))
+	return int32(call(addresses[89], config, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key))))
 }
 
 // KvcStats is kvc_stats.
 func KvcStats(engine uintptr, stats *KvcStatsT) int32 {
-	return int32(call(addresses[87], engine, uintptr(unsafe.Pointer(stats))))
+	return int32(call(addresses[90], engine, uintptr(unsafe.Pointer(stats))))
 }
 
 // KvcWhatif is kvc_whatif.
 func KvcWhatif(engine uintptr, budget uint64, policy *byte, result *KvcWhatifT) int32 {
-	return int32(call(addresses[88], engine, uintptr(budget), uintptr(unsafe.Pointer(policy)), uintptr(unsafe.Pointer(result))))
+	return int32(call(addresses[91], engine, uintptr(budget), uintptr(unsafe.Pointer(policy)), uintptr(unsafe.Pointer(result))))
 }
 
 // KvcTraceStart is kvc_trace_start.
 func KvcTraceStart(engine uintptr, path *byte) int32 {
-	return int32(call(addresses[89], engine, uintptr(unsafe.Pointer(path))))
+	return int32(call(addresses[92], engine, uintptr(unsafe.Pointer(path))))
 }
 
 // KvcTraceStop is kvc_trace_stop.
 func KvcTraceStop(engine uintptr, sessions *uint64) int32 {
-	return int32(call(addresses[90], engine, uintptr(unsafe.Pointer(sessions))))
+	return int32(call(addresses[93], engine, uintptr(unsafe.Pointer(sessions))))
 }
 
 // KvcAdapt is kvc_adapt.
 func KvcAdapt(engine uintptr, metrics *KvcMetricsT) int32 {
-	return int32(call(addresses[91], engine, uintptr(unsafe.Pointer(metrics))))
+	return int32(call(addresses[94], engine, uintptr(unsafe.Pointer(metrics))))
 }
 
 // KvcModuleInfo is kvc_module_info.
 func KvcModuleInfo(config uintptr, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[92], config, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[95], config, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }

@@ -327,6 +327,74 @@ const _: () = {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct kvc_codec_page_t {
+    pub struct_size: usize,
+    pub n_layers: u32,
+    pub n_kv_heads: u32,
+    pub k_head_dim: u32,
+    pub v_head_dim: u32,
+    pub page_tokens: u32,
+    pub dtype: i32,
+    pub position: u64,
+}
+impl Default for kvc_codec_page_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_codec_page_t>() == 40);
+    assert!(align_of::<kvc_codec_page_t>() == 8);
+    assert!(offset_of!(kvc_codec_page_t, struct_size) == 0);
+    assert!(offset_of!(kvc_codec_page_t, n_layers) == 8);
+    assert!(offset_of!(kvc_codec_page_t, n_kv_heads) == 12);
+    assert!(offset_of!(kvc_codec_page_t, k_head_dim) == 16);
+    assert!(offset_of!(kvc_codec_page_t, v_head_dim) == 20);
+    assert!(offset_of!(kvc_codec_page_t, page_tokens) == 24);
+    assert!(offset_of!(kvc_codec_page_t, dtype) == 28);
+    assert!(offset_of!(kvc_codec_page_t, position) == 32);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_codec_t {
+    pub struct_size: usize,
+    pub user_data: *mut c_void,
+    pub name: *const c_char,
+    pub version: u32,
+    pub reserved: u32,
+    pub encoded_size: Option<unsafe extern "C" fn(user_data: *mut c_void, page: *const kvc_codec_page_t) -> u64>,
+    pub encode: Option<unsafe extern "C" fn(user_data: *mut c_void, page: *const kvc_codec_page_t, clear: *const c_void, encoded: *mut c_void, encoded_size: u64, error: *mut c_char, error_size: usize) -> kvc_status_t>,
+    pub decode: Option<unsafe extern "C" fn(user_data: *mut c_void, page: *const kvc_codec_page_t, encoded: *const c_void, encoded_size: u64, layer: u32, plane: i32, head: u32, from: u32, n: u32, rows: *mut c_void, error: *mut c_char, error_size: usize) -> kvc_status_t>,
+}
+impl Default for kvc_codec_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_codec_t>() == 56);
+    assert!(align_of::<kvc_codec_t>() == 8);
+    assert!(offset_of!(kvc_codec_t, struct_size) == 0);
+    assert!(offset_of!(kvc_codec_t, user_data) == 8);
+    assert!(offset_of!(kvc_codec_t, name) == 16);
+    assert!(offset_of!(kvc_codec_t, version) == 24);
+    assert!(offset_of!(kvc_codec_t, reserved) == 28);
+    assert!(offset_of!(kvc_codec_t, encoded_size) == 32);
+    assert!(offset_of!(kvc_codec_t, encode) == 40);
+    assert!(offset_of!(kvc_codec_t, decode) == 48);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct kvc_option_info_t {
     pub struct_size: usize,
     pub r#type: i32,
@@ -752,6 +820,9 @@ pub struct kvc_attend_t {
     pub n_threads: u32,
     pub alibi_slopes: *const f32,
     pub sink_scores: *const f32,
+    pub left_out: *mut f64,
+    pub restore: u32,
+    pub reserved: u32,
 }
 impl Default for kvc_attend_t {
     /// All zero, and its own size.
@@ -763,7 +834,7 @@ impl Default for kvc_attend_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_attend_t>() == 72);
+    assert!(size_of::<kvc_attend_t>() == 88);
     assert!(align_of::<kvc_attend_t>() == 8);
     assert!(offset_of!(kvc_attend_t, struct_size) == 0);
     assert!(offset_of!(kvc_attend_t, scale) == 8);
@@ -775,6 +846,9 @@ const _: () = {
     assert!(offset_of!(kvc_attend_t, n_threads) == 52);
     assert!(offset_of!(kvc_attend_t, alibi_slopes) == 56);
     assert!(offset_of!(kvc_attend_t, sink_scores) == 64);
+    assert!(offset_of!(kvc_attend_t, left_out) == 72);
+    assert!(offset_of!(kvc_attend_t, restore) == 80);
+    assert!(offset_of!(kvc_attend_t, reserved) == 84);
 };
 
 #[repr(C)]
@@ -790,6 +864,7 @@ pub struct kvc_session_info_t {
     pub pinned: u32,
     pub domain: u64,
     pub approximate: u64,
+    pub sparse: u64,
 }
 impl Default for kvc_session_info_t {
     /// All zero, and its own size.
@@ -801,7 +876,7 @@ impl Default for kvc_session_info_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_session_info_t>() == 72);
+    assert!(size_of::<kvc_session_info_t>() == 80);
     assert!(align_of::<kvc_session_info_t>() == 8);
     assert!(offset_of!(kvc_session_info_t, struct_size) == 0);
     assert!(offset_of!(kvc_session_info_t, length) == 8);
@@ -813,6 +888,65 @@ const _: () = {
     assert!(offset_of!(kvc_session_info_t, pinned) == 52);
     assert!(offset_of!(kvc_session_info_t, domain) == 56);
     assert!(offset_of!(kvc_session_info_t, approximate) == 64);
+    assert!(offset_of!(kvc_session_info_t, sparse) == 72);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_put_options_t {
+    pub struct_size: usize,
+    pub codec: *const c_char,
+    pub plane: i32,
+    pub reserved: u32,
+}
+impl Default for kvc_put_options_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_put_options_t>() == 24);
+    assert!(align_of::<kvc_put_options_t>() == 8);
+    assert!(offset_of!(kvc_put_options_t, struct_size) == 0);
+    assert!(offset_of!(kvc_put_options_t, codec) == 8);
+    assert!(offset_of!(kvc_put_options_t, plane) == 16);
+    assert!(offset_of!(kvc_put_options_t, reserved) == 20);
+};
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvc_tensor_info_t {
+    pub struct_size: usize,
+    pub codec: *const c_char,
+    pub bytes: u64,
+    pub raw_bytes: u64,
+    pub error: f64,
+    pub approximate: u32,
+    pub plane: i32,
+}
+impl Default for kvc_tensor_info_t {
+    /// All zero, and its own size.
+    fn default() -> Self {
+        // Integers, floats, null pointers and absent functions: zero is a value of each.
+        let mut zero: Self = unsafe { std::mem::zeroed() };
+        zero.struct_size = size_of::<Self>();
+        zero
+    }
+}
+const _: () = {
+    assert!(size_of::<kvc_tensor_info_t>() == 48);
+    assert!(align_of::<kvc_tensor_info_t>() == 8);
+    assert!(offset_of!(kvc_tensor_info_t, struct_size) == 0);
+    assert!(offset_of!(kvc_tensor_info_t, codec) == 8);
+    assert!(offset_of!(kvc_tensor_info_t, bytes) == 16);
+    assert!(offset_of!(kvc_tensor_info_t, raw_bytes) == 24);
+    assert!(offset_of!(kvc_tensor_info_t, error) == 32);
+    assert!(offset_of!(kvc_tensor_info_t, approximate) == 40);
+    assert!(offset_of!(kvc_tensor_info_t, plane) == 44);
 };
 
 #[repr(C)]
@@ -1007,6 +1141,11 @@ pub struct kvc_stats_t {
     pub device_out_bytes: u64,
     pub devices: u64,
     pub devices_lost: u64,
+    pub codec_failures: u64,
+    pub pages_sparse: u64,
+    pub sparse_by_recency: u64,
+    pub sparse_restored: u64,
+    pub sparse_mass_left_out: f64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -1018,7 +1157,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 744);
+    assert!(size_of::<kvc_stats_t>() == 784);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -1107,6 +1246,11 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, device_out_bytes) == 720);
     assert!(offset_of!(kvc_stats_t, devices) == 728);
     assert!(offset_of!(kvc_stats_t, devices_lost) == 736);
+    assert!(offset_of!(kvc_stats_t, codec_failures) == 744);
+    assert!(offset_of!(kvc_stats_t, pages_sparse) == 752);
+    assert!(offset_of!(kvc_stats_t, sparse_by_recency) == 760);
+    assert!(offset_of!(kvc_stats_t, sparse_restored) == 768);
+    assert!(offset_of!(kvc_stats_t, sparse_mass_left_out) == 776);
 };
 
 #[repr(C)]
@@ -1379,6 +1523,7 @@ pub struct Api {
     pub kvc_config_set_logger: unsafe extern "C" fn(config: *mut kvc_config_t, logger: *const kvc_logger_t) -> kvc_status_t,
     pub kvc_config_set_clock: unsafe extern "C" fn(config: *mut kvc_config_t, clock: *const kvc_clock_t) -> kvc_status_t,
     pub kvc_config_set_policy: unsafe extern "C" fn(config: *mut kvc_config_t, policy: *const kvc_policy_t) -> kvc_status_t,
+    pub kvc_config_set_codec: unsafe extern "C" fn(config: *mut kvc_config_t, codec: *const kvc_codec_t) -> kvc_status_t,
     pub kvc_option_count: unsafe extern "C" fn() -> u32,
     pub kvc_option_info: unsafe extern "C" fn(index: u32, info: *mut kvc_option_info_t) -> kvc_status_t,
     pub kvc_engine_create: unsafe extern "C" fn(config: *mut kvc_config_t, engine: *mut *mut kvc_engine_t) -> kvc_status_t,
@@ -1430,6 +1575,8 @@ pub struct Api {
     pub kvc_session_tokens: unsafe extern "C" fn(session: *mut kvc_session_t, from: usize, n: usize, tokens: *mut i32) -> kvc_status_t,
     pub kvc_session_last_error: unsafe extern "C" fn(session: *mut kvc_session_t, buffer: *mut c_char, capacity: usize) -> usize,
     pub kvc_put: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, tensor: *const kvc_tensor_t) -> kvc_status_t,
+    pub kvc_put_with: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, tensor: *const kvc_tensor_t, options: *const kvc_put_options_t) -> kvc_status_t,
+    pub kvc_tensor_info: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, info: *mut kvc_tensor_info_t, found: *mut i32) -> kvc_status_t,
     pub kvc_get: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, tensor: *mut kvc_tensor_t, found: *mut i32) -> kvc_status_t,
     pub kvc_contains: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, found: *mut i32) -> kvc_status_t,
     pub kvc_remove: unsafe extern "C" fn(engine: *mut kvc_engine_t, tenant: *const c_char, key: *const c_void, key_size: usize, removed: *mut i32) -> kvc_status_t,
@@ -1481,6 +1628,7 @@ impl Api {
             kvc_config_set_logger: std::mem::transmute(find("kvc_config_set_logger")?),
             kvc_config_set_clock: std::mem::transmute(find("kvc_config_set_clock")?),
             kvc_config_set_policy: std::mem::transmute(find("kvc_config_set_policy")?),
+            kvc_config_set_codec: std::mem::transmute(find("kvc_config_set_codec")?),
             kvc_option_count: std::mem::transmute(find("kvc_option_count")?),
             kvc_option_info: std::mem::transmute(find("kvc_option_info")?),
             kvc_engine_create: std::mem::transmute(find("kvc_engine_create")?),
@@ -1532,6 +1680,8 @@ impl Api {
             kvc_session_tokens: std::mem::transmute(find("kvc_session_tokens")?),
             kvc_session_last_error: std::mem::transmute(find("kvc_session_last_error")?),
             kvc_put: std::mem::transmute(find("kvc_put")?),
+            kvc_put_with: std::mem::transmute(find("kvc_put_with")?),
+            kvc_tensor_info: std::mem::transmute(find("kvc_tensor_info")?),
             kvc_get: std::mem::transmute(find("kvc_get")?),
             kvc_contains: std::mem::transmute(find("kvc_contains")?),
             kvc_remove: std::mem::transmute(find("kvc_remove")?),

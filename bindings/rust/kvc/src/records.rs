@@ -179,6 +179,8 @@ pub struct SessionInfo {
     pub domain: u64,
     /// of length: tokens whose K/V went through a lossy codec
     pub approximate: u64,
+    /// of approximate: tokens of pages of which attention sees a part (codec sparse)
+    pub sparse: u64,
 }
 
 impl SessionInfo {
@@ -194,6 +196,39 @@ impl SessionInfo {
             pinned: s.pinned,
             domain: s.domain,
             approximate: s.approximate,
+            sparse: s.sparse,
+        }
+    }
+}
+
+/// `kvc_tensor_info_t`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TensorInfo {
+    /// as in kvc_put_options_t; static text
+    pub codec: String,
+    /// of memory that its numbers take
+    pub bytes: u64,
+    /// as it is given back
+    pub raw_bytes: u64,
+    /// measured when it was stored: root mean square of (decoded - original) over that of the original; 0 = bit for bit
+    pub error: f64,
+    /// 1: not bit for bit what was put
+    pub approximate: u32,
+    /// as it was asked for
+    pub plane: i32,
+}
+
+impl TensorInfo {
+    /// Copies the C struct, whose pointers must be valid.
+    pub(crate) unsafe fn of(s: &raw::kvc_tensor_info_t) -> Self {
+        Self {
+            codec: text::terminated(s.codec),
+            bytes: s.bytes,
+            raw_bytes: s.raw_bytes,
+            error: s.error,
+            approximate: s.approximate,
+            plane: s.plane,
         }
     }
 }
@@ -439,6 +474,16 @@ pub struct Stats {
     pub devices: u64,
     /// that failed; memory and disk serve on
     pub devices_lost: u64,
+    /// ever: calls that a codec of the caller's (kvc_codec_t) failed
+    pub codec_failures: u64,
+    /// ever: pages of which codec sparse keeps a part of the rows in memory
+    pub pages_sparse: u64,
+    /// of these, chosen without kvc_session_attend's scores: the latest rows stayed
+    pub sparse_by_recency: u64,
+    /// pages brought back in full for a read or an attend
+    pub sparse_restored: u64,
+    /// of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
+    pub sparse_mass_left_out: f64,
 }
 
 impl Stats {
@@ -531,6 +576,11 @@ impl Stats {
             device_out_bytes: s.device_out_bytes,
             devices: s.devices,
             devices_lost: s.devices_lost,
+            codec_failures: s.codec_failures,
+            pages_sparse: s.pages_sparse,
+            sparse_by_recency: s.sparse_by_recency,
+            sparse_restored: s.sparse_restored,
+            sparse_mass_left_out: s.sparse_mass_left_out,
         }
     }
 }

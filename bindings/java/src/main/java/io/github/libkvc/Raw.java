@@ -205,6 +205,18 @@ final class Raw {
         }
     }
 
+    private static final class Of_kvc_config_set_codec {
+        static final MethodHandle CALL = Library.function("kvc_config_set_codec", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_config_set_codec(long config, long codec) {
+        try {
+            return (int) Of_kvc_config_set_codec.CALL.invokeExact(config, codec);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
     private static final class Of_kvc_option_count {
         static final MethodHandle CALL = Library.function("kvc_option_count", FunctionDescriptor.of(JAVA_INT));
     }
@@ -817,6 +829,30 @@ final class Raw {
         }
     }
 
+    private static final class Of_kvc_put_with {
+        static final MethodHandle CALL = Library.function("kvc_put_with", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_put_with(long engine, long tenant, long key, long keySize, long tensor, long options) {
+        try {
+            return (int) Of_kvc_put_with.CALL.invokeExact(engine, tenant, key, keySize, tensor, options);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
+    private static final class Of_kvc_tensor_info {
+        static final MethodHandle CALL = Library.function("kvc_tensor_info", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_tensor_info(long engine, long tenant, long key, long keySize, long info, long found) {
+        try {
+            return (int) Of_kvc_tensor_info.CALL.invokeExact(engine, tenant, key, keySize, info, found);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
     private static final class Of_kvc_get {
         static final MethodHandle CALL = Library.function("kvc_get", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     }
@@ -1144,6 +1180,9 @@ final class Raw {
         static final FunctionDescriptor KVC_CLOCK_NOW_NS = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_POLICY_SCORE = FunctionDescriptor.of(JAVA_DOUBLE, JAVA_LONG, JAVA_LONG, JAVA_INT);
         static final FunctionDescriptor KVC_POLICY_REMOVED = FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_CODEC_ENCODED_SIZE = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_CODEC_ENCODE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+        static final FunctionDescriptor KVC_CODEC_DECODE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_DESCRIBE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_TOKENIZE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         static final FunctionDescriptor KVC_BACKEND_DETOKENIZE = FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);

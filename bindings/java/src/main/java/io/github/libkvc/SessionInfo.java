@@ -18,6 +18,7 @@ import java.lang.foreign.MemorySegment;
  * @param pinned 1 if the sealed pages are pinned
  * @param domain equal for sessions of one tenant, else different; means nothing outside this engine
  * @param approximate of length: tokens whose K/V went through a lossy codec
+ * @param sparse of approximate: tokens of pages of which attention sees a part (codec sparse)
  */
 public record SessionInfo(
     long length,
@@ -28,7 +29,8 @@ public record SessionInfo(
     int priority,
     int pinned,
     long domain,
-    long approximate) {
+    long approximate,
+    long sparse) {
     static SessionInfo of(MemorySegment s) {
         return new SessionInfo(
             s.get(JAVA_LONG, kvc_session_info_t.LENGTH),
@@ -39,6 +41,7 @@ public record SessionInfo(
             s.get(JAVA_INT, kvc_session_info_t.PRIORITY),
             s.get(JAVA_INT, kvc_session_info_t.PINNED),
             s.get(JAVA_LONG, kvc_session_info_t.DOMAIN),
-            s.get(JAVA_LONG, kvc_session_info_t.APPROXIMATE));
+            s.get(JAVA_LONG, kvc_session_info_t.APPROXIMATE),
+            s.get(JAVA_LONG, kvc_session_info_t.SPARSE));
     }
 }

@@ -95,6 +95,11 @@ import java.lang.foreign.MemorySegment;
  * @param deviceOutBytes copied from devices
  * @param devices in use now
  * @param devicesLost that failed; memory and disk serve on
+ * @param codecFailures ever: calls that a codec of the caller's (kvc_codec_t) failed
+ * @param pagesSparse ever: pages of which codec sparse keeps a part of the rows in memory
+ * @param sparseByRecency of these, chosen without kvc_session_attend's scores: the latest rows stayed
+ * @param sparseRestored pages brought back in full for a read or an attend
+ * @param sparseMassLeftOut of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
  */
 public record Stats(
     long requests,
@@ -182,7 +187,12 @@ public record Stats(
     long deviceInBytes,
     long deviceOutBytes,
     long devices,
-    long devicesLost) {
+    long devicesLost,
+    long codecFailures,
+    long pagesSparse,
+    long sparseByRecency,
+    long sparseRestored,
+    double sparseMassLeftOut) {
     static Stats of(MemorySegment s) {
         return new Stats(
             s.get(JAVA_LONG, kvc_stats_t.REQUESTS),
@@ -270,6 +280,11 @@ public record Stats(
             s.get(JAVA_LONG, kvc_stats_t.DEVICE_IN_BYTES),
             s.get(JAVA_LONG, kvc_stats_t.DEVICE_OUT_BYTES),
             s.get(JAVA_LONG, kvc_stats_t.DEVICES),
-            s.get(JAVA_LONG, kvc_stats_t.DEVICES_LOST));
+            s.get(JAVA_LONG, kvc_stats_t.DEVICES_LOST),
+            s.get(JAVA_LONG, kvc_stats_t.CODEC_FAILURES),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_SPARSE),
+            s.get(JAVA_LONG, kvc_stats_t.SPARSE_BY_RECENCY),
+            s.get(JAVA_LONG, kvc_stats_t.SPARSE_RESTORED),
+            s.get(JAVA_DOUBLE, kvc_stats_t.SPARSE_MASS_LEFT_OUT));
     }
 }

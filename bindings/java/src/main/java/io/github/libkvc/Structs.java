@@ -105,6 +105,48 @@ final class Structs {
         static final long REMOVED = at(LAYOUT, "removed");
     }
 
+    static final class kvc_codec_page_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_INT.withName("n_layers"),
+            JAVA_INT.withName("n_kv_heads"),
+            JAVA_INT.withName("k_head_dim"),
+            JAVA_INT.withName("v_head_dim"),
+            JAVA_INT.withName("page_tokens"),
+            JAVA_INT.withName("dtype"),
+            JAVA_LONG.withName("position"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long N_LAYERS = at(LAYOUT, "n_layers");
+        static final long N_KV_HEADS = at(LAYOUT, "n_kv_heads");
+        static final long K_HEAD_DIM = at(LAYOUT, "k_head_dim");
+        static final long V_HEAD_DIM = at(LAYOUT, "v_head_dim");
+        static final long PAGE_TOKENS = at(LAYOUT, "page_tokens");
+        static final long DTYPE = at(LAYOUT, "dtype");
+        static final long POSITION = at(LAYOUT, "position");
+    }
+
+    static final class kvc_codec_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_LONG.withName("user_data"),
+            JAVA_LONG.withName("name"),
+            JAVA_INT.withName("version"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("encoded_size"),
+            JAVA_LONG.withName("encode"),
+            JAVA_LONG.withName("decode"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long USER_DATA = at(LAYOUT, "user_data");
+        static final long NAME = at(LAYOUT, "name");
+        static final long VERSION = at(LAYOUT, "version");
+        static final long RESERVED = at(LAYOUT, "reserved");
+        static final long ENCODED_SIZE = at(LAYOUT, "encoded_size");
+        static final long ENCODE = at(LAYOUT, "encode");
+        static final long DECODE = at(LAYOUT, "decode");
+    }
+
     static final class kvc_option_info_t {
         static final StructLayout LAYOUT = MemoryLayout.structLayout(
             JAVA_LONG.withName("struct_size"),
@@ -400,7 +442,10 @@ final class Structs {
             JAVA_INT.withName("bidirectional"),
             JAVA_INT.withName("n_threads"),
             JAVA_LONG.withName("alibi_slopes"),
-            JAVA_LONG.withName("sink_scores"));
+            JAVA_LONG.withName("sink_scores"),
+            JAVA_LONG.withName("left_out"),
+            JAVA_INT.withName("restore"),
+            JAVA_INT.withName("reserved"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long SCALE = at(LAYOUT, "scale");
@@ -412,6 +457,9 @@ final class Structs {
         static final long N_THREADS = at(LAYOUT, "n_threads");
         static final long ALIBI_SLOPES = at(LAYOUT, "alibi_slopes");
         static final long SINK_SCORES = at(LAYOUT, "sink_scores");
+        static final long LEFT_OUT = at(LAYOUT, "left_out");
+        static final long RESTORE = at(LAYOUT, "restore");
+        static final long RESERVED = at(LAYOUT, "reserved");
     }
 
     static final class kvc_session_info_t {
@@ -425,7 +473,8 @@ final class Structs {
             JAVA_INT.withName("priority"),
             JAVA_INT.withName("pinned"),
             JAVA_LONG.withName("domain"),
-            JAVA_LONG.withName("approximate"));
+            JAVA_LONG.withName("approximate"),
+            JAVA_LONG.withName("sparse"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long LENGTH = at(LAYOUT, "length");
@@ -437,6 +486,39 @@ final class Structs {
         static final long PINNED = at(LAYOUT, "pinned");
         static final long DOMAIN = at(LAYOUT, "domain");
         static final long APPROXIMATE = at(LAYOUT, "approximate");
+        static final long SPARSE = at(LAYOUT, "sparse");
+    }
+
+    static final class kvc_put_options_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_LONG.withName("codec"),
+            JAVA_INT.withName("plane"),
+            JAVA_INT.withName("reserved"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long CODEC = at(LAYOUT, "codec");
+        static final long PLANE = at(LAYOUT, "plane");
+        static final long RESERVED = at(LAYOUT, "reserved");
+    }
+
+    static final class kvc_tensor_info_t {
+        static final StructLayout LAYOUT = MemoryLayout.structLayout(
+            JAVA_LONG.withName("struct_size"),
+            JAVA_LONG.withName("codec"),
+            JAVA_LONG.withName("bytes"),
+            JAVA_LONG.withName("raw_bytes"),
+            JAVA_DOUBLE.withName("error"),
+            JAVA_INT.withName("approximate"),
+            JAVA_INT.withName("plane"));
+        static final long SIZEOF = LAYOUT.byteSize();
+        static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
+        static final long CODEC = at(LAYOUT, "codec");
+        static final long BYTES = at(LAYOUT, "bytes");
+        static final long RAW_BYTES = at(LAYOUT, "raw_bytes");
+        static final long ERROR = at(LAYOUT, "error");
+        static final long APPROXIMATE = at(LAYOUT, "approximate");
+        static final long PLANE = at(LAYOUT, "plane");
     }
 
     static final class kvc_page_info_t {
@@ -603,7 +685,12 @@ final class Structs {
             JAVA_LONG.withName("device_in_bytes"),
             JAVA_LONG.withName("device_out_bytes"),
             JAVA_LONG.withName("devices"),
-            JAVA_LONG.withName("devices_lost"));
+            JAVA_LONG.withName("devices_lost"),
+            JAVA_LONG.withName("codec_failures"),
+            JAVA_LONG.withName("pages_sparse"),
+            JAVA_LONG.withName("sparse_by_recency"),
+            JAVA_LONG.withName("sparse_restored"),
+            JAVA_DOUBLE.withName("sparse_mass_left_out"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long REQUESTS = at(LAYOUT, "requests");
@@ -692,6 +779,11 @@ final class Structs {
         static final long DEVICE_OUT_BYTES = at(LAYOUT, "device_out_bytes");
         static final long DEVICES = at(LAYOUT, "devices");
         static final long DEVICES_LOST = at(LAYOUT, "devices_lost");
+        static final long CODEC_FAILURES = at(LAYOUT, "codec_failures");
+        static final long PAGES_SPARSE = at(LAYOUT, "pages_sparse");
+        static final long SPARSE_BY_RECENCY = at(LAYOUT, "sparse_by_recency");
+        static final long SPARSE_RESTORED = at(LAYOUT, "sparse_restored");
+        static final long SPARSE_MASS_LEFT_OUT = at(LAYOUT, "sparse_mass_left_out");
     }
 
     static final class kvc_whatif_t {
@@ -863,6 +955,8 @@ final class Structs {
         Map.entry("kvc_clock_t", kvc_clock_t.LAYOUT),
         Map.entry("kvc_policy_page_t", kvc_policy_page_t.LAYOUT),
         Map.entry("kvc_policy_t", kvc_policy_t.LAYOUT),
+        Map.entry("kvc_codec_page_t", kvc_codec_page_t.LAYOUT),
+        Map.entry("kvc_codec_t", kvc_codec_t.LAYOUT),
         Map.entry("kvc_option_info_t", kvc_option_info_t.LAYOUT),
         Map.entry("kvc_request_t", kvc_request_t.LAYOUT),
         Map.entry("kvc_response_t", kvc_response_t.LAYOUT),
@@ -875,6 +969,8 @@ final class Structs {
         Map.entry("kvc_session_options_t", kvc_session_options_t.LAYOUT),
         Map.entry("kvc_attend_t", kvc_attend_t.LAYOUT),
         Map.entry("kvc_session_info_t", kvc_session_info_t.LAYOUT),
+        Map.entry("kvc_put_options_t", kvc_put_options_t.LAYOUT),
+        Map.entry("kvc_tensor_info_t", kvc_tensor_info_t.LAYOUT),
         Map.entry("kvc_page_info_t", kvc_page_info_t.LAYOUT),
         Map.entry("kvc_store_report_t", kvc_store_report_t.LAYOUT),
         Map.entry("kvc_stats_t", kvc_stats_t.LAYOUT),
