@@ -281,7 +281,7 @@ void Fetch::begin(std::shared_ptr<Read> read, std::span<std::byte> out, uint8_t 
   page.codec = codec;
   page.payload_bytes = out.size();
   page.out = out;
-  if (layerwise_ && stage_ == Stage::pages && find_codec(codec)->is_clear()) page.later = &read->later;
+  if (layerwise_ && stage_ == Stage::pages && cache_->codec_with(codec)->is_clear()) page.later = &read->later;
   reads_.push_back(read);
   read->ticket = read->place.store->get(page, [read, shared = shared_, disk = disk_](DiskMiss result) {
     const std::lock_guard lock(shared->mutex);
