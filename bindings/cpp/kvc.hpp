@@ -1069,6 +1069,7 @@ struct SessionOptions {
   int32_t priority = KVC_PRIORITY_NORMAL;
   bool publish = true;  // false: pages stay private to the session and its forks
   bool exact = false;   // true: no approximate pages, whatever the codec
+  bool no_aged = false;  // true: no pages that were encoded again at rest
 };
 
 // A session of one's own; its going closes it with KVC_CLOSE_KEEP.
@@ -1198,6 +1199,7 @@ class Space {
     c.priority = options.priority;
     c.no_publish = options.publish ? 0 : 1;
     c.exact = options.exact ? 1 : 0;
+    c.no_aged = options.no_aged ? 1 : 0;
     kvc_session_t* session = nullptr;
     const kvc_status_t status = kvc_session_open(handle_, &c, &session);
     return detail::finish(status, source(), Session(status == KVC_OK ? session : nullptr));

@@ -155,6 +155,8 @@ type SessionInfo struct {
 	Approximate uint64
 	// Sparse: of approximate: tokens of pages of which attention sees a part (codec sparse)
 	Sparse uint64
+	// Aged: of approximate: tokens whose pages were encoded again, to fewer bits, at rest
+	Aged uint64
 }
 
 func newSessionInfo(s *ffi.KvcSessionInfoT) SessionInfo {
@@ -169,6 +171,7 @@ func newSessionInfo(s *ffi.KvcSessionInfoT) SessionInfo {
 		Domain: s.Domain,
 		Approximate: s.Approximate,
 		Sparse: s.Sparse,
+		Aged: s.Aged,
 	}
 }
 
@@ -231,6 +234,10 @@ type PageInfo struct {
 	Codec string
 	// Approximate: 1: its K/V is not bit for bit what was appended
 	Approximate uint32
+	// Aged: 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after
+	Aged uint32
+	// Reserved2: 0
+	Reserved2 uint32
 }
 
 func newPageInfo(s *ffi.KvcPageInfoT) PageInfo {
@@ -252,6 +259,8 @@ func newPageInfo(s *ffi.KvcPageInfoT) PageInfo {
 		Pinned: s.Pinned,
 		Codec: fromChars(s.Codec[:]),
 		Approximate: s.Approximate,
+		Aged: s.Aged,
+		Reserved2: s.Reserved2,
 	}
 }
 
@@ -418,6 +427,22 @@ type Stats struct {
 	SparseRestored uint64
 	// SparseMassLeftOut: of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
 	SparseMassLeftOut float64
+	// CodecChecked: pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound)
+	CodecChecked uint64
+	// CodecRaised: of these, pages where a head needed more bits than its space had learned
+	CodecRaised uint64
+	// CodecHeadsExact: K/V heads of checked pages that no codes served: kept as they came
+	CodecHeadsExact uint64
+	// CodecBoundError: largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound
+	CodecBoundError float64
+	// PagesAged: ever encoded again at rest (codec_rest_bits, codec_rest_bound)
+	PagesAged uint64
+	// AgedBeforeBytes: of these, before ...
+	AgedBeforeBytes uint64
+	// AgedBytes: ... and after
+	AgedBytes uint64
+	// AgedTokens: of approximate_tokens: of such pages
+	AgedTokens uint64
 }
 
 func newStats(s *ffi.KvcStatsT) Stats {
@@ -513,6 +538,14 @@ func newStats(s *ffi.KvcStatsT) Stats {
 		SparseByRecency: s.SparseByRecency,
 		SparseRestored: s.SparseRestored,
 		SparseMassLeftOut: s.SparseMassLeftOut,
+		CodecChecked: s.CodecChecked,
+		CodecRaised: s.CodecRaised,
+		CodecHeadsExact: s.CodecHeadsExact,
+		CodecBoundError: s.CodecBoundError,
+		PagesAged: s.PagesAged,
+		AgedBeforeBytes: s.AgedBeforeBytes,
+		AgedBytes: s.AgedBytes,
+		AgedTokens: s.AgedTokens,
 	}
 }
 

@@ -171,6 +171,7 @@ type SessionOptions struct {
 	Priority  Priority
 	NoPublish bool // pages stay private to the session and its forks
 	Exact     bool // finds no approximate pages, and keeps its own in the clear
+	NoAged    bool // finds no pages that were encoded again at rest
 }
 
 // OpenSession opens an empty session. options may be nil.
@@ -188,6 +189,7 @@ func (s *Space) OpenSession(options *SessionOptions) (*Session, error) {
 		}
 		c.Tenant, c.SessionId, c.Priority = unsafe.Pointer(tenant), unsafe.Pointer(id), int32(options.Priority)
 		c.NoPublish, c.Exact = uint32(flag(options.NoPublish)), uint32(flag(options.Exact))
+		c.NoAged = uint32(flag(options.NoAged))
 	}
 	var raw uintptr
 	if err := s.check(ffi.KvcSessionOpen(s.raw, &c, &raw)); err != nil {

@@ -754,6 +754,8 @@ typedef struct kvc_session_options_t {
     uint32_t exact;              /* 1: finds no approximate pages and keeps its own in the clear, whatever the codec; where an
                                     approximate page of the same tokens is stored, its own stay private            */
     uint32_t reserved;           /* 0                                                                              */
+    uint32_t no_aged;            /* 1: finds no pages that were encoded again at rest (options codec_rest_bits and
+                                    codec_rest_bound); where one of the same tokens is stored, its own stay private */
 } kvc_session_options_t;
 
 /* Opens an empty session. options may be NULL. Ownership: kvc_session_close (or with the engine).
@@ -893,6 +895,7 @@ typedef struct kvc_session_info_t {
     uint64_t domain;             /* equal for sessions of one tenant, else different; means nothing outside this engine */
     uint64_t approximate;        /* of length: tokens whose K/V went through a lossy codec                         */
     uint64_t sparse;             /* of approximate: tokens of pages of which attention sees a part (codec sparse)  */
+    uint64_t aged;               /* of approximate: tokens whose pages were encoded again, to fewer bits, at rest  */
 } kvc_session_info_t;
 
 /* Describes a session. Thread-safety: any thread. Since: 0.1.0 */
@@ -991,6 +994,8 @@ typedef struct kvc_page_info_t {
     char codec[16];              /* name of its codec, e.g. "identity"                                             */
     uint32_t approximate;        /* 1: its K/V is not bit for bit what was appended                                */
     uint32_t reserved;           /* 0                                                                              */
+    uint32_t aged;               /* 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after  */
+    uint32_t reserved2;          /* 0                                                                              */
 } kvc_page_info_t;
 
 /* Opens a walk over the pages held now; later changes are not seen. tenant NULL = all tenants (for operators), else one.
@@ -1249,6 +1254,17 @@ typedef struct kvc_stats_t {
     uint64_t sparse_restored;        /* pages brought back in full for a read or an attend                          */
     double sparse_mass_left_out;     /* of sparse pages chosen by scores: mean share of their attention, by the latest queries,
                                         that the dropped rows had                                                   */
+    /* codec auto and pages at rest                                                                                 */
+    uint64_t codec_checked;          /* pages that real queries attended to, exactly and over codes, before they were
+                                        kept: their bits are their own (option codec_bound)                         */
+    uint64_t codec_raised;           /* of these, pages where a head needed more bits than its space had learned    */
+    uint64_t codec_heads_exact;      /* K/V heads of checked pages that no codes served: kept as they came          */
+    double codec_bound_error;        /* largest relative error of a query head's output that a check found in a page
+                                        as it was kept, its margin included; never above codec_bound                */
+    uint64_t pages_aged;             /* ever encoded again at rest (codec_rest_bits, codec_rest_bound)              */
+    uint64_t aged_before_bytes;      /* of these, before ...                                                        */
+    uint64_t aged_bytes;             /* ... and after                                                               */
+    uint64_t aged_tokens;            /* of approximate_tokens: of such pages                                        */
 } kvc_stats_t;
 
 /* Fills in the statistics of now. Errors: KVC_E_NULL, KVC_E_STRUCT_SIZE, KVC_E_CLOSED.

@@ -28,6 +28,7 @@ kvc_page_info_t public_info(const PageInfo& page) {
   info.priority = page.priority;
   info.pinned = page.pinned ? 1 : 0;
   info.approximate = page.approximate ? 1 : 0;
+  info.aged = page.aged ? 1 : 0;
   write_text(page.codec, info.codec, sizeof info.codec);
   return info;
 }

@@ -69,7 +69,9 @@ Status read_options(const kvc_session_options_t* in, SessionOptions* out) {
   if (full.no_publish > 1) return error(KVC_E_OUT_OF_RANGE, "options.no_publish is %u; give 0 or 1", full.no_publish);
   out->publish = full.no_publish == 0;
   if (full.exact > 1) return error(KVC_E_OUT_OF_RANGE, "options.exact is %u; give 0 or 1", full.exact);
+  if (full.no_aged > 1) return error(KVC_E_OUT_OF_RANGE, "options.no_aged is %u; give 0 or 1", full.no_aged);
   out->exact = full.exact == 1;
+  out->no_aged = full.no_aged == 1;
   return Status::ok();
 }
 
@@ -318,6 +320,7 @@ kvc_status_t kvc_session_info(kvc_session_t* session, kvc_session_info_t* info) 
     full.pending = of.pending;
     full.tail_bytes = of.tail_bytes;
     full.approximate = of.approximate;
+    full.aged = of.aged;
     full.priority = of.priority;
     full.pinned = of.pinned ? 1 : 0;
     full.domain = of.domain;

@@ -25,6 +25,7 @@ Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, cons
       tensors_(CountedAllocator<std::pair<const TensorKey, StoredTensor*>>(&memory_)),
       sessions_(CountedAllocator<std::pair<const uint64_t, Session*>>(&memory_)) {
   memory_.set_reclaim(&Cache::reclaim, this);
+  if (options.codec_target.rest > 0) rest_.enable();
 }
 
 namespace {
@@ -240,7 +241,7 @@ size_t Cache::probe(const Space& space, std::string_view tenant, std::span<const
   {
     std::shared_lock index(index_mutex_);
     if (const auto it = roots_.find({std::string(tenant), space.digest()}); it != roots_.end()) {
-      const Walk found = walk(*it->second, nullptr, tokens, /*exact=*/false);
+      const Walk found = walk(*it->second, nullptr, tokens, Accept::any);
       const size_t pages = found.last != nullptr ? found.last->depth + size_t{1} : 0;
       in_memory = pages * space.geometry().page_tokens + found.common;
     }
@@ -282,6 +283,14 @@ CacheStats Cache::stats() {
     const double energy = counters_->energy[plane].load(std::memory_order_relaxed);
     return energy > 0 ? std::sqrt(counters_->error[plane].load(std::memory_order_relaxed) / energy) : 0.0;
   };
+  s.pages_checked = counters_->pages_checked.get();
+  s.pages_raised = counters_->pages_raised.get();
+  s.heads_raw = counters_->heads_raw.get();
+  s.bound_error = counters_->bound_error.load(std::memory_order_relaxed);
+  s.pages_aged = counters_->pages_aged.get();
+  s.aged_before_bytes = counters_->aged_before_bytes.get();
+  s.aged_bytes = counters_->aged_bytes.get();
+  s.aged_tokens = counters_->aged_tokens.get();
   s.key_error = relative(KVC_KEY);
   s.value_error = relative(KVC_VALUE);
   s.disk = disk_->stats();

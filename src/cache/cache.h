@@ -30,6 +30,7 @@
 #include "cache/calibrator.h"
 #include "cache/disk.h"
 #include "cache/page.h"
+#include "cache/rest_queue.h"
 #include "cache/session.h"
 #include "cache/space.h"
 #include "cache/tensor_store.h"
@@ -62,6 +63,7 @@ struct CacheOptions {
   uint32_t codec_key_bits = 8, codec_value_bits = 4;  // for codec "mixed"
   KltTarget codec_target;       // for codecs that learn
   uint32_t codec_learn = 1024;  // tokens they learn from
+  uint64_t codec_rest_after_ns = 0;  // with codec_target.rest
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
@@ -80,6 +82,9 @@ struct CacheStats {
   uint64_t codec_failures = 0;
   uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
   PolicyState policy;
+  uint64_t pages_checked = 0, pages_raised = 0, heads_raw = 0;  // codec auto
+  uint64_t pages_aged = 0, aged_before_bytes = 0, aged_bytes = 0, aged_tokens = 0;
+  double bound_error = 0;                 // the largest that a check found in a page as it was kept
   double key_error = 0, value_error = 0;  // root mean square, relative; sampled
   DiskStats disk;
 };
@@ -91,7 +96,7 @@ struct PageInfo {
   uint32_t tokens = 0, references = 0, children = 0;
   int32_t tier = 0, priority = 0;
   bool pinned = false;
-  bool approximate = false;
+  bool approximate = false, aged = false;
   std::string_view codec;
 };
 
@@ -123,7 +128,7 @@ class Cache {
   // Begins to bring what is stored of a prompt from disk into memory (disk_fetch.h). nullptr: there is nothing to read
   // from, or reuse is off.
   std::unique_ptr<Fetch> begin_fetch(const std::shared_ptr<const Space>& space, std::string_view tenant,
-                                     std::span<const int32_t> tokens, bool exact = false);
+                                     std::span<const int32_t> tokens, Accept accept = Accept::any);
   // Pages on disk beyond option disk_path; persistence.cpp.
   Disk& disk() noexcept { return *disk_; }
   Status persist_to(const std::string* tenant, const std::string& path, uint64_t* pages);
@@ -188,8 +193,8 @@ class Cache {
   Page* new_page(Root* root, std::span<const int32_t> tokens, const PageId& id, uint32_t depth, BlobRef blob,
                  uint8_t codec, bool approximate);  // may throw
   void free_page(Page* page) noexcept;
-  Page* publish(Page* page, bool exact) noexcept;
-  Page* extend(Page* last, Page* page, bool may, bool exact) noexcept;
+  Page* publish(Page* page, Accept accept) noexcept;
+  Page* extend(Page* last, Page* page, bool may, Accept accept) noexcept;
   void reference(Page* page) noexcept;
   void unreference(Page* page) noexcept;
   void unreference_locked(Page* page) noexcept;
@@ -198,7 +203,7 @@ class Cache {
     Page* partial = nullptr;  // a page after it that matches to its first `common` tokens
     size_t common = 0;
   };
-  Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept;
+  Walk walk(const Root& root, Page* from, std::span<const int32_t> tokens, Accept accept) const noexcept;
   std::shared_ptr<const Space> find_elsewhere(const Root& root, std::span<const int32_t> tokens);
 
   // For the disk (persistence.cpp). take_unwritten: up to `most` published pages that are not on disk, each referenced;
@@ -251,8 +256,15 @@ class Cache {
   Status keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorShape& shape,
                      const uint64_t* since);
 
-  // Encodes a page, whole and in the clear (session_write.cpp). *blob is replaced, *codec set to what it now holds.
-  Status encode(const Space& space, uint32_t depth, BlobRef* blob, uint8_t* codec);
+  // Encodes a page, whole and in the clear (encode.cpp). *blob is replaced, *codec set to what it now holds. recent: what
+  // the page's session asked last, or nullptr.
+  Status encode(const Space& space, uint32_t depth, const RecentQueries* recent, BlobRef* blob, uint8_t* codec);
+  // Encodes some of the pages again that are at rest (aging.cpp). No lock is held.
+  void age_pages() noexcept;
+  bool age_one(bool* encoded);
+  double rest_bound() const noexcept;
+  bool at_rest(const Page& page, uint64_t now) const noexcept;
+  Status encode_at_rest(const Page& page, const BlobRef& blob, BlobRef* out);
   // What a codec that learns knows of a space; nullptr: the codec does not learn. Throws std::bad_alloc.
   Calibrator* calibrator_of(const Space& space);
 
@@ -277,6 +289,7 @@ class Cache {
   StripedSharedMutex index_mutex_;
   SpinningMutex policy_mutex_;
   AccessBuffer uses_;
+  RestQueue rest_{&memory_};  // guarded by index_mutex_
   MemoryResource calibration_memory_{&memory_};
   std::mutex spaces_mutex_;
   std::map<Digest, std::unique_ptr<Calibrator>> calibrators_;  // guarded by spaces_mutex_; as long as the cache

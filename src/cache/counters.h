@@ -13,6 +13,9 @@ struct Cache::Counters {
   Counter misses[KVC_MISS_COUNT];
   Counter pages_sealed, pages_deduplicated, pages_evicted, tensors_evicted;
   Counter approximate_tokens, pages_encoded, pages_kept_clear, encoded_raw_bytes, encoded_bytes;
+  Counter pages_checked, pages_raised, heads_raw;  // codec auto
+  Counter pages_aged, aged_before_bytes, aged_bytes, aged_tokens;
+  std::atomic<double> bound_error{0};
   // By plane: sums of squares, of differences and of the original numbers.
   std::atomic<double> error[2] = {}, energy[2] = {};
   std::atomic<int64_t> pages{0}, pages_pinned{0}, sessions{0}, tensors{0};

@@ -24,7 +24,8 @@ PageId clue_id(const Digest& key, const PageId& parent, int32_t first_token) noe
 
 PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept {
   if (!form.approximate) return page;
-  int32_t tokens[4 + 8] = {-2, form.codec, static_cast<int32_t>(form.key_bits), static_cast<int32_t>(form.value_bits)};
+  int32_t tokens[4 + 8] = {form.aged ? -5 : -2, form.codec, static_cast<int32_t>(form.key_bits),
+                           static_cast<int32_t>(form.value_bits)};
   // No codec has both.
   const Digest& named = form.format != Digest{} ? form.format : form.calibration;
   static_assert(sizeof named == 8 * sizeof(int32_t));

@@ -86,8 +86,9 @@ inline constexpr uint8_t kClueCodec = 255;
 struct PageForm {
   uint8_t codec = 0;
   bool approximate = false;
+  bool aged = false;  // encoded again at rest: another record than the page had before
   uint32_t key_bits = 0, value_bits = 0;  // of the codec, where it has no calibration
-  Digest calibration;                     // that the page names; all 0: none
+  Digest calibration = {};                // that the page names; all 0: none
   Digest format = {};                     // Codec::format(); all 0: none
 };
 PageId form_id(const Digest& key, const PageId& page, const PageForm& form) noexcept;
@@ -140,6 +141,8 @@ class Disk {
   // --- writing (disk_write.cpp)
   // A page was published; the caller holds a reference.
   void sealed(Page* page) noexcept;
+  // A page was encoded again; the caller holds a reference. What was stored of it, under this name, gives way to it.
+  void aged(Page* page, const PageId& former) noexcept;
   // A page was evicted: unlinked, unused. True: it is the disk's from now on, and with it the reference on its root.
   bool evicted(Page* page, const PageId& parent) noexcept;
   // --- plain tensors (disk_tensors.cpp)

@@ -46,6 +46,8 @@ Name notice_name(const Digest& key, const Space& space, const Codec& codec, cons
   const double asked[] = {target.bits, target.ratio, target.bound};
   static_assert(sizeof asked == 6 * sizeof(int32_t));
   std::memcpy(name.tokens + 2, asked, sizeof asked);
+  const auto rest = static_cast<float>(target.rest);  // 0 in what older versions wrote
+  std::memcpy(name.tokens + 8, &rest, sizeof rest);
   name.id = page_id(key, space.digest(), name.tokens);
   return name;
 }

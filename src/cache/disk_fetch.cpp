@@ -17,11 +17,11 @@ std::chrono::steady_clock::time_point after(std::chrono::steady_clock::time_poin
 
 }  // namespace
 
-Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact, bool layerwise)
+Fetch::Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, Accept accept, bool layerwise)
     : cache_(cache),
       disk_(cache->disk_.get()),
       root_(root),
-      exact_(exact),
+      accept_(accept),
       layerwise_(layerwise && !disk_->decode_at_once_.load(std::memory_order_relaxed)),
       page_tokens_(root->space->geometry().page_tokens),
       tokens_(tokens.begin(), tokens.end()),
@@ -87,20 +87,32 @@ void Fetch::list_forms() {
   const CacheOptions& options = cache_->options();
   const Codec& clear = *find_codec("identity");
   const Codec& codec = cache_->codec_of(space.geometry());
-  forms_.push_back({clear.id(), false, 0, 0, {}});
-  if (exact_) return;
+  forms_.push_back({.codec = clear.id()});
+  if (accept_ == Accept::exact) return;
   const auto in_bits = [&](const Codec& coded) {
-    forms_.push_back({coded.id(), true, options.codec_key_bits, options.codec_value_bits, {}});
+    forms_.push_back({.codec = coded.id(),
+                      .approximate = true,
+                      .key_bits = options.codec_key_bits,
+                      .value_bits = options.codec_value_bits});
   };
+  std::vector<std::shared_ptr<const KltCalibration>> known;
   if (Calibrator* calibrator = cache_->calibrator_of(space); calibrator != nullptr) {
-    for (const auto& each : calibrator->known()) forms_.push_back({codec.id(), true, 0, 0, each->digest});
+    known = calibrator->known();
+    for (const auto& each : known) {
+      forms_.push_back({.codec = codec.id(), .approximate = true, .calibration = each->digest});
+    }
     in_bits(*find_codec("int8"));  // what was sealed before it had learned
   } else if (codec.format() != Digest{}) {
-    forms_.push_back({codec.id(), true, 0, 0, {}, codec.format()});
+    forms_.push_back({.codec = codec.id(), .approximate = true, .format = codec.format()});
   } else if (!codec.is_clear()) {
     in_bits(codec);
   }
-  forms_.push_back({clear.id(), true, 0, 0, {}});
+  forms_.push_back({.codec = clear.id(), .approximate = true});
+  if (accept_ == Accept::not_aged) return;
+  for (const auto& each : known) {
+    forms_.push_back({.codec = codec.id(), .approximate = true, .aged = true, .calibration = each->digest});
+  }
+  if (!known.empty()) forms_.push_back({.codec = clear.id(), .approximate = true, .aged = true});
 }
 
 // A page in the best of the forms that it may be stored in.
@@ -121,6 +133,12 @@ bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, 
     if (calibrated && (calibration == nullptr || !calibration->fits(g))) continue;
     encoding.calibration = calibration.get();
     place->bytes = cache_->codec_with(form.codec)->encoded_bytes(g, encoding);
+    // Pages of one calibration may have bits of their own, and are as long as they are; never longer than in the clear.
+    uint64_t stored = 0;
+    if (calibrated && place->store->contains(place->stored, &stored)) {
+      if (stored > g.page_bytes()) continue;
+      place->bytes = static_cast<size_t>(stored);
+    }
     return true;
   }
   return false;
@@ -131,7 +149,7 @@ void Fetch::look_up() {
   for (size_t i = 0; i < n_sources_; ++i) packs_ = packs_ || sources_[i]->key.has_value();
   {
     std::shared_lock index(cache_->index_mutex_);
-    const Cache::Walk found = cache_->walk(*root_, nullptr, tokens_, exact_);
+    const Cache::Walk found = cache_->walk(*root_, nullptr, tokens_, accept_);
     if (found.last != nullptr) {
       cache_->reference(found.last);
       last_ = found.last;
@@ -336,7 +354,9 @@ void Fetch::take(Read* read) {
     const PageForm& form = read->place.form;
     const std::span<const std::byte> coded(read->blob.data(), read->blob.bytes());
     const Codec& codec = *cache_->codec_with(form.codec);
-    if (codec.calibration_of(coded) != form.calibration || codec.format_of(coded) != form.format) {
+    const PageGeometry& g = root_->space->geometry();
+    const bool whole = form.calibration == Digest{} || codec.decode(g, coded, 0, KVC_KEY, 0, 0, nullptr, 0, 0).is_ok();
+    if (!whole || codec.calibration_of(coded) != form.calibration || codec.format_of(coded) != form.format) {
       disk_->counters_.damaged.add();
       return end(KVC_MISS_DAMAGED);
     }
@@ -404,10 +424,11 @@ bool Fetch::link(Read* read) {
   bytes_ += read->blob.bytes();
   Page* page = cache_->new_page(root_, read->tokens, read->place.id, depth, std::move(read->blob),
                                 read->place.form.codec, read->place.form.approximate);
+  page->aged = read->place.form.aged;
   page->on_disk.store(true, std::memory_order_relaxed);
   try {
     if (promotion_ == nullptr && read->later != nullptr) {
-      promotion_ = std::make_unique<Promotion>(cache_, root_->space->geometry().n_layers, last_, exact_);
+      promotion_ = std::make_unique<Promotion>(cache_, root_->space->geometry().n_layers, last_, accept_);
     }
     if (promotion_ != nullptr && stage_ == Stage::pages) promotion_->add(page, std::move(read->later));
   } catch (...) {
@@ -425,7 +446,7 @@ bool Fetch::link(Read* read) {
     return true;
   }
   page->parent = last_;
-  Page* kept = cache_->publish(page, exact_);
+  Page* kept = cache_->publish(page, accept_);
   if (kept != page) cache_->free_page(page);
   if (kept == nullptr) return false;
   if (kept->n_tokens == page_tokens_ && stage_ == Stage::pages) {

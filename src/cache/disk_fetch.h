@@ -27,8 +27,8 @@ namespace kvc {
 class Fetch {
  public:
   // Looks for `tokens` in memory and in the tables of the stores; reads nothing yet. The root is in use by the caller.
-  // exact: only pages whose numbers are those that were computed. layerwise: if there is enough to be won by it.
-  Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, bool exact, bool layerwise);
+  // layerwise: if there is enough to be won by it.
+  Fetch(Cache* cache, Root* root, std::span<const int32_t> tokens, Accept accept, bool layerwise);
   // What is not there yet is not waited for. Pages that were found may be evicted from now on.
   ~Fetch();
   Fetch(const Fetch&) = delete;
@@ -95,7 +95,7 @@ class Fetch {
   Cache* const cache_;
   Disk* const disk_;
   Root* const root_;
-  const bool exact_;
+  const Accept accept_;
   bool layerwise_;
   std::vector<PageForm> forms_;  // in which a page may be stored, the best first
   const size_t page_tokens_;

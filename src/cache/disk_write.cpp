@@ -43,6 +43,17 @@ void Disk::sealed(Page* page) noexcept {
   cache_->unreference(page);
 }
 
+void Disk::aged(Page* page, const PageId& former) noexcept {
+  if (!writes() || !page->on_disk.load(std::memory_order_relaxed)) return;
+  try {
+    own_->erase(former);
+  } catch (const std::exception&) {
+    return;  // it stays the better of the two
+  }
+  page->on_disk.store(false, std::memory_order_relaxed);
+  sealed(page);
+}
+
 bool Disk::evicted(Page* page, const PageId& parent) noexcept {
   if (!writes() || own_->contains(cache_->disk_id(*page))) return false;
   // With second sight it was offered once, when it was sealed: to leave memory is not to be seen again.

@@ -173,6 +173,7 @@ bool Cache::evict_one() noexcept {
       }
       policy_->removed(*page);
       Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
+      rest_.erase(page);
       erase_child(siblings, page, page->root->space->token_width());
       if (page->parent != nullptr) {
         page->parent->n_children--;

@@ -38,8 +38,8 @@ void Cache::free_page(Page* page) noexcept {
 
 // Links a sealed page under its parent and returns it; or, where one that holds the same tokens (and, if it is short,
 // more) is there already, takes a reference on that one and returns it (the caller frees its own). nullptr: the policy
-// has no memory for one more entry; or, for a session that wants exact pages only, the one that is there is approximate.
-Page* Cache::publish(Page* page, bool exact) noexcept {
+// has no memory for one more entry; or the one that is there is none that the session takes.
+Page* Cache::publish(Page* page, Accept accept) noexcept {
   const Space& space = *page->root->space;
   const uint32_t width = space.token_width();
   const size_t page_bytes = size_t{space.geometry().page_tokens} * width;
@@ -49,7 +49,7 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   const Found found = find_child(*siblings, page->token_bytes(), own_bytes, width, page_bytes);
   if (found.exact != nullptr || (found.best != nullptr && found.common == own_bytes)) {
     Page* twin = found.exact != nullptr ? found.exact : found.best;
-    if (exact && twin->approximate) return nullptr;
+    if (!accepted(*twin, accept)) return nullptr;
     reference(twin);
     if (twin->priority < page->priority) {  // a shared page has the highest that was asked for
       std::lock_guard policy(policy_mutex_);
@@ -63,6 +63,7 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
   insert_child(siblings, page, width);
   page->published = true;
   policy_->inserted(*page);
+  rest_.push(page);
   if (page->parent != nullptr) {
     page->parent->n_children++;
     settle_locked(page->parent);
@@ -79,9 +80,9 @@ Page* Cache::publish(Page* page, bool exact) noexcept {
 
 // Moves the end of a chain, and the reference on it, from `last` to a new page, which is linked if it may be. Returns the
 // end: the page; a page that was there already (the new one is freed then); or the page, private.
-Page* Cache::extend(Page* last, Page* page, bool may, bool exact) noexcept {
+Page* Cache::extend(Page* last, Page* page, bool may, Accept accept) noexcept {
   page->parent = last;
-  Page* kept = may && (last == nullptr || last->published) ? publish(page, exact) : nullptr;
+  Page* kept = may && (last == nullptr || last->published) ? publish(page, accept) : nullptr;
   if (kept == nullptr) return page;  // it takes over the reference on its parent
   if (kept != page) free_page(page);
   unreference(last);
@@ -112,8 +113,8 @@ void Cache::unreference_locked(Page* page) noexcept {
 }
 
 // The longest stored continuation of `from` (nullptr: the root) by `tokens`. With the index lock held.
-// exact: approximate pages are passed over.
-Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> tokens, bool exact) const noexcept {
+// Pages that are not accepted are passed over.
+Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> tokens, Accept accept) const noexcept {
   const uint32_t page_tokens = root.space->geometry().page_tokens;
   const uint32_t width = root.space->token_width();
   const size_t page_bytes = size_t{page_tokens} * width;
@@ -131,7 +132,7 @@ Cache::Walk Cache::walk(const Root& root, Page* from, std::span<const int32_t> t
     Page* children = result.last != nullptr ? result.last->children : root.children;
     const Found found = find_child(children, key, n * width, width, page_bytes);
     const Page* there = found.exact != nullptr ? found.exact : found.best;
-    if (exact && there != nullptr && there->approximate) break;
+    if (there != nullptr && !accepted(*there, accept)) break;
     if (found.exact == nullptr) {
       result.common = found.common / width;
       if (result.common > 0) result.partial = found.best;
@@ -156,7 +157,7 @@ std::shared_ptr<const Space> Cache::find_elsewhere(const Root& root, std::span<c
     if (!other.space->check_tokens(tokens).is_ok()) continue;
     const size_t page = other.space->geometry().page_tokens;
     const auto first = tokens.first(std::min(tokens.size(), page));
-    const Walk found = walk(other, nullptr, first, /*exact=*/false);
+    const Walk found = walk(other, nullptr, first, Accept::any);
     if (found.last != nullptr || found.common == first.size()) return other.space;
   }
   return nullptr;

@@ -22,6 +22,7 @@ void Cache::describe(const Page& page, uint64_t now, PageInfo* out) const {
   out->priority = page.priority;
   out->pinned = page.pinned;
   out->approximate = page.approximate;
+  out->aged = page.aged;
   out->codec = codec_of(page).name();
 }
 

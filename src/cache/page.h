@@ -54,6 +54,9 @@ struct alignas(64) Page : PolicyEntry {
   bool published = false;
   uint8_t codec = 0;         // Codec::id() of what blob holds
   bool approximate = false;  // its K/V is not bit for bit what was computed: a lossy codec has it, or had it
+  bool aged = false;         // ... and was encoded again, harder, at rest
+  // Guarded by the index lock: exclusive to write. Its number in RestQueue; 0: none.
+  uint32_t rest_number = 0;
 
   alignas(64) Page* parent = nullptr;   // nullptr: a first page
   PageId id;
@@ -82,6 +85,7 @@ struct OpenPage {
   BlobRef blob;            // empty if borrowed
   Page* source = nullptr;  // referenced; nullptr if own
   bool approximate = false;  // own, but begins with rows of an approximate page
+  bool aged = false;         // ... of an aged one
 };
 
 // Tokens that begin a sequence and are exact in every codec: see codec/quantized.cpp.
@@ -89,6 +93,12 @@ inline constexpr uint32_t kSinkTokens = 4;
 
 // The first n tokens' rows of a page in the clear; the others become 0.
 void copy_beginning(const PageGeometry& geometry, const std::byte* from, uint32_t n, std::byte* to) noexcept;
+
+// What a session takes of what others left.
+enum class Accept : uint8_t { exact, not_aged, any };
+inline bool accepted(const Page& page, Accept accept) noexcept {
+  return accept == Accept::any || !(accept == Accept::exact ? page.approximate : page.aged);
+}
 
 // Token ids as a page stores them.
 void pack_tokens(uint32_t width, std::span<const int32_t> tokens, std::byte* out) noexcept;

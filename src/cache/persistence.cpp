@@ -45,13 +45,13 @@ class ScratchDirectory {
 }  // namespace
 
 std::unique_ptr<Fetch> Cache::begin_fetch(const std::shared_ptr<const Space>& space, std::string_view tenant,
-                                          std::span<const int32_t> tokens, bool exact) {
+                                          std::span<const int32_t> tokens, Accept accept) {
   if (!disk_->reads() || !options_.reuse || !space->check_tokens(tokens).is_ok()) return nullptr;
   load_calibrations(*space);
   Root* root = acquire_root(space, tenant);
   std::unique_ptr<Fetch> fetch;
   try {
-    fetch = std::make_unique<Fetch>(this, root, tokens, exact, /*layerwise=*/false);
+    fetch = std::make_unique<Fetch>(this, root, tokens, accept, /*layerwise=*/false);
   } catch (...) {
     release_root(root);
     throw;
@@ -64,6 +64,7 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   PageForm form;
   form.codec = page.codec;
   form.approximate = page.approximate;
+  form.aged = page.aged;
   if (codec_of(page).is_clear()) return form;
   form.calibration = codec_of(page).calibration_of({page.blob.data(), page.blob.bytes()});
   form.format = codec_of(page).format();
@@ -301,6 +302,7 @@ void Cache::purge_memory(const std::string& tenant, uint64_t* removed, uint64_t*
       }
       if (page->pinned) counters_->count_pinned(page->bytes, false);
       policy_->removed(*page);
+      rest_.erase(page);
       erase_child(page->parent != nullptr ? &page->parent->children : &page->root->children, page,
                   page->root->space->token_width());
       if (page->parent != nullptr) {

@@ -106,13 +106,13 @@ uint32_t Promotion::layers_ready() noexcept {
 void Promotion::link(Page** last, Page** partial) noexcept {
   stop();
   Page* end = base_;
-  for (Page* page : pages_) end = cache_->extend(end, page, true, exact_);
+  for (Page* page : pages_) end = cache_->extend(end, page, true, accept_);
   *last = end;
   if (partial_ == nullptr) return;
   Page* const own = std::exchange(partial_, nullptr);
   // It held no reference on its parent: without one in the index it goes on like that.
   own->parent = end;
-  Page* kept = end == nullptr || end->published ? cache_->publish(own, exact_) : nullptr;
+  Page* kept = end == nullptr || end->published ? cache_->publish(own, accept_) : nullptr;
   if (kept == nullptr) own->parent = nullptr;
   if (kept != nullptr && kept != own) {
     own->parent = nullptr;

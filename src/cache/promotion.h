@@ -28,8 +28,8 @@ class Cache;
 class Promotion {
  public:
   // Continues `base` (nullptr: the root), which the first page keeps. `exact` as for Cache::publish.
-  Promotion(Cache* cache, uint32_t n_layers, Page* base, bool exact) noexcept
-      : cache_(cache), base_(base), exact_(exact), left_(n_layers, 0) {}
+  Promotion(Cache* cache, uint32_t n_layers, Page* base, Accept accept) noexcept
+      : cache_(cache), base_(base), accept_(accept), left_(n_layers, 0) {}
   // Stops decoding; what is not linked by then is gone, and on disk as before. The owner's references on pages are
   // its own to give back, after this.
   ~Promotion();
@@ -69,7 +69,7 @@ class Promotion {
 
   Cache* const cache_;
   Page* const base_;
-  const bool exact_;
+  const Accept accept_;
   std::vector<Page*> pages_;
   Page* partial_ = nullptr;
   size_t bytes_ = 0;

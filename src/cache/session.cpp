@@ -66,6 +66,7 @@ void Session::close(int32_t hint, uint64_t until_ns) {
   cache_->release_root(root_);
   cache_->collect();
   cache_->collect_pages();
+  cache_->age_pages();
   cache_->counters_->sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -201,7 +202,7 @@ Status Session::fetch(std::span<const int32_t> tokens, std::unique_ptr<Fetch>* f
     KVC_RETURN_IF_ERROR(space_->check_tokens(tokens));
     KVC_RETURN_IF_ERROR(settle());
     if (cache_->disk_->reads() && cache_->options_.reuse) {
-      *fetch = std::make_unique<Fetch>(cache_, root_, tokens, options_.exact, /*layerwise=*/true);
+      *fetch = std::make_unique<Fetch>(cache_, root_, tokens, options_.accept(), /*layerwise=*/true);
     }
   }
   if (*fetch != nullptr) (*fetch)->advance(UINT64_MAX);
@@ -214,7 +215,7 @@ bool Session::attach_promotion(std::span<const int32_t> tokens, Fetch* fetch) {
   Page* memory;
   {
     std::shared_lock index(cache_->index_mutex_);
-    memory = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.exact).last;
+    memory = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.accept()).last;
   }
   if (pinned_ || memory != fetch->promotion()->base() || fetch->promoted_tokens() <= length_locked()) {
     fetch->settle();
@@ -258,7 +259,7 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
   Cache::Walk found;
   if (cache_->options_.reuse && !promoted) {
     std::shared_lock index(cache_->index_mutex_);
-    found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.exact);
+    found = cache_->walk(*root_, last_, tokens.subspan(sealed_tokens()), options_.accept());
     total = (found.last != nullptr ? found.last->depth + size_t{1} : 0) * geometry().page_tokens + found.common;
     if (total > length) {
       if (found.last != nullptr && found.last != last_) cache_->reference(found.last);
@@ -298,7 +299,11 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
   counters.matches.add();
   if (total > 0) counters.match_hits.add();
   counters.matched_tokens.add(*reused);
-  if (total > length && !cache_->codec_->is_clear()) counters.approximate_tokens.add(approximate_locked());
+  if (total > length && !cache_->codec_->is_clear()) {
+    uint64_t aged = 0;
+    counters.approximate_tokens.add(approximate_locked(&aged));
+    counters.aged_tokens.add(aged);
+  }
   counters.match_asked_tokens.add(tokens.size());
   counters.misses[miss_reason_].add();
   return Status::ok();
@@ -435,7 +440,7 @@ SessionInfo Session::info() {
   SessionInfo info;
   info.length = length_locked();
   info.matched = matched_;
-  info.approximate = approximate_locked();
+  info.approximate = approximate_locked(&info.aged);
   info.pages = sealed_pages();
   const uint32_t appended = closed_ ? 0 : *std::min_element(cursor_.begin(), cursor_.end());
   info.pending = appended - std::min<uint64_t>(appended, tail_tokens_.size());

@@ -27,6 +27,7 @@
 #include "base/tensor.h"
 #include "cache/page.h"
 #include "cache/space.h"
+#include "codec/klt_check.h"
 
 namespace kvc {
 
@@ -41,6 +42,8 @@ struct SessionOptions {
   int32_t priority = KVC_PRIORITY_NORMAL;
   bool publish = true;
   bool exact = false;  // finds no approximate pages, and keeps its own in the clear
+  bool no_aged = false;  // finds no pages that were encoded again at rest
+  Accept accept() const noexcept { return exact ? Accept::exact : no_aged ? Accept::not_aged : Accept::any; }
 };
 
 // What a call of attend computes, besides its tensors.
@@ -58,7 +61,7 @@ struct AttendCall {
 };
 
 struct SessionInfo {
-  uint64_t length = 0, matched = 0, approximate = 0, pages = 0, pending = 0, tail_bytes = 0;
+  uint64_t length = 0, matched = 0, approximate = 0, aged = 0, pages = 0, pending = 0, tail_bytes = 0;
   int32_t priority = 0;
   bool pinned = false;
   uint64_t domain = 0;  // equal for sessions of one tenant
@@ -161,11 +164,11 @@ class Session {
   Page* copy_tail(PageId* parent) noexcept;
 
   // session_attend.cpp
-  Status learn_queries(uint32_t layer, uint64_t position, const TensorView& query);
+  Status learn_queries(uint32_t layer, const AttendCall& call, const TensorView& query);
   struct AttendTask;
   Status check_attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out) const;
   Status attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page, AttendState* state) const;
-  uint64_t approximate_locked() const noexcept;
+  uint64_t approximate_locked(uint64_t* aged = nullptr) const noexcept;
 
   // session_read.cpp
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
@@ -189,6 +192,7 @@ class Session {
   std::vector<int32_t, CountedAllocator<int32_t>> tail_tokens_;  // committed tokens after last_
   std::vector<uint32_t, CountedAllocator<uint32_t>> cursor_;     // per layer, tokens after last_
   std::unique_ptr<Promotion> promotion_;  // nullptr: every layer of every page is there
+  std::unique_ptr<RecentQueries> recent_;  // with codec auto, once there are any
   uint64_t matched_ = 0;
   int32_t miss_reason_ = KVC_MISS_NONE;
   std::shared_ptr<const Space> miss_space_;  // for KVC_MISS_IDENTITY: where the tokens are stored

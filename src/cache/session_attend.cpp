@@ -110,18 +110,35 @@ Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, s
   return Status::ok();
 }
 
-// A codec that learns is shown queries: of many, some.
-Status Session::learn_queries(uint32_t layer, uint64_t position, const TensorView& query) {
+// A codec that learns is shown queries, and the check of a page is given the last ones: of many, some.
+Status Session::learn_queries(uint32_t layer, const AttendCall& call, const TensorView& query) {
   Calibrator* calibrator = cache_->calibrator_of(*space_);
-  if (calibrator == nullptr || !calibrator->wants_queries()) return Status::ok();
+  const bool learns = calibrator != nullptr && calibrator->wants_queries();
+  const bool checks = calibrator != nullptr && calibrator->target().bound > 0;
+  if (!learns && !checks) return Status::ok();
+  if (checks && recent_ == nullptr) {
+    recent_ = std::make_unique<RecentQueries>(geometry(), &cache_->calibration_memory_);
+  }
   const auto n = static_cast<uint32_t>(query.shape[0]), heads = static_cast<uint32_t>(query.shape[1]);
   const uint32_t dim = geometry().k_dim;
+  // Both take scores for products over sqrt(dim).
+  const float scale = call.scale != 0 ? call.scale * std::sqrt(static_cast<float>(dim)) : 1;
   std::vector<float> rows(size_t{heads} * dim);
-  for (uint32_t i = 0; i < n; i += std::max(1u, n / 64)) {
+  const auto read = [&](uint32_t i) {
     for (uint32_t head = 0; head < heads; ++head) {
       to_f32(query.dtype, row_of(query, i, head), rows.data() + size_t{head} * dim, dim);
     }
-    calibrator->learn_query(layer, position + i, heads, rows.data());
+    for (float& x : rows) x *= scale;
+  };
+  for (uint32_t i = 0; i < n && learns; i += std::max(1u, n / 64)) {
+    read(i);
+    calibrator->learn_query(layer, call.position + i, heads, rows.data());
+  }
+  const uint32_t kept = std::min(n, RecentQueries::kKept);
+  for (uint32_t k = 0; k < kept && checks; ++k) {
+    const uint32_t i = n - 1 - k * n / kept;
+    read(i);
+    recent_->add(layer, space_->key_rope(), call.position + i, heads, rows.data());
   }
   return Status::ok();
 }
@@ -150,7 +167,7 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
   const size_t pages = (sealed_tokens() + cursor_[layer] + g.page_tokens - 1) / g.page_tokens;
   const size_t threads = std::max<size_t>(1, call.threads);
   const size_t parts = std::min(pages, (threads + g.n_kv_heads - 1) / g.n_kv_heads);
-  KVC_RETURN_IF_ERROR(learn_queries(layer, call.position, query));
+  KVC_RETURN_IF_ERROR(learn_queries(layer, call, query));
   std::vector<AttendTask> tasks;
   std::vector<float> row(std::max(g.k_dim, g.v_dim));
   for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
@@ -217,15 +234,21 @@ bool Session::has_encoded() {
   return false;
 }
 
-uint64_t Session::approximate_locked() const noexcept {
-  uint64_t tokens = 0;
-  for (const Page* page = last_; page != nullptr; page = page->parent) tokens += page->approximate ? page->n_tokens : 0;
+uint64_t Session::approximate_locked(uint64_t* aged) const noexcept {
+  uint64_t approximate = 0, of_aged = 0;
+  for (const Page* page = last_; page != nullptr; page = page->parent) {
+    approximate += page->approximate ? page->n_tokens : 0;
+    of_aged += page->aged ? page->n_tokens : 0;
+  }
   const size_t page_tokens = geometry().page_tokens;
   for (size_t i = 0; i < open_.size() && i * page_tokens < tail_tokens_.size(); ++i) {
-    const bool approximate = open_[i].source != nullptr ? open_[i].source->approximate : open_[i].approximate;
-    if (approximate) tokens += std::min(page_tokens, tail_tokens_.size() - i * page_tokens);
+    const OpenPage& open = open_[i];
+    const size_t tokens = std::min(page_tokens, tail_tokens_.size() - i * page_tokens);
+    if (open.source != nullptr ? open.source->approximate : open.approximate) approximate += tokens;
+    if (open.source != nullptr ? open.source->aged : open.aged) of_aged += tokens;
   }
-  return tokens;
+  if (aged != nullptr) *aged = of_aged;
+  return approximate;
 }
 
 uint64_t Session::approximate() {

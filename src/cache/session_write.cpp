@@ -79,6 +79,7 @@ Status Session::own_last_page() {
   }
   if (last.source != nullptr) {
     last.approximate = last.source->approximate;
+    last.aged = last.source->aged;
     cache_->unreference(last.source);
   }
   last.source = nullptr;
@@ -173,59 +174,6 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
   return Status::ok();
 }
 
-// A page stays in the clear where encoding would not make it smaller, or where a number is not finite.
-Status Cache::encode(const Space& space, uint32_t depth, BlobRef* blob, uint8_t* id) {
-  const PageGeometry& g = space.geometry();
-  *id = find_codec("identity")->id();
-  const Codec* chosen = &codec_of(g);
-  if (chosen->is_clear()) return Status::ok();
-  EncodeOptions options;
-  options.exact_tokens = depth == 0 ? kSinkTokens : 0;
-  options.key_bits = options_.codec_key_bits;
-  options.value_bits = options_.codec_value_bits;
-  options.position = uint64_t{depth} * g.page_tokens;
-  std::shared_ptr<const KltCalibration> calibration;
-  if (Calibrator* calibrator = calibrator_of(space); calibrator != nullptr) {
-    calibration = calibrator->learn(options.position, options.exact_tokens, {blob->data(), blob->bytes()});
-    options.calibration = calibration.get();
-    // Until enough is learned: with a bound nothing is rounded, else to 8 bits.
-    if (calibration == nullptr) chosen = find_codec(options_.codec_target.bound > 0 ? "identity" : "int8");
-    if (chosen->is_clear()) {
-      counters_->pages_kept_clear.add();
-      return Status::ok();
-    }
-  }
-  const Codec& codec = *chosen;
-  const size_t bytes = codec.encoded_bytes(g, options);
-  if (bytes >= g.page_bytes()) {
-    counters_->pages_kept_clear.add();
-    return Status::ok();
-  }
-  BlobRef encoded;
-  if (!new_blob(bytes, &encoded)) return error(KVC_E_NO_MEMORY, "no room for an encoded page of %zu bytes", bytes);
-  const std::span<const std::byte> page(blob->data(), blob->bytes());
-  const Status status = codec.encode(g, options, page, {encoded.data(), bytes});
-  if (status.code() == KVC_E_UNSUPPORTED) {
-    counters_->pages_kept_clear.add();
-    return Status::ok();
-  }
-  KVC_RETURN_IF_ERROR(status);
-  // The error of one layer, another one for every page: as good an estimate as that of all, at a fraction of the cost.
-  for (const int plane : {KVC_KEY, KVC_VALUE}) {
-    PlaneError measured;
-    KVC_RETURN_IF_ERROR(
-        measure_error(codec, g, page, {encoded.data(), bytes}, depth % g.n_layers, plane, &measured));
-    counters_->error[plane].fetch_add(measured.error, std::memory_order_relaxed);
-    counters_->energy[plane].fetch_add(measured.energy, std::memory_order_relaxed);
-  }
-  counters_->pages_encoded.add();
-  counters_->encoded_raw_bytes.add(g.page_bytes());
-  counters_->encoded_bytes.add(bytes);
-  *blob = std::move(encoded);
-  *id = codec.id();
-  return Status::ok();
-}
-
 // Makes, but does not publish, a page for each of the first n open ones, which are full and named.
 Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages) {
   const PageGeometry& g = geometry();
@@ -236,11 +184,14 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     const auto depth = static_cast<uint32_t>(sealed_pages() + i);
     uint8_t codec = find_codec("identity")->id();
     // What has been through a lossy codec is not quantised a second time.
-    if (!options_.exact && !open_[i].approximate) KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, &blob, &codec));
+    if (!options_.exact && !open_[i].approximate) {
+      KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, recent_.get(), &blob, &codec));
+    }
     const bool approximate = open_[i].approximate || !cache_->codec_with(codec)->is_clear();
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
     parent = page_id(root_->tenant_key, parent, tokens);
     Page* page = cache_->new_page(root_, tokens, parent, depth, std::move(blob), codec, approximate);
+    page->aged = open_[i].aged;
     page->priority = static_cast<int16_t>(priority_);
     pages->push_back(page);
   }
@@ -251,7 +202,7 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
 void Session::publish_pages(std::span<Page* const> pages) noexcept {
   for (Page* page : pages) {
     const bool path_complete = path_.size() == sealed_pages();
-    last_ = cache_->extend(last_, page, options_.publish, options_.exact);
+    last_ = cache_->extend(last_, page, options_.publish, options_.accept());
     if (last_ != page) {
       cache_->counters_->pages_deduplicated.add();
     } else if (page->published) {
@@ -313,6 +264,7 @@ Status Session::seal(size_t full) {
   cache_->counters_->pages_sealed.add(full);
   if (pinned_) cache_->set_pinned(last_, true);
   cache_->collect();
+  cache_->age_pages();
   return Status::ok();
 }
 
@@ -349,7 +301,7 @@ void Session::keep_tail() noexcept {
     return;
   }
   page->parent = last_;
-  Page* kept = cache_->publish(page, options_.exact);
+  Page* kept = cache_->publish(page, options_.accept());
   if (kept != page) cache_->free_page(page);
   if (kept == nullptr) return;
   // The session ends in it from here on, for what its hint says.
@@ -364,6 +316,7 @@ Page* Session::make_tail(BlobRef blob) {
   const PageId id = page_id(root_->tenant_key, last_ != nullptr ? last_->id : space_->digest(), tail_tokens_);
   Page* page = cache_->new_page(root_, tail_tokens_, id, static_cast<uint32_t>(sealed_pages()), std::move(blob),
                                 find_codec("identity")->id(), open_[0].approximate);
+  page->aged = open_[0].aged;
   page->priority = static_cast<int16_t>(priority_);
   return page;
 }

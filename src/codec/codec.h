@@ -54,6 +54,7 @@ struct PageGeometry {
 };
 
 struct KltCalibration;  // codec/klt_calibration.h
+struct KltLevels;
 
 // What encoding depends on besides the geometry.
 struct EncodeOptions {
@@ -62,6 +63,7 @@ struct EncodeOptions {
   uint32_t value_bits = 4;
   uint64_t position = 0;  // of the page's first token in its sequence
   const KltCalibration* calibration = nullptr;  // for codecs that have one; outlives the page
+  const KltLevels* levels = nullptr;            // instead of the calibration's own bits; must fit it
 };
 
 // How far the numbers of a plane are from the original ones, by root mean squares.

@@ -4,6 +4,7 @@
 //
 // An encoded page:
 //   Header                          64 bytes
+//   levels  u16 [layer][block], u8 [layer][head]   in pages with levels of their own (KltLevels), else nothing
 //   tiles   [layer]{ keys [block][tile], values [head][tile] }
 //   exact   [layer][K|V][head][token]   rows of the first tokens, as they came
 // Without a calibration keys are coded as they are, all channels alike; such a page is complete in itself.
@@ -23,7 +24,8 @@ namespace kvc {
 namespace {
 
 struct Header {
-  static constexpr uint32_t kMagic = 0x314b564b;  // "KVK1"
+  static constexpr uint32_t kMagic = 0x314b564b;   // "KVK1"
+  static constexpr uint32_t kMagic2 = 0x324b564b;  // "KVK2": with levels
   uint32_t magic = kMagic;
   uint8_t codec = 0;
   uint8_t key_bits = 0;  // without calibration
@@ -37,16 +39,18 @@ struct Header {
 };
 static_assert(sizeof(Header) == 64);
 
-// The bounds of calibrated channels are counted in sixteenths of their standard deviation, or more where that does not
-// reach far enough.
-constexpr float kFinestUnit = 1.0f / 16;
-
 // Where the parts of an encoded page are, and what codes them.
 class Layout {
  public:
-  Layout(const PageGeometry& g, const KltCalibration* calibration, uint32_t key_bits, uint32_t value_bits,
-         uint32_t exact)
-      : g_(g), calibration_(calibration), key_bits_(key_bits), value_bits_(value_bits), exact_(exact) {}
+  // levels: nullptr, or of this calibration; kept by the caller.
+  Layout(const PageGeometry& g, const KltCalibration* calibration, const KltLevels* levels, uint32_t key_bits,
+         uint32_t value_bits, uint32_t exact)
+      : g_(g),
+        calibration_(calibration),
+        levels_(levels),
+        key_bits_(key_bits),
+        value_bits_(value_bits),
+        exact_(exact) {}
 
   uint32_t block_heads() const { return calibration_ != nullptr ? calibration_->block_heads : 1; }
   uint32_t channels() const { return block_heads() * g_.k_dim; }
@@ -59,26 +63,46 @@ class Layout {
                     size_t each) const {
     return calibration_ != nullptr ? (calibration_->*array).data() + block_index(layer, block) * each : nullptr;
   }
-  const uint8_t* key_bits(uint32_t layer, uint32_t block) const {
-    return calibration_ != nullptr ? calibration_->key_bits.data() + block_index(layer, block) * channels() : nullptr;
+  // nullptr: all channels have same_key_bits. `room` is where they are counted for pages with levels.
+  const uint8_t* key_bits(uint32_t layer, uint32_t block, std::vector<uint8_t>* room) const {
+    if (calibration_ == nullptr) return nullptr;
+    const size_t index = block_index(layer, block);
+    if (levels_ == nullptr) return calibration_->key_bits.data() + index * channels();
+    room->resize(channels());
+    calibration_->widths(index, levels_->key_steps[index], room->data());
+    return room->data();
   }
   uint32_t same_key_bits() const { return key_bits_; }
   uint32_t value_bits(uint32_t layer, uint32_t head) const {
-    return calibration_ != nullptr ? calibration_->value_bits[size_t{layer} * g_.n_kv_heads + head] : value_bits_;
+    if (calibration_ == nullptr) return value_bits_;
+    return (levels_ != nullptr ? levels_->value_bits : calibration_->value_bits)[size_t{layer} * g_.n_kv_heads + head];
+  }
+  bool raw_keys(uint32_t layer, uint32_t block) const {
+    return levels_ != nullptr && levels_->key_steps[block_index(layer, block)] == KltLevels::kRawKeys;
+  }
+  bool raw_values(uint32_t layer, uint32_t head) const {
+    return levels_ != nullptr && value_bits(layer, head) == KltLevels::kRawValues;
   }
 
   size_t key_tile_bytes(uint32_t layer, uint32_t block, uint32_t tile) const {
-    const size_t bits =
-        calibration_ != nullptr ? calibration_->block_bits[block_index(layer, block)] : size_t{channels()} * key_bits_;
+    const size_t index = block_index(layer, block);
+    if (raw_keys(layer, block)) return tile_tokens(tile) * block_heads() * g_.row_bytes(KVC_KEY);
+    const size_t bits = calibration_ == nullptr ? size_t{channels()} * key_bits_
+                        : levels_ != nullptr    ? levels_->key_steps[index]
+                                                : calibration_->block_bits[index];
     return coded_bytes(channels(), tile_tokens(tile), bits);
   }
   size_t value_tile_bytes(uint32_t layer, uint32_t head, uint32_t tile) const {
     const size_t tokens = tile_tokens(tile);
+    if (raw_values(layer, head)) return tokens * g_.row_bytes(KVC_VALUE);
     return coded_bytes(tokens, g_.v_dim, tokens * value_bits(layer, head));
+  }
+  size_t levels_bytes() const {
+    return levels_ != nullptr ? levels_->key_steps.size() * sizeof(uint16_t) + levels_->value_bits.size() : 0;
   }
   // of (layer, plane, block or head); tiles follow one another.
   size_t part_at(uint32_t layer, int plane, uint32_t index) const {
-    size_t at = sizeof(Header);
+    size_t at = sizeof(Header) + levels_bytes();
     for (uint32_t l = 0; l <= layer; ++l) {
       const bool last = l == layer;
       const uint32_t keys = last && plane == KVC_KEY ? index : blocks();
@@ -101,6 +125,7 @@ class Layout {
  private:
   const PageGeometry& g_;
   const KltCalibration* calibration_;
+  const KltLevels* levels_;
   uint32_t key_bits_, value_bits_, exact_;
 };
 
@@ -130,6 +155,9 @@ class Klt final : public Codec {
     if (calibration != nullptr && !calibration->fits(g)) {
       return error(KVC_E_INTERNAL, "%s: a calibration of another geometry", name_.data());
     }
+    if (options.levels != nullptr && (calibration == nullptr || !calibration->fits(*options.levels))) {
+      return error(KVC_E_INTERNAL, "%s: levels of another calibration", name_.data());
+    }
     if (calibration == nullptr && (!is_width(options.key_bits) || !is_width(options.value_bits))) {
       return error(KVC_E_UNSUPPORTED, "%s: codes of %u bits for keys and %u for values; there are 1 to 8", name_.data(),
                    options.key_bits, options.value_bits);
@@ -144,6 +172,7 @@ class Klt final : public Codec {
     header.position = options.position;
     if (calibration != nullptr) {
       header.calibration = calibration->digest;
+      if (options.levels != nullptr) header.magic = Header::kMagic2;
     } else {
       header.key_bits = static_cast<uint8_t>(options.key_bits);
       header.value_bits = static_cast<uint8_t>(options.value_bits);
@@ -151,18 +180,29 @@ class Klt final : public Codec {
     std::memcpy(out.data(), &header, sizeof header);
 
     std::byte* to = out.data() + sizeof header;
+    if (options.levels != nullptr) {
+      const size_t steps = options.levels->key_steps.size() * sizeof(uint16_t);
+      std::memcpy(to, options.levels->key_steps.data(), steps);
+      std::memcpy(to + steps, options.levels->value_bits.data(), options.levels->value_bits.size());
+      to += at.levels_bytes();
+    }
+    std::vector<uint8_t> widths;
     const uint32_t channels = at.channels();
     std::vector<float> rows(kTileTokens * std::max(channels, g.v_dim)), columns(kTileTokens * channels), y(channels);
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (uint32_t block = 0; block < at.blocks(); ++block) {
         for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
           const uint32_t n = at.tile_tokens(tile);
+          if (at.raw_keys(layer, block)) {
+            to = copy_raw_keys(g, at, page, layer, block, tile, to);
+            continue;
+          }
           read_keys(g, at, calibration, options.position, page, layer, block, tile, rows.data());
           to_columns(at, calibration, layer, block, rows.data(), n, y.data(), columns.data());
           const uint32_t exact = tile == 0 ? header.exact : 0;
           if (!encode_groups(columns.data(), channels, n, exact,
-                             at.part(&KltCalibration::deviation, layer, block, channels), at.key_bits(layer, block),
-                             at.same_key_bits(), calibration != nullptr ? kFinestUnit : 0,
+                             at.part(&KltCalibration::deviation, layer, block, channels),
+                             at.key_bits(layer, block, &widths), at.same_key_bits(), calibration != nullptr ? kFinestUnit : 0,
                              /*clip=*/false, to)) {
             return not_finite(layer, "keys");
           }
@@ -173,6 +213,12 @@ class Klt final : public Codec {
         const std::byte* from = page.data() + g.head_offset(layer, KVC_VALUE, head);
         for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
           const uint32_t n = at.tile_tokens(tile), exact = tile == 0 ? header.exact : 0;
+          if (at.raw_values(layer, head)) {
+            const size_t bytes = at.value_tile_bytes(layer, head, tile);
+            std::memcpy(to, from + tile * kTileTokens * g.row_bytes(KVC_VALUE), bytes);
+            to += bytes;
+            continue;
+          }
           to_f32(g.dtype, from + tile * kTileTokens * g.row_bytes(KVC_VALUE), rows.data(), size_t{n} * g.v_dim);
           // Exact tokens count as 0 here: they are read from elsewhere.
           std::fill_n(rows.data(), size_t{exact} * g.v_dim, 0.0f);
@@ -278,8 +324,10 @@ class Klt final : public Codec {
   struct Page {
     Header header;
     std::shared_ptr<const KltCalibration> calibration;
+    KltLevels levels;  // with kMagic2
     Layout layout(const PageGeometry& g) const {
-      return {g, calibration.get(), header.key_bits, header.value_bits, header.exact};
+      return {g,           calibration.get(), levels.empty() ? nullptr : &levels, header.key_bits, header.value_bits,
+              header.exact};
     }
   };
 
@@ -287,7 +335,7 @@ class Klt final : public Codec {
     return std::min({options.exact_tokens, g.page_tokens, kTileTokens});
   }
   static Layout layout(const PageGeometry& g, const EncodeOptions& options) {
-    return {g, options.calibration, options.key_bits, options.value_bits, exact_tokens(g, options)};
+    return {g, options.calibration, options.levels, options.key_bits, options.value_bits, exact_tokens(g, options)};
   }
   Status not_finite(uint32_t layer, const char* what) const {
     return error(KVC_E_UNSUPPORTED,
@@ -309,6 +357,17 @@ class Klt final : public Codec {
       rotate_keys(calibration->rope, position + tile * kTileTokens, /*inverse=*/true, rows + size_t{h} * g.k_dim, n,
                   size_t{heads} * g.k_dim);
     }
+  }
+
+  // Keys of a block and tile as they came, [head in block][token]; returns their end.
+  static std::byte* copy_raw_keys(const PageGeometry& g, const Layout& at, std::span<const std::byte> page,
+                                  uint32_t layer, uint32_t block, uint32_t tile, std::byte* to) {
+    const size_t bytes = at.tile_tokens(tile) * g.row_bytes(KVC_KEY);
+    for (uint32_t h = 0; h < at.block_heads(); ++h, to += bytes) {
+      const size_t from = g.head_offset(layer, KVC_KEY, block * at.block_heads() + h);
+      std::memcpy(to, page.data() + from + tile * kTileTokens * g.row_bytes(KVC_KEY), bytes);
+    }
+    return to;
   }
 
   // rows [token][channel] to coefficients [channel][token].
@@ -336,8 +395,18 @@ class Klt final : public Codec {
   static void read_key_tile(const PageGeometry& g, const Layout& at, const Page& page, uint32_t layer, uint32_t block,
                             uint32_t tile, const std::byte* in, uint32_t from, uint32_t n, float* rows) {
     const uint32_t channels = at.channels(), tokens = at.tile_tokens(tile);
+    if (at.raw_keys(layer, block)) {
+      for (uint32_t h = 0; h < at.block_heads(); ++h) {
+        for (uint32_t t = 0; t < n; ++t) {
+          to_f32(g.dtype, in + (size_t{h} * tokens + from + t) * g.row_bytes(KVC_KEY),
+                 rows + (size_t{t} * at.block_heads() + h) * g.k_dim, g.k_dim);
+        }
+      }
+      return;
+    }
+    std::vector<uint8_t> widths;
     GroupDecoder decoder(in, channels, tokens, at.part(&KltCalibration::deviation, layer, block, channels),
-                         at.key_bits(layer, block), at.same_key_bits());
+                         at.key_bits(layer, block, &widths), at.same_key_bits());
     float column[kTileTokens];
     static_assert(kTileTokens % 8 == 0);
     if (page.calibration == nullptr) {
@@ -367,6 +436,10 @@ class Klt final : public Codec {
 
   static void read_value_tile(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t head, uint32_t tile,
                               const std::byte* in, uint32_t from, uint32_t n, float* rows) {
+    if (at.raw_values(layer, head)) {
+      to_f32(g.dtype, in + from * g.row_bytes(KVC_VALUE), rows, size_t{n} * g.v_dim);
+      return;
+    }
     GroupDecoder decoder(in, at.tile_tokens(tile), g.v_dim, nullptr, nullptr, at.value_bits(layer, head));
     std::vector<float> row(round_up(g.v_dim, 8));
     for (uint32_t t = 0; t < from; ++t) decoder.skip();
@@ -377,6 +450,21 @@ class Klt final : public Codec {
     }
   }
 
+  Status read_levels(std::span<const std::byte> encoded, Page* page) const {
+    const KltCalibration& c = *page->calibration;
+    KltLevels& levels = page->levels;
+    levels.key_steps.resize(size_t{c.n_layers} * c.blocks());
+    levels.value_bits.resize(size_t{c.n_layers} * c.n_kv_heads);
+    const size_t steps = levels.key_steps.size() * sizeof(uint16_t);
+    encoded = encoded.subspan(sizeof(Header));
+    if (encoded.size() >= steps + levels.value_bits.size()) {
+      std::memcpy(levels.key_steps.data(), encoded.data(), steps);
+      std::memcpy(levels.value_bits.data(), encoded.data() + steps, levels.value_bits.size());
+      if (c.fits(levels)) return Status::ok();
+    }
+    return error(KVC_E_CORRUPT, "%s: a page of levels that its calibration does not have", name_.data());
+  }
+
   // Everything but the numbers.
   Status open(const PageGeometry& g, std::span<const std::byte> encoded, Page* page) const {
     Header& header = page->header;
@@ -385,7 +473,8 @@ class Klt final : public Codec {
                    encoded.size());
     }
     std::memcpy(&header, encoded.data(), sizeof header);
-    if (header.magic != Header::kMagic || header.codec != id_ || header.tokens != g.page_tokens ||
+    const bool with_levels = header.magic == Header::kMagic2;
+    if ((header.magic != Header::kMagic && !with_levels) || header.codec != id_ || header.tokens != g.page_tokens ||
         header.exact > std::min(g.page_tokens, kTileTokens)) {
       return error(KVC_E_CORRUPT, "%s: this is no page of the codec: magic %08x, codec %u, %u tokens, %u of them exact",
                    name_.data(), header.magic, header.codec, header.tokens, header.exact);
@@ -396,7 +485,8 @@ class Klt final : public Codec {
         return error(KVC_E_CORRUPT, "%s: the page was encoded with calibration %s, which this process does not have",
                      name_.data(), to_hex(std::span(header.calibration.bytes).first(8)).c_str());
       }
-    } else if (!is_width(header.key_bits) || !is_width(header.value_bits)) {
+      if (with_levels) KVC_RETURN_IF_ERROR(read_levels(encoded, page));
+    } else if (with_levels || !is_width(header.key_bits) || !is_width(header.value_bits)) {
       return error(KVC_E_CORRUPT, "%s: a page of %u and %u bits", name_.data(), header.key_bits, header.value_bits);
     }
     const size_t bytes = page->layout(g).total();

@@ -8,15 +8,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <map>
 #include <numeric>
 
 #include "attend/convert.h"
 #include "attend/tile.h"
 #include "codec/klt_learner.h"
-#include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
+#include "codec/klt_trial.h"
 
 namespace kvc {
 namespace {
@@ -31,9 +29,6 @@ constexpr double kKeyMargin = 2.1, kValueMargin = 1.2;
 // the mean of all heads is the least.
 constexpr uint32_t kFewerSteps = 2;
 constexpr Eigen::Index kParts = 3;  // of the queries
-constexpr uint32_t kStepsPerBit = 4;
-constexpr uint32_t kSteps = kStepsPerBit * KltCalibration::kMaxBits;  // mean bits of a head's keys, in quarters
-constexpr uint32_t kLeastValueBits = 2;
 
 // One head's keys, values and queries, and what its attention gives.
 class HeadTrial {
@@ -62,46 +57,17 @@ class HeadTrial {
   }
 
   double key_error(std::span<const uint8_t> bits) const {
-    std::vector<float> coded = keys_, y(kTileTokens * k_dim_), column(kTileTokens);
-    std::vector<std::byte> tile(coded_bytes(k_dim_, kTileTokens, size_t{k_dim_} * KltCalibration::kMaxBits));
-    const float* mean = made_.mean.data() + head_ * k_dim_;
-    const float* analysis = made_.analysis.data() + head_ * k_dim_ * k_dim_;
-    const float* synthesis = made_.synthesis.data() + head_ * k_dim_ * k_dim_;
-    const float* deviation = made_.deviation.data() + head_ * k_dim_;
-    const RowsOf basis(analysis, k_dim_, k_dim_), back(synthesis, k_dim_, k_dim_);
-    const Eigen::Map<const Eigen::RowVectorXf> centre(mean, k_dim_);
+    std::vector<float> coded = keys_;
     for_each_tile([&](size_t first, uint32_t n, uint32_t exact) {
-      Eigen::Map<Rows> columns(y.data(), k_dim_, n);
-      const RowsOf rows(keys_.data() + first * k_dim_, n, k_dim_);
-      columns.noalias() = basis.transpose() * (rows.rowwise() - centre).transpose();
-      encode_groups(y.data(), k_dim_, n, exact, deviation, bits.data(), 0, 1.0f / 16, false, tile.data());
-      GroupDecoder decoder(tile.data(), k_dim_, n, deviation, bits.data(), 0);
-      for (uint32_t j = 0; j < k_dim_; ++j) {
-        decoder.next(column.data());
-        std::copy_n(column.data(), n, y.data() + size_t{j} * n);
-      }
-      Eigen::Map<Rows>(coded.data() + (first + exact) * k_dim_, n - exact, k_dim_) =
-          (columns.rightCols(n - exact).transpose() * back).rowwise() + centre;
+      recode_keys(made_, head_, bits.data(), n, exact, coded.data() + first * k_dim_);
     });
     return worst(output(weights(turned(std::move(coded))), values_));
   }
 
   double value_error(uint32_t bits) const {
-    std::vector<float> coded = values_, row(round_up(v_dim_, 8));
-    std::vector<std::byte> tile(coded_bytes(kTileTokens, v_dim_, size_t{kTileTokens} * bits));
+    std::vector<float> coded = values_;
     for_each_tile([&](size_t first, uint32_t n, uint32_t exact) {
-      float* rows = coded.data() + first * v_dim_;
-      const std::vector<float> kept(rows, rows + size_t{exact} * v_dim_);
-      std::fill_n(rows, size_t{exact} * v_dim_, 0.0f);
-      for (uint32_t t = 0; t < n; ++t) hadamard_row(rows + size_t{t} * v_dim_, v_dim_);
-      encode_groups(rows, n, v_dim_, 0, nullptr, nullptr, bits, 0, true, tile.data());
-      GroupDecoder decoder(tile.data(), n, v_dim_, nullptr, nullptr, bits);
-      for (uint32_t t = 0; t < n; ++t) {
-        decoder.next(row.data());
-        hadamard_row(row.data(), v_dim_);
-        std::copy_n(row.data(), v_dim_, rows + size_t{t} * v_dim_);
-      }
-      std::copy(kept.begin(), kept.end(), rows);
+      recode_values(v_dim_, bits, n, exact, coded.data() + first * v_dim_);
     });
     return worst(output(weights_, coded));
   }
@@ -167,77 +133,10 @@ class HeadTrial {
   std::vector<uint32_t> exact_;
 };
 
-// Errors by steps of a width, of which few are measured.
-class Errors {
- public:
-  Errors(uint32_t steps_per_bit, std::function<double(uint32_t)> measure)
-      : steps_per_bit_(steps_per_bit), measure_(std::move(measure)) {}
-
-  double measured(uint32_t step) {
-    const auto [it, fresh] = known_.try_emplace(step, 0.0);
-    if (fresh) it->second = measure_(step);
-    return it->second;
-  }
-  // From the nearest measurement; there must be one.
-  double guess(uint32_t step) const {
-    auto nearest = known_.begin();
-    const auto away = [step](uint32_t s) { return s > step ? s - step : step - s; };
-    for (auto it = known_.begin(); it != known_.end(); ++it) {
-      if (away(it->first) < away(nearest->first)) nearest = it;
-    }
-    const double bits = (static_cast<double>(nearest->first) - static_cast<double>(step)) / steps_per_bit_;
-    return nearest->second * std::exp2(bits);
-  }
-
- private:
-  const double steps_per_bit_;
-  const std::function<double(uint32_t)> measure_;
-  std::map<uint32_t, double> known_;
-};
-
-void give_key_bits(std::span<const double> variance, uint32_t step, std::span<uint8_t> bits) {
-  give_bits(variance, uint64_t{step} * variance.size() / kStepsPerBit, bits);
-}
-
-struct Pick {
-  uint32_t key_step = 0, value_bits = 0;
-  double error = 0;
-};
-
-// The cheapest pair whose error is within the limit; value_bits 0 and the least error: there is none.
-Pick pick_bits(Errors* keys, Errors* values, double limit, uint32_t k_dim, uint32_t v_dim) {
-  constexpr uint32_t kFirstBits = 6;
-  constexpr int kTries = 8;
-  keys->measured(kFirstBits * kStepsPerBit);
-  values->measured(kFirstBits);
-  Pick best;
-  for (int i = 0; i < kTries; ++i) {
-    Pick pick;
-    uint64_t least = UINT64_MAX;
-    for (uint32_t v = kLeastValueBits; v <= KltCalibration::kMaxBits; ++v) {
-      for (uint32_t k = 1; k <= kSteps; ++k) {
-        if (std::hypot(keys->guess(k), values->guess(v)) > limit) continue;
-        const uint64_t cost = uint64_t{k} * k_dim + uint64_t{v} * kStepsPerBit * v_dim;
-        if (cost < least) least = cost, pick.key_step = k, pick.value_bits = v;
-        break;
-      }
-    }
-    if (pick.value_bits == 0) break;
-    const bool known = pick.key_step == best.key_step && pick.value_bits == best.value_bits;
-    pick.error = std::hypot(keys->measured(pick.key_step), values->measured(pick.value_bits));
-    if (pick.error <= limit) best = pick;
-    if (known || (pick.error <= limit && i > 1)) break;
-  }
-  if (best.value_bits == 0) {
-    best.error = std::hypot(keys->measured(kSteps), values->measured(KltCalibration::kMaxBits));
-    if (best.error <= limit) best.key_step = kSteps, best.value_bits = KltCalibration::kMaxBits;
-  }
-  return best;
-}
-
 }  // namespace
 
-Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>& variance, KltReport* report) const {
+Status KltLearner::fit_to_bound(KltCalibration* made, KltReport* report) const {
+  constexpr Pick kStart = {6 * kStepsPerBit, 6, 0};
   if (kept_.empty() || group_ == 0) {
     return error(KVC_E_UNSUPPORTED, "a bound on the attention output needs pages and queries; there are %zu and %s",
                  kept_.size(), group_ == 0 ? "none" : "some");
@@ -248,7 +147,6 @@ Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>&
   for (uint32_t layer = 0; layer < g_.n_layers; ++layer) {
     for (uint32_t head = 0; head < g_.n_kv_heads; ++head) {
       const size_t at = head_index(layer, head);
-      const std::span<const double> own(variance.data() + at * k_dim, k_dim);
       HeadTrial trial(*made, at, g_.page_tokens, group_);
       for (const Kept& kept : kept_) {
         to_f32(g_.dtype, kept.page.data() + g_.head_offset(layer, KVC_KEY, head), keys.data(), keys.size());
@@ -260,11 +158,11 @@ Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>&
 
       const std::span<uint8_t> channel_bits(made->key_bits.data() + at * k_dim, k_dim);
       Errors keys_off(kStepsPerBit, [&](uint32_t step) {
-        give_key_bits(own, step, channel_bits);
+        made->widths(at, steps_of(step, g_.k_dim), channel_bits.data());
         return kKeyMargin * trial.key_error(channel_bits);
       });
       Errors values_off(1, [&](uint32_t bits) { return kValueMargin * trial.value_error(bits); });
-      const Pick pick = pick_bits(&keys_off, &values_off, target_.bound, g_.k_dim, g_.v_dim);
+      const Pick pick = pick_bits(&keys_off, &values_off, target_.bound, kStart, g_.k_dim, g_.v_dim);
       if (pick.value_bits == 0) {
         return error(KVC_E_UNSUPPORTED,
                      "a relative error of %g of the attention output cannot be met in layer %u, head %u: %u bits reach "
@@ -279,8 +177,8 @@ Status KltLearner::fit_to_bound(KltCalibration* made, const std::vector<double>&
   const auto heads = static_cast<uint32_t>(key_steps.size());
   const uint32_t mean = std::accumulate(key_steps.begin(), key_steps.end(), heads / 2) / heads;
   for (size_t at = 0; at < heads; ++at) {
-    give_key_bits({variance.data() + at * k_dim, k_dim}, std::max(key_steps[at] + kFewerSteps, mean) - kFewerSteps,
-                  {made->key_bits.data() + at * k_dim, k_dim});
+    made->widths(at, steps_of(std::max(key_steps[at] + kFewerSteps, mean) - kFewerSteps, g_.k_dim),
+                 made->key_bits.data() + at * k_dim);
   }
   made->seal();
   EncodeOptions options;

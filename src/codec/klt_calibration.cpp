@@ -1,5 +1,6 @@
 #include "codec/klt_calibration.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -35,7 +36,27 @@ KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved
 size_t KltCalibration::bytes() const noexcept {
   return sizeof *this + rope.frequency.size() * sizeof(double) + block_bits.size() * sizeof(uint32_t) +
          (mean.size() + analysis.size() + synthesis.size() + deviation.size()) * sizeof(float) + key_bits.size() +
-         value_bits.size();
+         value_bits.size() + (order.size() + queries.size() + rest.key_steps.size()) * sizeof(uint16_t) + rest.value_bits.size();
+}
+
+void KltCalibration::widths(size_t block, uint32_t steps, uint8_t* out) const noexcept {
+  const uint32_t n = channels();
+  std::fill_n(out, n, uint8_t{0});
+  const uint16_t* at = order.data() + block * n * kMaxBits;
+  for (uint32_t i = 0; i < steps; ++i) ++out[at[i]];
+}
+
+bool KltCalibration::fits(const KltLevels& levels) const noexcept {
+  const auto steps_fit = [this](uint16_t steps) {
+    return steps == KltLevels::kRawKeys || steps <= channels() * kMaxBits;
+  };
+  const auto bits_fit = [](uint8_t bits) {
+    return bits == KltLevels::kRawValues || (bits >= 1 && bits <= kMaxBits);
+  };
+  return !order.empty() && levels.key_steps.size() == size_t{n_layers} * blocks() &&
+         levels.value_bits.size() == size_t{n_layers} * n_kv_heads &&
+         std::all_of(levels.key_steps.begin(), levels.key_steps.end(), steps_fit) &&
+         std::all_of(levels.value_bits.begin(), levels.value_bits.end(), bits_fit);
 }
 
 void KltCalibration::seal() {
@@ -58,6 +79,16 @@ void KltCalibration::seal() {
   }
   add(key_bits.data(), key_bits.size());
   add(value_bits.data(), value_bits.size());
+  // What older calibrations do not have does not change their digests.
+  if (!order.empty()) add(order.data(), order.size() * sizeof(uint16_t));
+  if (query_group != 0) {
+    add(&query_group, sizeof query_group);
+    add(queries.data(), queries.size() * sizeof(uint16_t));
+  }
+  if (!rest.empty()) {
+    add(rest.key_steps.data(), rest.key_steps.size() * sizeof(uint16_t));
+    add(rest.value_bits.data(), rest.value_bits.size());
+  }
   crypto_generichash_final(&state, digest.bytes.data(), digest.bytes.size());
 }
 

@@ -32,6 +32,17 @@ struct KeyRope {
 // base^(-2i/dims), scaled: the frequencies of plain and linearly scaled RoPE.
 KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved);
 
+// How finely one page is coded: of each block of heads the steps along KltCalibration::order, of each head the bits of its
+// values. kRaw: as they came, all of the page's tokens.
+struct KltLevels {
+  static constexpr uint16_t kRawKeys = 0xffff;
+  static constexpr uint8_t kRawValues = 0xff;
+  std::vector<uint16_t> key_steps;  // [layer][block] 0..channels * kMaxBits, or kRawKeys
+  std::vector<uint8_t> value_bits;  // [layer][head] 1..kMaxBits, or kRawValues
+
+  bool empty() const noexcept { return key_steps.empty(); }
+};
+
 struct KltCalibration {
   static constexpr uint32_t kMaxBits = 12;
 
@@ -46,11 +57,21 @@ struct KltCalibration {
   std::vector<float> deviation;      // [C] > 0: of y
   std::vector<uint8_t> key_bits;     // [C] 0..kMaxBits
   std::vector<uint8_t> value_bits;   // [layer][head] 1..kMaxBits
+  // [C * kMaxBits]: the channels in the order in which they get bits, each kMaxBits times: a page may give a block any
+  // number of steps along it (KltLevels). Empty in calibrations of older files: their pages have key_bits alone.
+  std::vector<uint16_t> order;
+  // For the check of pages under a bound (codec/klt_check.h): queries as f16 before RoPE, [layer][head][query][group][k_dim].
+  uint32_t query_group = 0;  // query heads that share a K/V head; 0: there are none
+  std::vector<uint16_t> queries;
+  KltLevels rest;  // of pages at rest; empty: they are not coded anew
   std::vector<uint32_t> block_bits;  // sum of key_bits; set by seal()
 
   uint32_t channels() const noexcept { return block_heads * k_dim; }
   uint32_t blocks() const noexcept { return n_kv_heads / block_heads; }
   size_t bytes() const noexcept;
+  // The bits of a block's channels after so many steps; out: channels() of them.
+  void widths(size_t block, uint32_t steps, uint8_t* out) const noexcept;
+  bool fits(const KltLevels& levels) const noexcept;
   bool fits(const PageGeometry& g) const noexcept {
     return g.n_layers == n_layers && g.n_kv_heads == n_kv_heads && g.k_dim == k_dim && g.v_dim == v_dim;
   }

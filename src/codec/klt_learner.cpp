@@ -54,6 +54,25 @@ struct Step {
 
 }  // namespace
 
+std::vector<uint16_t> order_of_bits(std::span<const double> variance) {
+  std::vector<uint8_t> bits(variance.size());
+  std::vector<uint16_t> order;
+  order.reserve(variance.size() * KltCalibration::kMaxBits);
+  // Few channels: looking through all of them each time decides ties in one way, the first one's.
+  const auto gain = [&](size_t c) {
+    return bits[c] == KltCalibration::kMaxBits ? -1.0 : variance[c] * (kDistortion[bits[c]] - kDistortion[bits[c] + 1]);
+  };
+  std::vector<double> gains(variance.size());
+  for (size_t c = 0; c < gains.size(); ++c) gains[c] = gain(c);
+  while (order.size() < variance.size() * KltCalibration::kMaxBits) {
+    const auto c = static_cast<size_t>(std::max_element(gains.begin(), gains.end()) - gains.begin());
+    ++bits[c];
+    gains[c] = gain(c);
+    order.push_back(static_cast<uint16_t>(c));
+  }
+  return order;
+}
+
 void give_bits(std::span<const double> variance, uint64_t budget, std::span<uint8_t> bits) {
   std::fill(bits.begin(), bits.end(), uint8_t{0});
   std::priority_queue<Step> steps;
@@ -229,20 +248,59 @@ Status KltLearner::make(std::shared_ptr<const KltCalibration>* out, KltReport* r
       }
     }
   }
-  KVC_RETURN_IF_ERROR(target_.bound > 0 ? fit_to_bound(made.get(), variance, report)
-                                        : fit_to_bits(made.get(), variance, report));
+  made->order.reserve(heads * dim * KltCalibration::kMaxBits);
+  for (size_t at = 0; at < heads; ++at) {
+    const std::vector<uint16_t> order = order_of_bits({variance.data() + at * dim, dim});
+    made->order.insert(made->order.end(), order.begin(), order.end());
+  }
+  if (target_.bound > 0) {
+    KVC_RETURN_IF_ERROR(fit_to_bound(made.get(), report));
+    keep_queries(made.get());
+  } else {
+    if (target_.rest > 0) KVC_RETURN_IF_ERROR(fit_rest(made.get(), variance));
+    KVC_RETURN_IF_ERROR(fit_to_bits(target_.bits, made.get(), variance, report));
+  }
   made->seal();
   *out = std::move(made);
   return Status::ok();
 }
 
-Status KltLearner::fit_to_bits(KltCalibration* made, const std::vector<double>& variance, KltReport* report) const {
+// An even sample of what was kept.
+void KltLearner::keep_queries(KltCalibration* made) const {
+  const size_t row = size_t{group_} * g_.k_dim;
+  std::vector<float> rows(kQueriesStored * row);
+  std::vector<uint16_t> halves(rows.size());
+  constexpr float kMost = 65504;  // of f16
+  for (const auto& kept : kept_queries_) {
+    const size_t there = kept.size() / row;
+    for (size_t i = 0; i < kQueriesStored; ++i) {
+      std::copy_n(kept.begin() + static_cast<ptrdiff_t>(i * there / kQueriesStored * row), row,
+                  rows.begin() + static_cast<ptrdiff_t>(i * row));
+    }
+    for (float& x : rows) x = std::clamp(x, -kMost, kMost);
+    from_f32(DType::f16, rows.data(), reinterpret_cast<std::byte*>(halves.data()), rows.size());
+    made->queries.insert(made->queries.end(), halves.begin(), halves.end());
+  }
+  made->query_group = group_;
+}
+
+// What pages at rest get: the bits of target.rest, along the same order.
+Status KltLearner::fit_rest(KltCalibration* made, const std::vector<double>& variance) const {
+  KltReport report;
+  KVC_RETURN_IF_ERROR(fit_to_bits(target_.rest, made, variance, &report));
+  for (const uint32_t bits : made->block_bits) made->rest.key_steps.push_back(static_cast<uint16_t>(bits));
+  made->rest.value_bits = made->value_bits;
+  return Status::ok();
+}
+
+Status KltLearner::fit_to_bits(double bits, KltCalibration* made, const std::vector<double>& variance,
+                               KltReport* report) const {
   const size_t heads = size_t{g_.n_layers} * g_.n_kv_heads;
   const size_t numbers = g_.page_bytes() / element_bytes(g_.dtype);
   // A value's error goes to the output as it is, a key's through the softmax: values get what is nearest to the mean.
   const double value_overhead = 16.0 / g_.v_dim;
   const auto value_bits = static_cast<uint32_t>(
-      std::clamp(std::floor(target_.bits - value_overhead + 0.5), 1.0, double{KltCalibration::kMaxBits}));
+      std::clamp(std::floor(bits - value_overhead + 0.5), 1.0, double{KltCalibration::kMaxBits}));
   // One bit more or less for values where that leaves keys within what they can use.
   for (uint32_t b = value_bits; b >= 1; --b) {
     std::fill(made->value_bits.begin(), made->value_bits.end(), static_cast<uint8_t>(b));
@@ -251,7 +309,7 @@ Status KltLearner::fit_to_bits(KltCalibration* made, const std::vector<double>& 
     EncodeOptions options;
     options.calibration = made;
     const auto bare = static_cast<double>(find_codec("klt")->encoded_bytes(g_, options));
-    const double room = target_.bits / 8 * static_cast<double>(numbers) - bare;
+    const double room = bits / 8 * static_cast<double>(numbers) - bare;
     // A bit for a channel takes a plane in each tile.
     size_t plane = 0;
     for (uint32_t t = 0; t < g_.page_tokens; t += kTileTokens) {
@@ -262,12 +320,16 @@ Status KltLearner::fit_to_bits(KltCalibration* made, const std::vector<double>& 
     if (budget < 0) break;
     give_bits(variance, static_cast<uint64_t>(budget), made->key_bits);
     made->seal();
+    // Where channels are alike, those that their order says.
+    for (size_t at = 0; at < heads; ++at) {
+      made->widths(at, made->block_bits[at], made->key_bits.data() + at * g_.k_dim);
+    }
     report->bits =
         static_cast<double>(find_codec("klt")->encoded_bytes(g_, options)) * 8 / static_cast<double>(numbers);
     return Status::ok();
   }
   return error(KVC_E_UNSUPPORTED, "%.2f bits per number are too few for pages of %u tokens and %u and %u channels",
-               target_.bits, g_.page_tokens, g_.k_dim, g_.v_dim);
+               bits, g_.page_tokens, g_.k_dim, g_.v_dim);
 }
 
 }  // namespace kvc

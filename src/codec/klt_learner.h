@@ -31,6 +31,8 @@ struct KltTarget {
   // If > 0: instead of `bits`, the largest relative error of the attention output of a query head, in the 2-norm
   // over queries.
   double bound = 0;
+  // If > 0: pages at rest get so many bits per number instead; with a bound, this is theirs and a larger one.
+  double rest = 0;
 };
 
 // What was chosen and what it costs, over all heads.
@@ -40,6 +42,8 @@ struct KltReport {
   uint32_t queries = 0;    // rows that the least observed head has seen
 };
 
+// The channels in the order in which they get bits, where each is worth most; kMaxBits times each. Throws std::bad_alloc.
+std::vector<uint16_t> order_of_bits(std::span<const double> variance);
 // Gives `budget` bits, one after the other, to the channels where each is worth most. Throws std::bad_alloc.
 void give_bits(std::span<const double> variance, uint64_t budget, std::span<uint8_t> bits);
 
@@ -61,6 +65,7 @@ class KltLearner {
 
   // For the bound: queries per query head, pages, and bytes of these.
   static constexpr uint32_t kQueriesKept = 96;
+  static constexpr uint32_t kQueriesStored = 24;  // of these, with the calibration
   static constexpr uint32_t kPagesKept = 12;
   static constexpr size_t kBytesKept = size_t{32} << 20;
 
@@ -73,8 +78,11 @@ class KltLearner {
 
   size_t head_index(uint32_t layer, uint32_t head) const { return size_t{layer} * g_.n_kv_heads + head; }
   uint64_t below(uint64_t n) { return static_cast<uint64_t>(random_.unit() * static_cast<double>(n)); }
-  Status fit_to_bits(KltCalibration* calibration, const std::vector<double>& variance, KltReport* report) const;
-  Status fit_to_bound(KltCalibration* calibration, const std::vector<double>& variance, KltReport* report) const;
+  Status fit_to_bits(double bits, KltCalibration* calibration, const std::vector<double>& variance,
+                     KltReport* report) const;
+  Status fit_to_bound(KltCalibration* calibration, KltReport* report) const;
+  void keep_queries(KltCalibration* calibration) const;
+  Status fit_rest(KltCalibration* calibration, const std::vector<double>& variance) const;
 
   const PageGeometry g_;
   const KeyRope rope_;

@@ -17,6 +17,10 @@
 
 namespace kvc {
 
+// The bounds of calibrated channels are counted in sixteenths of their standard deviation, or more where that does not reach
+// far enough.
+inline constexpr float kFinestUnit = 1.0f / 16;
+
 constexpr size_t plane_bytes(size_t numbers) { return (numbers + 7) / 8; }
 constexpr size_t coded_bytes(size_t groups, size_t numbers, size_t total_bits) {
   return sizeof(float) + 2 * groups + total_bits * plane_bytes(numbers);

@@ -91,6 +91,18 @@ Status Config::resolve(Settings* out) const {
     KVC_RETURN_IF_ERROR(effective(i, &canonical));
     KVC_RETURN_IF_ERROR(read_value(option_rows()[i], canonical, out));
   }
+  if (out->codec_rest_bits > 0 && (out->codec != "klt" || out->codec_rest_bits < 1.5 || out->codec_rest_bits >= out->codec_bits)) {
+    return error(KVC_E_INVALID,
+                 "codec_rest_bits is %g with codec %s and codec_bits %g: it goes with codec klt, is at least 1.5 and less than "
+                 "codec_bits, or 0",
+                 out->codec_rest_bits, out->codec.c_str(), out->codec_bits);
+  }
+  if (out->codec_rest_bound > 0 && (out->codec != "auto" || out->codec_rest_bound <= out->codec_bound)) {
+    return error(KVC_E_INVALID,
+                 "codec_rest_bound is %g with codec %s and codec_bound %g: it goes with codec auto and is larger than "
+                 "codec_bound, or 0",
+                 out->codec_rest_bound, out->codec.c_str(), out->codec_bound);
+  }
   if (out->gc_target > out->gc_threshold) {
     return error(KVC_E_OUT_OF_RANGE, "gc_target %s is above gc_threshold %s; set it to at most that",
                  format_real(out->gc_target).c_str(), format_real(out->gc_threshold).c_str());

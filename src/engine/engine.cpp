@@ -94,6 +94,8 @@ CacheOptions cache_options(const Settings& settings, const Config& config) {
   options.codec_target.bits = settings.codec_bits;
   if (settings.codec == "lowrank") options.codec_target.ratio = settings.compression_ratio;
   if (settings.codec == "auto") options.codec_target.bound = settings.codec_bound;
+  options.codec_target.rest = settings.codec == "auto" ? settings.codec_rest_bound : settings.codec_rest_bits;
+  options.codec_rest_after_ns = settings.codec_rest_after_ns;
   options.codec_learn = settings.codec_learn;
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);

@@ -94,6 +94,16 @@ constexpr OptionRow kOptions[] = {
      "kvc_session_attend, whose queries it measures with, and leaves a margin for other texts; until then, and where no "
      "bits can meet it, pages stay exact.",
      "0.1.0", &Settings::codec_bound},
+    {"codec_rest_bits", KVC_OPTION_REAL, "0", "0", "8.5", nullptr,
+     "With codec=klt: bits per number of pages at rest, those that no session has used for codec_rest_after: they are "
+     "encoded again, in host memory and on disk, and say so. 0: pages stay as they are.",
+     "0.1.0", &Settings::codec_rest_bits},
+    {"codec_rest_bound", KVC_OPTION_REAL, "0", "0", "1", nullptr,
+     "With codec=auto: the bound of pages at rest, in place of codec_bound; larger, or 0: pages stay as they are.", "0.1.0",
+     &Settings::codec_rest_bound},
+    {"codec_rest_after", KVC_OPTION_TIME, "600s", "0ns", "", nullptr,
+     "When a page that no session uses is at rest. Looked at when sessions seal pages and close.", "0.1.0",
+     &Settings::codec_rest_after_ns},
     {"codec_learn", KVC_OPTION_INTEGER, "1024", "64", "1048576", nullptr,
      "Tokens that klt, lowrank and auto learn a space from. Pages until then are kept as int8 (klt, lowrank) or exact "
      "(auto).",

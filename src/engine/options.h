@@ -29,6 +29,9 @@ struct Settings {
   double codec_bits = 0;
   double compression_ratio = 0;
   double codec_bound = 0;
+  double codec_rest_bits = 0;
+  double codec_rest_bound = 0;
+  uint64_t codec_rest_after_ns = 0;
   uint32_t codec_learn = 0;
   std::string tensor_codec;
   double gc_threshold = 0;

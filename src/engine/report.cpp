@@ -72,6 +72,14 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->encoded_bytes = from.encoded_bytes;
   to->codec_key_error = from.key_error;
   to->codec_value_error = from.value_error;
+  to->codec_checked = from.pages_checked;
+  to->codec_raised = from.pages_raised;
+  to->codec_heads_exact = from.heads_raw;
+  to->codec_bound_error = from.bound_error;
+  to->pages_aged = from.pages_aged;
+  to->aged_before_bytes = from.aged_before_bytes;
+  to->aged_bytes = from.aged_bytes;
+  to->aged_tokens = from.aged_tokens;
   const DiskStats& disk = from.disk;
   to->misses_damaged = from.misses_by_reason[KVC_MISS_DAMAGED];
   to->disk_bytes = disk.bytes;

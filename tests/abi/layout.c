@@ -219,6 +219,7 @@ int main(void) {
     FIELD(kvc_session_options_t, no_publish);
     FIELD(kvc_session_options_t, exact);
     FIELD(kvc_session_options_t, reserved);
+    FIELD(kvc_session_options_t, no_aged);
     STRUCT_END;
     STRUCT_BEGIN(kvc_attend_t);
     FIELD(kvc_attend_t, struct_size);
@@ -247,6 +248,7 @@ int main(void) {
     FIELD(kvc_session_info_t, domain);
     FIELD(kvc_session_info_t, approximate);
     FIELD(kvc_session_info_t, sparse);
+    FIELD(kvc_session_info_t, aged);
     STRUCT_END;
     STRUCT_BEGIN(kvc_put_options_t);
     FIELD(kvc_put_options_t, struct_size);
@@ -283,6 +285,8 @@ int main(void) {
     FIELD(kvc_page_info_t, codec);
     FIELD(kvc_page_info_t, approximate);
     FIELD(kvc_page_info_t, reserved);
+    FIELD(kvc_page_info_t, aged);
+    FIELD(kvc_page_info_t, reserved2);
     STRUCT_END;
     STRUCT_BEGIN(kvc_store_report_t);
     FIELD(kvc_store_report_t, struct_size);
@@ -393,6 +397,14 @@ int main(void) {
     FIELD(kvc_stats_t, sparse_by_recency);
     FIELD(kvc_stats_t, sparse_restored);
     FIELD(kvc_stats_t, sparse_mass_left_out);
+    FIELD(kvc_stats_t, codec_checked);
+    FIELD(kvc_stats_t, codec_raised);
+    FIELD(kvc_stats_t, codec_heads_exact);
+    FIELD(kvc_stats_t, codec_bound_error);
+    FIELD(kvc_stats_t, pages_aged);
+    FIELD(kvc_stats_t, aged_before_bytes);
+    FIELD(kvc_stats_t, aged_bytes);
+    FIELD(kvc_stats_t, aged_tokens);
     STRUCT_END;
     STRUCT_BEGIN(kvc_whatif_t);
     FIELD(kvc_whatif_t, struct_size);

@@ -258,6 +258,7 @@ namespace Kvc
         public uint no_publish;
         public uint exact;
         public uint reserved;
+        public uint no_aged;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -292,6 +293,7 @@ namespace Kvc
         public ulong domain;
         public ulong approximate;
         public ulong sparse;
+        public ulong aged;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -337,6 +339,8 @@ namespace Kvc
         public fixed byte codec[16];
         public uint approximate;
         public uint reserved;
+        public uint aged;
+        public uint reserved2;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -453,6 +457,14 @@ namespace Kvc
         public ulong sparse_by_recency;
         public ulong sparse_restored;
         public double sparse_mass_left_out;
+        public ulong codec_checked;
+        public ulong codec_raised;
+        public ulong codec_heads_exact;
+        public double codec_bound_error;
+        public ulong pages_aged;
+        public ulong aged_before_bytes;
+        public ulong aged_bytes;
+        public ulong aged_tokens;
     }
 
     [StructLayout(LayoutKind.Sequential)]

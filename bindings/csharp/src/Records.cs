@@ -163,6 +163,8 @@ namespace Kvc
         public readonly ulong Approximate;
         /// <summary>of approximate: tokens of pages of which attention sees a part (codec sparse)</summary>
         public readonly ulong Sparse;
+        /// <summary>of approximate: tokens whose pages were encoded again, to fewer bits, at rest</summary>
+        public readonly ulong Aged;
 
         internal SessionInfo(kvc_session_info_t* s)
         {
@@ -176,6 +178,7 @@ namespace Kvc
             Domain = s->domain;
             Approximate = s->approximate;
             Sparse = s->sparse;
+            Aged = s->aged;
         }
     }
 
@@ -243,6 +246,10 @@ namespace Kvc
         public readonly string Codec;
         /// <summary>1: its K/V is not bit for bit what was appended</summary>
         public readonly uint Approximate;
+        /// <summary>1: encoded again, to fewer bits, after nobody had used it for codec_rest_after</summary>
+        public readonly uint Aged;
+        /// <summary>0</summary>
+        public readonly uint Reserved2;
 
         internal PageInfo(kvc_page_info_t* s)
         {
@@ -263,6 +270,8 @@ namespace Kvc
             Pinned = s->pinned;
             Codec = Memory.Text(s->codec);
             Approximate = s->approximate;
+            Aged = s->aged;
+            Reserved2 = s->reserved2;
         }
     }
 
@@ -451,6 +460,22 @@ namespace Kvc
         public readonly ulong SparseRestored;
         /// <summary>of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had</summary>
         public readonly double SparseMassLeftOut;
+        /// <summary>pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound)</summary>
+        public readonly ulong CodecChecked;
+        /// <summary>of these, pages where a head needed more bits than its space had learned</summary>
+        public readonly ulong CodecRaised;
+        /// <summary>K/V heads of checked pages that no codes served: kept as they came</summary>
+        public readonly ulong CodecHeadsExact;
+        /// <summary>largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound</summary>
+        public readonly double CodecBoundError;
+        /// <summary>ever encoded again at rest (codec_rest_bits, codec_rest_bound)</summary>
+        public readonly ulong PagesAged;
+        /// <summary>of these, before ...</summary>
+        public readonly ulong AgedBeforeBytes;
+        /// <summary>... and after</summary>
+        public readonly ulong AgedBytes;
+        /// <summary>of approximate_tokens: of such pages</summary>
+        public readonly ulong AgedTokens;
 
         internal Stats(kvc_stats_t* s)
         {
@@ -545,6 +570,14 @@ namespace Kvc
             SparseByRecency = s->sparse_by_recency;
             SparseRestored = s->sparse_restored;
             SparseMassLeftOut = s->sparse_mass_left_out;
+            CodecChecked = s->codec_checked;
+            CodecRaised = s->codec_raised;
+            CodecHeadsExact = s->codec_heads_exact;
+            CodecBoundError = s->codec_bound_error;
+            PagesAged = s->pages_aged;
+            AgedBeforeBytes = s->aged_before_bytes;
+            AgedBytes = s->aged_bytes;
+            AgedTokens = s->aged_tokens;
         }
     }
 

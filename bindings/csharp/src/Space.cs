@@ -222,15 +222,17 @@ namespace Kvc
             return n;
         }
 
-        /// <summary>Opens an empty session. noPublish: its pages stay private; exact: it takes no approximate pages.</summary>
+        /// <summary>Opens an empty session. noPublish: its pages stay private; exact: it takes no approximate pages;
+        /// noAged: none that were encoded again at rest.</summary>
         public Session OpenSession(string tenant = null, string sessionId = null, Priority priority = Priority.Normal, bool noPublish = false,
-            bool exact = false)
+            bool exact = false, bool noAged = false)
         {
             ulong raw;
             using (var arena = new Arena())
             {
                 var c = new kvc_session_options_t { struct_size = (ulong)sizeof(kvc_session_options_t), tenant = arena.Text(tenant),
-                    session_id = arena.Text(sessionId), priority = (int)priority, no_publish = noPublish ? 1u : 0, exact = exact ? 1u : 0 };
+                    session_id = arena.Text(sessionId), priority = (int)priority, no_publish = noPublish ? 1u : 0, exact = exact ? 1u : 0,
+                    no_aged = noAged ? 1u : 0 };
                 Check(Kvc.Raw.kvc_session_open(Raw, &c, &raw));
             }
             return new Session(raw, engine);

@@ -355,6 +355,8 @@ export interface SessionInfo {
   readonly approximate: number;
   /** of approximate: tokens of pages of which attention sees a part (codec sparse) */
   readonly sparse: number;
+  /** of approximate: tokens whose pages were encoded again, to fewer bits, at rest */
+  readonly aged: number;
 }
 
 /** kvc_tensor_info_t; units and meaning as in kvc.h. */
@@ -405,6 +407,10 @@ export interface PageInfo {
   readonly codec: string;
   /** 1: its K/V is not bit for bit what was appended */
   readonly approximate: number;
+  /** 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after */
+  readonly aged: number;
+  /** 0 */
+  readonly reserved2: number;
 }
 
 /** kvc_stats_t; units and meaning as in kvc.h. */
@@ -570,6 +576,22 @@ export interface Stats {
   readonly sparseRestored: number;
   /** of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had */
   readonly sparseMassLeftOut: number;
+  /** pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound) */
+  readonly codecChecked: number;
+  /** of these, pages where a head needed more bits than its space had learned */
+  readonly codecRaised: number;
+  /** K/V heads of checked pages that no codes served: kept as they came */
+  readonly codecHeadsExact: number;
+  /** largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound */
+  readonly codecBoundError: number;
+  /** ever encoded again at rest (codec_rest_bits, codec_rest_bound) */
+  readonly pagesAged: number;
+  /** of these, before ... */
+  readonly agedBeforeBytes: number;
+  /** ... and after */
+  readonly agedBytes: number;
+  /** of approximate_tokens: of such pages */
+  readonly agedTokens: number;
 }
 
 /** kvc_whatif_t; units and meaning as in kvc.h. */

@@ -170,7 +170,7 @@ export class Space {
   diff(other: Space): string;
   pageIds(tokens: Tokens, options?: Tenant): Uint8Array[];
   packWrite(path: string, tokens: Tokens, options?: Tenant): number;
-  openSession(options?: Tenant & { sessionId?: string | null; priority?: number; noPublish?: boolean; exact?: boolean }): Session;
+  openSession(options?: Tenant & { sessionId?: string | null; priority?: number; noPublish?: boolean; exact?: boolean; noAged?: boolean }): Session;
   close(): void;
 }
 

@@ -61,6 +61,7 @@ exports.sessionInfo = (v) => ({
   domain: v.getBigUint64(56, true),
   approximate: Number(v.getBigUint64(64, true)),
   sparse: Number(v.getBigUint64(72, true)),
+  aged: Number(v.getBigUint64(80, true)),
 });
 
 exports.tensorInfo = (v) => ({
@@ -90,6 +91,8 @@ exports.pageInfo = (v) => ({
   pinned: v.getUint32(172, true),
   codec: chars(v, 176, 16),
   approximate: v.getUint32(192, true),
+  aged: v.getUint32(200, true),
+  reserved2: v.getUint32(204, true),
 });
 
 exports.stats = (v) => ({
@@ -184,6 +187,14 @@ exports.stats = (v) => ({
   sparseByRecency: Number(v.getBigUint64(760, true)),
   sparseRestored: Number(v.getBigUint64(768, true)),
   sparseMassLeftOut: v.getFloat64(776, true),
+  codecChecked: Number(v.getBigUint64(784, true)),
+  codecRaised: Number(v.getBigUint64(792, true)),
+  codecHeadsExact: Number(v.getBigUint64(800, true)),
+  codecBoundError: v.getFloat64(808, true),
+  pagesAged: Number(v.getBigUint64(816, true)),
+  agedBeforeBytes: Number(v.getBigUint64(824, true)),
+  agedBytes: Number(v.getBigUint64(832, true)),
+  agedTokens: Number(v.getBigUint64(840, true)),
 });
 
 exports.whatif = (v) => ({

@@ -93,9 +93,10 @@ class Space extends Handle {
   }
 
   /** An empty session. */
-  openSession({ tenant = null, sessionId = null, priority = 0, noPublish = false, exact = false } = {}) {
+  openSession({ tenant = null, sessionId = null, priority = 0, noPublish = false, exact = false, noAged = false } = {}) {
     const c = struct('kvc_session_options_t').pointer('tenant', cstring(tenant)).pointer('session_id', cstring(sessionId));
-    c.u32('priority', priority).u32('no_publish', noPublish ? 1 : 0).u32('exact', exact ? 1 : 0);
+    c.u32('priority', priority).u32('no_publish', noPublish ? 1 : 0).u32('exact', exact ? 1 : 0)
+      .u32('no_aged', noAged ? 1 : 0);
     const out = new BigUint64Array(1);
     this._check(lib.kvc_session_open(this._raw, c.memory, out));
     return new Session(out[0], this._engine);

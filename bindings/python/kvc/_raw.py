@@ -288,7 +288,7 @@ class kvc_tensor_t(_Struct):  # 160 bytes
     ]
 
 
-class kvc_session_options_t(_Struct):  # 40 bytes
+class kvc_session_options_t(_Struct):  # 48 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("tenant", c_char_p),
@@ -297,6 +297,7 @@ class kvc_session_options_t(_Struct):  # 40 bytes
         ("no_publish", c_uint32),
         ("exact", c_uint32),
         ("reserved", c_uint32),
+        ("no_aged", c_uint32),
     ]
 
 
@@ -318,7 +319,7 @@ class kvc_attend_t(_Struct):  # 88 bytes
     ]
 
 
-class kvc_session_info_t(_Struct):  # 80 bytes
+class kvc_session_info_t(_Struct):  # 88 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("length", c_uint64),
@@ -331,6 +332,7 @@ class kvc_session_info_t(_Struct):  # 80 bytes
         ("domain", c_uint64),
         ("approximate", c_uint64),
         ("sparse", c_uint64),
+        ("aged", c_uint64),
     ]
 
 
@@ -355,7 +357,7 @@ class kvc_tensor_info_t(_Struct):  # 48 bytes
     ]
 
 
-class kvc_page_info_t(_Struct):  # 200 bytes
+class kvc_page_info_t(_Struct):  # 208 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("id", c_uint8 * 32),
@@ -376,6 +378,8 @@ class kvc_page_info_t(_Struct):  # 200 bytes
         ("codec", c_char * 16),
         ("approximate", c_uint32),
         ("reserved", c_uint32),
+        ("aged", c_uint32),
+        ("reserved2", c_uint32),
     ]
 
 
@@ -398,7 +402,7 @@ class kvc_store_report_t(_Struct):  # 104 bytes
     ]
 
 
-class kvc_stats_t(_Struct):  # 784 bytes
+class kvc_stats_t(_Struct):  # 848 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("requests", c_uint64),
@@ -492,6 +496,14 @@ class kvc_stats_t(_Struct):  # 784 bytes
         ("sparse_by_recency", c_uint64),
         ("sparse_restored", c_uint64),
         ("sparse_mass_left_out", c_double),
+        ("codec_checked", c_uint64),
+        ("codec_raised", c_uint64),
+        ("codec_heads_exact", c_uint64),
+        ("codec_bound_error", c_double),
+        ("pages_aged", c_uint64),
+        ("aged_before_bytes", c_uint64),
+        ("aged_bytes", c_uint64),
+        ("aged_tokens", c_uint64),
     ]
 
 

@@ -127,6 +127,7 @@ class SessionInfo:
     domain: int  # equal for sessions of one tenant, else different; means nothing outside this engine
     approximate: int  # of length: tokens whose K/V went through a lossy codec
     sparse: int  # of approximate: tokens of pages of which attention sees a part (codec sparse)
+    aged: int  # of approximate: tokens whose pages were encoded again, to fewer bits, at rest
 
     @classmethod
     def of(cls, s):
@@ -140,7 +141,8 @@ class SessionInfo:
                    s.pinned,
                    s.domain,
                    s.approximate,
-                   s.sparse)
+                   s.sparse,
+                   s.aged)
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ class PageInfo:
     pinned: int
     codec: str  # name of its codec, e.g. "identity"
     approximate: int  # 1: its K/V is not bit for bit what was appended
+    aged: int  # 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after
+    reserved2: int  # 0
 
     @classmethod
     def of(cls, s):
@@ -202,7 +206,9 @@ class PageInfo:
                    s.priority,
                    s.pinned,
                    _text(s.codec),
-                   s.approximate)
+                   s.approximate,
+                   s.aged,
+                   s.reserved2)
 
 
 @dataclass(frozen=True)
@@ -298,6 +304,14 @@ class Stats:
     sparse_by_recency: int  # of these, chosen without kvc_session_attend's scores: the latest rows stayed
     sparse_restored: int  # pages brought back in full for a read or an attend
     sparse_mass_left_out: float  # of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
+    codec_checked: int  # pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound)
+    codec_raised: int  # of these, pages where a head needed more bits than its space had learned
+    codec_heads_exact: int  # K/V heads of checked pages that no codes served: kept as they came
+    codec_bound_error: float  # largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound
+    pages_aged: int  # ever encoded again at rest (codec_rest_bits, codec_rest_bound)
+    aged_before_bytes: int  # of these, before ...
+    aged_bytes: int  # ... and after
+    aged_tokens: int  # of approximate_tokens: of such pages
 
     @classmethod
     def of(cls, s):
@@ -392,7 +406,15 @@ class Stats:
                    s.pages_sparse,
                    s.sparse_by_recency,
                    s.sparse_restored,
-                   s.sparse_mass_left_out)
+                   s.sparse_mass_left_out,
+                   s.codec_checked,
+                   s.codec_raised,
+                   s.codec_heads_exact,
+                   s.codec_bound_error,
+                   s.pages_aged,
+                   s.aged_before_bytes,
+                   s.aged_bytes,
+                   s.aged_tokens)
 
 
 @dataclass(frozen=True)

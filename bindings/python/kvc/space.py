@@ -101,9 +101,12 @@ class Space(Handle):
         i = self.info()
         self._layout = (i.n_layers, i.n_kv_heads, i.k_head_dim, i.v_head_dim, DType(i.dtype))
 
-    def open_session(self, tenant=None, session_id=None, priority=0, publish=True, exact=False) -> Session:
-        """publish False: pages stay private to the session and its forks. exact: no approximate pages, whatever the codec."""
-        o = _raw.kvc_session_options_t(priority=priority, no_publish=0 if publish else 1, exact=1 if exact else 0)
+    def open_session(self, tenant=None, session_id=None, priority=0, publish=True, exact=False,
+                     no_aged=False) -> Session:
+        """publish False: pages stay private to the session and its forks. exact: no approximate pages, whatever the codec.
+        no_aged: no pages that were encoded again at rest."""
+        o = _raw.kvc_session_options_t(priority=priority, no_publish=0 if publish else 1, exact=1 if exact else 0,
+                                       no_aged=1 if no_aged else 0)
         o.tenant = tenant.encode() if tenant is not None else None
         o.session_id = session_id.encode() if session_id is not None else None
         raw = ctypes.c_void_p()

@@ -266,6 +266,7 @@ func Layouts() map[string]Layout {
 			"no_publish": {unsafe.Offsetof(s.NoPublish), unsafe.Sizeof(s.NoPublish)},
 			"exact": {unsafe.Offsetof(s.Exact), unsafe.Sizeof(s.Exact)},
 			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
+			"no_aged": {unsafe.Offsetof(s.NoAged), unsafe.Sizeof(s.NoAged)},
 		}}
 	}
 	{
@@ -300,6 +301,7 @@ func Layouts() map[string]Layout {
 			"domain": {unsafe.Offsetof(s.Domain), unsafe.Sizeof(s.Domain)},
 			"approximate": {unsafe.Offsetof(s.Approximate), unsafe.Sizeof(s.Approximate)},
 			"sparse": {unsafe.Offsetof(s.Sparse), unsafe.Sizeof(s.Sparse)},
+			"aged": {unsafe.Offsetof(s.Aged), unsafe.Sizeof(s.Aged)},
 		}}
 	}
 	{
@@ -345,6 +347,8 @@ func Layouts() map[string]Layout {
 			"codec": {unsafe.Offsetof(s.Codec), unsafe.Sizeof(s.Codec)},
 			"approximate": {unsafe.Offsetof(s.Approximate), unsafe.Sizeof(s.Approximate)},
 			"reserved": {unsafe.Offsetof(s.Reserved), unsafe.Sizeof(s.Reserved)},
+			"aged": {unsafe.Offsetof(s.Aged), unsafe.Sizeof(s.Aged)},
+			"reserved2": {unsafe.Offsetof(s.Reserved2), unsafe.Sizeof(s.Reserved2)},
 		}}
 	}
 	{
@@ -461,6 +465,14 @@ func Layouts() map[string]Layout {
 			"sparse_by_recency": {unsafe.Offsetof(s.SparseByRecency), unsafe.Sizeof(s.SparseByRecency)},
 			"sparse_restored": {unsafe.Offsetof(s.SparseRestored), unsafe.Sizeof(s.SparseRestored)},
 			"sparse_mass_left_out": {unsafe.Offsetof(s.SparseMassLeftOut), unsafe.Sizeof(s.SparseMassLeftOut)},
+			"codec_checked": {unsafe.Offsetof(s.CodecChecked), unsafe.Sizeof(s.CodecChecked)},
+			"codec_raised": {unsafe.Offsetof(s.CodecRaised), unsafe.Sizeof(s.CodecRaised)},
+			"codec_heads_exact": {unsafe.Offsetof(s.CodecHeadsExact), unsafe.Sizeof(s.CodecHeadsExact)},
+			"codec_bound_error": {unsafe.Offsetof(s.CodecBoundError), unsafe.Sizeof(s.CodecBoundError)},
+			"pages_aged": {unsafe.Offsetof(s.PagesAged), unsafe.Sizeof(s.PagesAged)},
+			"aged_before_bytes": {unsafe.Offsetof(s.AgedBeforeBytes), unsafe.Sizeof(s.AgedBeforeBytes)},
+			"aged_bytes": {unsafe.Offsetof(s.AgedBytes), unsafe.Sizeof(s.AgedBytes)},
+			"aged_tokens": {unsafe.Offsetof(s.AgedTokens), unsafe.Sizeof(s.AgedTokens)},
 		}}
 	}
 	{

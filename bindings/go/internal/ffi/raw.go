@@ -235,7 +235,7 @@ type KvcTensorT struct {
 	Strides    [8]int64
 }
 
-// KvcSessionOptionsT is kvc_session_options_t, 40 bytes.
+// KvcSessionOptionsT is kvc_session_options_t, 48 bytes.
 type KvcSessionOptionsT struct {
 	StructSize uintptr
 	Tenant     unsafe.Pointer
@@ -244,6 +244,7 @@ type KvcSessionOptionsT struct {
 	NoPublish  uint32
 	Exact      uint32
 	Reserved   uint32
+	NoAged     uint32
 }
 
 // KvcAttendT is kvc_attend_t, 88 bytes.
@@ -263,7 +264,7 @@ type KvcAttendT struct {
 	Reserved      uint32
 }
 
-// KvcSessionInfoT is kvc_session_info_t, 80 bytes.
+// KvcSessionInfoT is kvc_session_info_t, 88 bytes.
 type KvcSessionInfoT struct {
 	StructSize  uintptr
 	Length      uint64
@@ -276,6 +277,7 @@ type KvcSessionInfoT struct {
 	Domain      uint64
 	Approximate uint64
 	Sparse      uint64
+	Aged        uint64
 }
 
 // KvcPutOptionsT is kvc_put_options_t, 24 bytes.
@@ -297,7 +299,7 @@ type KvcTensorInfoT struct {
 	Plane       int32
 }
 
-// KvcPageInfoT is kvc_page_info_t, 200 bytes.
+// KvcPageInfoT is kvc_page_info_t, 208 bytes.
 type KvcPageInfoT struct {
 	StructSize    uintptr
 	Id            [32]uint8
@@ -318,6 +320,8 @@ type KvcPageInfoT struct {
 	Codec         [16]byte
 	Approximate   uint32
 	Reserved      uint32
+	Aged          uint32
+	Reserved2     uint32
 }
 
 // KvcStoreReportT is kvc_store_report_t, 104 bytes.
@@ -338,7 +342,7 @@ type KvcStoreReportT struct {
 	Calibrations uint64
 }
 
-// KvcStatsT is kvc_stats_t, 784 bytes.
+// KvcStatsT is kvc_stats_t, 848 bytes.
 type KvcStatsT struct {
 	StructSize        uintptr
 	Requests          uint64
@@ -432,6 +436,14 @@ type KvcStatsT struct {
 	SparseByRecency   uint64
 	SparseRestored    uint64
 	SparseMassLeftOut float64
+	CodecChecked      uint64
+	CodecRaised       uint64
+	CodecHeadsExact   uint64
+	CodecBoundError   float64
+	PagesAged         uint64
+	AgedBeforeBytes   uint64
+	AgedBytes         uint64
+	AgedTokens        uint64
 }
 
 // KvcWhatifT is kvc_whatif_t, 72 bytes.

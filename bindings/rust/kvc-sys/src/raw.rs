@@ -785,6 +785,7 @@ pub struct kvc_session_options_t {
     pub no_publish: u32,
     pub exact: u32,
     pub reserved: u32,
+    pub no_aged: u32,
 }
 impl Default for kvc_session_options_t {
     /// All zero, and its own size.
@@ -796,7 +797,7 @@ impl Default for kvc_session_options_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_session_options_t>() == 40);
+    assert!(size_of::<kvc_session_options_t>() == 48);
     assert!(align_of::<kvc_session_options_t>() == 8);
     assert!(offset_of!(kvc_session_options_t, struct_size) == 0);
     assert!(offset_of!(kvc_session_options_t, tenant) == 8);
@@ -805,6 +806,7 @@ const _: () = {
     assert!(offset_of!(kvc_session_options_t, no_publish) == 28);
     assert!(offset_of!(kvc_session_options_t, exact) == 32);
     assert!(offset_of!(kvc_session_options_t, reserved) == 36);
+    assert!(offset_of!(kvc_session_options_t, no_aged) == 40);
 };
 
 #[repr(C)]
@@ -865,6 +867,7 @@ pub struct kvc_session_info_t {
     pub domain: u64,
     pub approximate: u64,
     pub sparse: u64,
+    pub aged: u64,
 }
 impl Default for kvc_session_info_t {
     /// All zero, and its own size.
@@ -876,7 +879,7 @@ impl Default for kvc_session_info_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_session_info_t>() == 80);
+    assert!(size_of::<kvc_session_info_t>() == 88);
     assert!(align_of::<kvc_session_info_t>() == 8);
     assert!(offset_of!(kvc_session_info_t, struct_size) == 0);
     assert!(offset_of!(kvc_session_info_t, length) == 8);
@@ -889,6 +892,7 @@ const _: () = {
     assert!(offset_of!(kvc_session_info_t, domain) == 56);
     assert!(offset_of!(kvc_session_info_t, approximate) == 64);
     assert!(offset_of!(kvc_session_info_t, sparse) == 72);
+    assert!(offset_of!(kvc_session_info_t, aged) == 80);
 };
 
 #[repr(C)]
@@ -971,6 +975,8 @@ pub struct kvc_page_info_t {
     pub codec: [c_char; 16],
     pub approximate: u32,
     pub reserved: u32,
+    pub aged: u32,
+    pub reserved2: u32,
 }
 impl Default for kvc_page_info_t {
     /// All zero, and its own size.
@@ -982,7 +988,7 @@ impl Default for kvc_page_info_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_page_info_t>() == 200);
+    assert!(size_of::<kvc_page_info_t>() == 208);
     assert!(align_of::<kvc_page_info_t>() == 8);
     assert!(offset_of!(kvc_page_info_t, struct_size) == 0);
     assert!(offset_of!(kvc_page_info_t, id) == 8);
@@ -1003,6 +1009,8 @@ const _: () = {
     assert!(offset_of!(kvc_page_info_t, codec) == 176);
     assert!(offset_of!(kvc_page_info_t, approximate) == 192);
     assert!(offset_of!(kvc_page_info_t, reserved) == 196);
+    assert!(offset_of!(kvc_page_info_t, aged) == 200);
+    assert!(offset_of!(kvc_page_info_t, reserved2) == 204);
 };
 
 #[repr(C)]
@@ -1146,6 +1154,14 @@ pub struct kvc_stats_t {
     pub sparse_by_recency: u64,
     pub sparse_restored: u64,
     pub sparse_mass_left_out: f64,
+    pub codec_checked: u64,
+    pub codec_raised: u64,
+    pub codec_heads_exact: u64,
+    pub codec_bound_error: f64,
+    pub pages_aged: u64,
+    pub aged_before_bytes: u64,
+    pub aged_bytes: u64,
+    pub aged_tokens: u64,
 }
 impl Default for kvc_stats_t {
     /// All zero, and its own size.
@@ -1157,7 +1173,7 @@ impl Default for kvc_stats_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_stats_t>() == 784);
+    assert!(size_of::<kvc_stats_t>() == 848);
     assert!(align_of::<kvc_stats_t>() == 8);
     assert!(offset_of!(kvc_stats_t, struct_size) == 0);
     assert!(offset_of!(kvc_stats_t, requests) == 8);
@@ -1251,6 +1267,14 @@ const _: () = {
     assert!(offset_of!(kvc_stats_t, sparse_by_recency) == 760);
     assert!(offset_of!(kvc_stats_t, sparse_restored) == 768);
     assert!(offset_of!(kvc_stats_t, sparse_mass_left_out) == 776);
+    assert!(offset_of!(kvc_stats_t, codec_checked) == 784);
+    assert!(offset_of!(kvc_stats_t, codec_raised) == 792);
+    assert!(offset_of!(kvc_stats_t, codec_heads_exact) == 800);
+    assert!(offset_of!(kvc_stats_t, codec_bound_error) == 808);
+    assert!(offset_of!(kvc_stats_t, pages_aged) == 816);
+    assert!(offset_of!(kvc_stats_t, aged_before_bytes) == 824);
+    assert!(offset_of!(kvc_stats_t, aged_bytes) == 832);
+    assert!(offset_of!(kvc_stats_t, aged_tokens) == 840);
 };
 
 #[repr(C)]

@@ -181,6 +181,8 @@ pub struct SessionInfo {
     pub approximate: u64,
     /// of approximate: tokens of pages of which attention sees a part (codec sparse)
     pub sparse: u64,
+    /// of approximate: tokens whose pages were encoded again, to fewer bits, at rest
+    pub aged: u64,
 }
 
 impl SessionInfo {
@@ -197,6 +199,7 @@ impl SessionInfo {
             domain: s.domain,
             approximate: s.approximate,
             sparse: s.sparse,
+            aged: s.aged,
         }
     }
 }
@@ -271,6 +274,10 @@ pub struct PageInfo {
     pub codec: String,
     /// 1: its K/V is not bit for bit what was appended
     pub approximate: u32,
+    /// 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after
+    pub aged: u32,
+    /// 0
+    pub reserved2: u32,
 }
 
 impl PageInfo {
@@ -294,6 +301,8 @@ impl PageInfo {
             pinned: s.pinned,
             codec: text::terminated(s.codec.as_ptr()),
             approximate: s.approximate,
+            aged: s.aged,
+            reserved2: s.reserved2,
         }
     }
 }
@@ -484,6 +493,22 @@ pub struct Stats {
     pub sparse_restored: u64,
     /// of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
     pub sparse_mass_left_out: f64,
+    /// pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound)
+    pub codec_checked: u64,
+    /// of these, pages where a head needed more bits than its space had learned
+    pub codec_raised: u64,
+    /// K/V heads of checked pages that no codes served: kept as they came
+    pub codec_heads_exact: u64,
+    /// largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound
+    pub codec_bound_error: f64,
+    /// ever encoded again at rest (codec_rest_bits, codec_rest_bound)
+    pub pages_aged: u64,
+    /// of these, before ...
+    pub aged_before_bytes: u64,
+    /// ... and after
+    pub aged_bytes: u64,
+    /// of approximate_tokens: of such pages
+    pub aged_tokens: u64,
 }
 
 impl Stats {
@@ -581,6 +606,14 @@ impl Stats {
             sparse_by_recency: s.sparse_by_recency,
             sparse_restored: s.sparse_restored,
             sparse_mass_left_out: s.sparse_mass_left_out,
+            codec_checked: s.codec_checked,
+            codec_raised: s.codec_raised,
+            codec_heads_exact: s.codec_heads_exact,
+            codec_bound_error: s.codec_bound_error,
+            pages_aged: s.pages_aged,
+            aged_before_bytes: s.aged_before_bytes,
+            aged_bytes: s.aged_bytes,
+            aged_tokens: s.aged_tokens,
         }
     }
 }

@@ -212,6 +212,8 @@ pub struct SessionOptions {
     pub no_publish: bool,
     /// Finds no approximate pages and keeps its own in the clear, whatever the codec.
     pub exact: bool,
+    /// Finds no pages that were encoded again at rest.
+    pub no_aged: bool,
 }
 
 /// A handle on a space.
@@ -231,6 +233,7 @@ impl Space {
         let c = raw::kvc_session_options_t {
             tenant: pointer(&tenant), session_id: pointer(&id), priority: options.priority, no_publish: options.no_publish as u32,
             exact: options.exact as u32,
+            no_aged: options.no_aged as u32,
             ..Default::default()
         };
         let mut raw = std::ptr::null_mut();

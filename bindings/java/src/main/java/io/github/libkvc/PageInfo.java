@@ -26,6 +26,8 @@ import java.lang.foreign.MemorySegment;
  * @param pinned pinned
  * @param codec name of its codec, e.g. "identity"
  * @param approximate 1: its K/V is not bit for bit what was appended
+ * @param aged 1: encoded again, to fewer bits, after nobody had used it for codec_rest_after
+ * @param reserved2 0
  */
 public record PageInfo(
     byte[] id,
@@ -44,7 +46,9 @@ public record PageInfo(
     int priority,
     int pinned,
     String codec,
-    int approximate) {
+    int approximate,
+    int aged,
+    int reserved2) {
     static PageInfo of(MemorySegment s) {
         return new PageInfo(
             s.asSlice(kvc_page_info_t.ID, 32).toArray(JAVA_BYTE),
@@ -63,6 +67,8 @@ public record PageInfo(
             s.get(JAVA_INT, kvc_page_info_t.PRIORITY),
             s.get(JAVA_INT, kvc_page_info_t.PINNED),
             s.getString(kvc_page_info_t.CODEC),
-            s.get(JAVA_INT, kvc_page_info_t.APPROXIMATE));
+            s.get(JAVA_INT, kvc_page_info_t.APPROXIMATE),
+            s.get(JAVA_INT, kvc_page_info_t.AGED),
+            s.get(JAVA_INT, kvc_page_info_t.RESERVED2));
     }
 }

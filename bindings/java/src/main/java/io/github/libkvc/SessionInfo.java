@@ -19,6 +19,7 @@ import java.lang.foreign.MemorySegment;
  * @param domain equal for sessions of one tenant, else different; means nothing outside this engine
  * @param approximate of length: tokens whose K/V went through a lossy codec
  * @param sparse of approximate: tokens of pages of which attention sees a part (codec sparse)
+ * @param aged of approximate: tokens whose pages were encoded again, to fewer bits, at rest
  */
 public record SessionInfo(
     long length,
@@ -30,7 +31,8 @@ public record SessionInfo(
     int pinned,
     long domain,
     long approximate,
-    long sparse) {
+    long sparse,
+    long aged) {
     static SessionInfo of(MemorySegment s) {
         return new SessionInfo(
             s.get(JAVA_LONG, kvc_session_info_t.LENGTH),
@@ -42,6 +44,7 @@ public record SessionInfo(
             s.get(JAVA_INT, kvc_session_info_t.PINNED),
             s.get(JAVA_LONG, kvc_session_info_t.DOMAIN),
             s.get(JAVA_LONG, kvc_session_info_t.APPROXIMATE),
-            s.get(JAVA_LONG, kvc_session_info_t.SPARSE));
+            s.get(JAVA_LONG, kvc_session_info_t.SPARSE),
+            s.get(JAVA_LONG, kvc_session_info_t.AGED));
     }
 }

@@ -83,6 +83,7 @@ public final class Space extends Handle {
             c.set(JAVA_INT, kvc_session_options_t.PRIORITY, options.priority());
             c.set(JAVA_INT, kvc_session_options_t.NO_PUBLISH, options.noPublish() ? 1 : 0);
             c.set(JAVA_INT, kvc_session_options_t.EXACT, options.exact() ? 1 : 0);
+            c.set(JAVA_INT, kvc_session_options_t.NO_AGED, options.noAged() ? 1 : 0);
             MemorySegment out = arena.allocate(JAVA_LONG);
             check(Raw.kvc_session_open(raw, c.address(), out.address()));
             return new Session(out.get(JAVA_LONG, 0), engine);

@@ -100,6 +100,14 @@ import java.lang.foreign.MemorySegment;
  * @param sparseByRecency of these, chosen without kvc_session_attend's scores: the latest rows stayed
  * @param sparseRestored pages brought back in full for a read or an attend
  * @param sparseMassLeftOut of sparse pages chosen by scores: mean share of their attention, by the latest queries, that the dropped rows had
+ * @param codecChecked pages that real queries attended to, exactly and over codes, before they were kept: their bits are their own (option codec_bound)
+ * @param codecRaised of these, pages where a head needed more bits than its space had learned
+ * @param codecHeadsExact K/V heads of checked pages that no codes served: kept as they came
+ * @param codecBoundError largest relative error of a query head's output that a check found in a page as it was kept, its margin included; never above codec_bound
+ * @param pagesAged ever encoded again at rest (codec_rest_bits, codec_rest_bound)
+ * @param agedBeforeBytes of these, before ...
+ * @param agedBytes ... and after
+ * @param agedTokens of approximate_tokens: of such pages
  */
 public record Stats(
     long requests,
@@ -192,7 +200,15 @@ public record Stats(
     long pagesSparse,
     long sparseByRecency,
     long sparseRestored,
-    double sparseMassLeftOut) {
+    double sparseMassLeftOut,
+    long codecChecked,
+    long codecRaised,
+    long codecHeadsExact,
+    double codecBoundError,
+    long pagesAged,
+    long agedBeforeBytes,
+    long agedBytes,
+    long agedTokens) {
     static Stats of(MemorySegment s) {
         return new Stats(
             s.get(JAVA_LONG, kvc_stats_t.REQUESTS),
@@ -285,6 +301,14 @@ public record Stats(
             s.get(JAVA_LONG, kvc_stats_t.PAGES_SPARSE),
             s.get(JAVA_LONG, kvc_stats_t.SPARSE_BY_RECENCY),
             s.get(JAVA_LONG, kvc_stats_t.SPARSE_RESTORED),
-            s.get(JAVA_DOUBLE, kvc_stats_t.SPARSE_MASS_LEFT_OUT));
+            s.get(JAVA_DOUBLE, kvc_stats_t.SPARSE_MASS_LEFT_OUT),
+            s.get(JAVA_LONG, kvc_stats_t.CODEC_CHECKED),
+            s.get(JAVA_LONG, kvc_stats_t.CODEC_RAISED),
+            s.get(JAVA_LONG, kvc_stats_t.CODEC_HEADS_EXACT),
+            s.get(JAVA_DOUBLE, kvc_stats_t.CODEC_BOUND_ERROR),
+            s.get(JAVA_LONG, kvc_stats_t.PAGES_AGED),
+            s.get(JAVA_LONG, kvc_stats_t.AGED_BEFORE_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.AGED_BYTES),
+            s.get(JAVA_LONG, kvc_stats_t.AGED_TOKENS));
     }
 }

@@ -420,7 +420,9 @@ final class Structs {
             JAVA_INT.withName("priority"),
             JAVA_INT.withName("no_publish"),
             JAVA_INT.withName("exact"),
-            JAVA_INT.withName("reserved"));
+            JAVA_INT.withName("reserved"),
+            JAVA_INT.withName("no_aged"),
+            MemoryLayout.paddingLayout(4));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long TENANT = at(LAYOUT, "tenant");
@@ -429,6 +431,7 @@ final class Structs {
         static final long NO_PUBLISH = at(LAYOUT, "no_publish");
         static final long EXACT = at(LAYOUT, "exact");
         static final long RESERVED = at(LAYOUT, "reserved");
+        static final long NO_AGED = at(LAYOUT, "no_aged");
     }
 
     static final class kvc_attend_t {
@@ -474,7 +477,8 @@ final class Structs {
             JAVA_INT.withName("pinned"),
             JAVA_LONG.withName("domain"),
             JAVA_LONG.withName("approximate"),
-            JAVA_LONG.withName("sparse"));
+            JAVA_LONG.withName("sparse"),
+            JAVA_LONG.withName("aged"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long LENGTH = at(LAYOUT, "length");
@@ -487,6 +491,7 @@ final class Structs {
         static final long DOMAIN = at(LAYOUT, "domain");
         static final long APPROXIMATE = at(LAYOUT, "approximate");
         static final long SPARSE = at(LAYOUT, "sparse");
+        static final long AGED = at(LAYOUT, "aged");
     }
 
     static final class kvc_put_options_t {
@@ -541,7 +546,9 @@ final class Structs {
             JAVA_INT.withName("pinned"),
             MemoryLayout.sequenceLayout(16, JAVA_BYTE).withName("codec"),
             JAVA_INT.withName("approximate"),
-            JAVA_INT.withName("reserved"));
+            JAVA_INT.withName("reserved"),
+            JAVA_INT.withName("aged"),
+            JAVA_INT.withName("reserved2"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long ID = at(LAYOUT, "id");
@@ -562,6 +569,8 @@ final class Structs {
         static final long CODEC = at(LAYOUT, "codec");
         static final long APPROXIMATE = at(LAYOUT, "approximate");
         static final long RESERVED = at(LAYOUT, "reserved");
+        static final long AGED = at(LAYOUT, "aged");
+        static final long RESERVED2 = at(LAYOUT, "reserved2");
     }
 
     static final class kvc_store_report_t {
@@ -690,7 +699,15 @@ final class Structs {
             JAVA_LONG.withName("pages_sparse"),
             JAVA_LONG.withName("sparse_by_recency"),
             JAVA_LONG.withName("sparse_restored"),
-            JAVA_DOUBLE.withName("sparse_mass_left_out"));
+            JAVA_DOUBLE.withName("sparse_mass_left_out"),
+            JAVA_LONG.withName("codec_checked"),
+            JAVA_LONG.withName("codec_raised"),
+            JAVA_LONG.withName("codec_heads_exact"),
+            JAVA_DOUBLE.withName("codec_bound_error"),
+            JAVA_LONG.withName("pages_aged"),
+            JAVA_LONG.withName("aged_before_bytes"),
+            JAVA_LONG.withName("aged_bytes"),
+            JAVA_LONG.withName("aged_tokens"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long REQUESTS = at(LAYOUT, "requests");
@@ -784,6 +801,14 @@ final class Structs {
         static final long SPARSE_BY_RECENCY = at(LAYOUT, "sparse_by_recency");
         static final long SPARSE_RESTORED = at(LAYOUT, "sparse_restored");
         static final long SPARSE_MASS_LEFT_OUT = at(LAYOUT, "sparse_mass_left_out");
+        static final long CODEC_CHECKED = at(LAYOUT, "codec_checked");
+        static final long CODEC_RAISED = at(LAYOUT, "codec_raised");
+        static final long CODEC_HEADS_EXACT = at(LAYOUT, "codec_heads_exact");
+        static final long CODEC_BOUND_ERROR = at(LAYOUT, "codec_bound_error");
+        static final long PAGES_AGED = at(LAYOUT, "pages_aged");
+        static final long AGED_BEFORE_BYTES = at(LAYOUT, "aged_before_bytes");
+        static final long AGED_BYTES = at(LAYOUT, "aged_bytes");
+        static final long AGED_TOKENS = at(LAYOUT, "aged_tokens");
     }
 
     static final class kvc_whatif_t {

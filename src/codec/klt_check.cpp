@@ -1,0 +1,214 @@
+#include "codec/klt_check.h"
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+
+#include "attend/convert.h"
+#include "attend/tile.h"
+#include "codec/klt_transform.h"
+#include "codec/klt_trial.h"
+
+namespace kvc {
+namespace {
+
+using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using RowsOf = Eigen::Map<const Rows>;
+
+constexpr double kMargin = 1.3, kMarginAlone = 2.2;
+
+// Where queries are put behind the page: near ones and far ones.
+uint64_t distance_of(size_t query) { return 1 + query * 37 % 1009; }
+
+// One head of the page, the queries that attend to it, and what they get.
+class Trial {
+ public:
+  Trial(const KltCalibration& calibration, size_t head, uint32_t tokens, uint64_t position, uint32_t exact)
+      : c_(calibration), head_(head), tokens_(tokens), position_(position), exact_(exact) {}
+
+  // Rows after RoPE.
+  void set_page(const float* keys, const float* values) {
+    turned_ = RowsOf(keys, tokens_, c_.k_dim);
+    values_ = RowsOf(values, tokens_, c_.v_dim);
+    keys_ = turned_;
+    rotate_keys(c_.rope, position_, /*inverse=*/true, keys_.data(), tokens_, c_.k_dim);
+  }
+  // Queries before RoPE, [query][group][k_dim]; each call is measured by itself.
+  void add_queries(std::span<const float> rows, uint32_t group) {
+    const auto dim = static_cast<Eigen::Index>(c_.k_dim);
+    Source source;
+    source.group = group;
+    source.queries = RowsOf(rows.data(), static_cast<Eigen::Index>(rows.size()) / dim, dim);
+    source.queries /= std::sqrt(static_cast<float>(dim));
+    for (Eigen::Index q = 0; q < source.queries.rows(); ++q) {
+      const uint64_t at = position_ + tokens_ + distance_of(static_cast<size_t>(q) / group);
+      rotate_keys(c_.rope, at, /*inverse=*/false, source.queries.row(q).data(), 1, c_.k_dim);
+    }
+    source.weights.noalias() = source.queries * turned_.transpose();
+    source.top = source.weights.rowwise().maxCoeff();
+    source.weights = (source.weights.colwise() - source.top).array().exp();
+    source.sum = source.weights.rowwise().sum();
+    source.weights.array().colwise() /= source.sum.array();
+    source.output.noalias() = source.weights * values_;
+    sources_.push_back(std::move(source));
+  }
+
+  double key_error(const uint8_t* bits) const {
+    Rows coded = keys_;
+    for (uint32_t t = 0; t < tokens_; t += kTileTokens) {
+      const uint32_t n = std::min(kTileTokens, tokens_ - t);
+      recode_keys(c_, head_, bits, n, t == 0 ? std::min(exact_, n) : 0, coded.data() + size_t{t} * c_.k_dim);
+    }
+    rotate_keys(c_.rope, position_, /*inverse=*/false, coded.data(), tokens_, c_.k_dim);
+    double most = 0;
+    Rows weights, off;
+    for (const Source& s : sources_) {
+      weights.noalias() = s.queries * coded.transpose();
+      weights = (weights.colwise() - s.top).array().exp();
+      const Eigen::VectorXf sum = weights.rowwise().sum();
+      weights.array().colwise() /= sum.array();
+      off.noalias() = weights * values_;
+      off -= s.output;
+      const Eigen::VectorXf share = sum.array() / s.sum.array() - 1;
+      most = std::max(most, worst(s, off, &share));
+    }
+    return most;
+  }
+  double value_error(uint32_t bits) const {
+    Rows coded = values_;
+    for (uint32_t t = 0; t < tokens_; t += kTileTokens) {
+      const uint32_t n = std::min(kTileTokens, tokens_ - t);
+      recode_values(c_.v_dim, bits, n, t == 0 ? std::min(exact_, n) : 0, coded.data() + size_t{t} * c_.v_dim);
+    }
+    coded -= values_;
+    double most = 0;
+    Rows off;
+    for (const Source& s : sources_) {
+      off.noalias() = s.weights * coded;
+      most = std::max(most, worst(s, off, nullptr));
+    }
+    return most;
+  }
+
+ private:
+  struct Source {
+    uint32_t group = 1;
+    Rows queries, weights, output;  // scaled and after RoPE; softmax; what they get
+    Eigen::VectorXf top, sum;
+  };
+
+  // Of the worst query head. share: by how much the page's share is off, relatively.
+  static double worst(const Source& s, const Rows& off, const Eigen::VectorXf* share) {
+    double most = 0;
+    for (uint32_t member = 0; member < s.group; ++member) {
+      double error = 0, energy = 0;
+      for (Eigen::Index q = member; q < off.rows(); q += s.group) {
+        const auto own = static_cast<double>(s.output.row(q).squaredNorm());
+        const auto r = share != nullptr ? static_cast<double>((*share)(q)) : 0;
+        error += static_cast<double>(off.row(q).squaredNorm()) + r * r * own;
+        energy += own;
+      }
+      if (!std::isfinite(error)) return HUGE_VAL;
+      if (energy > 0) most = std::max(most, std::sqrt(error / energy));
+    }
+    return most;
+  }
+
+  const KltCalibration& c_;
+  const size_t head_;
+  const uint32_t tokens_;
+  const uint64_t position_;
+  const uint32_t exact_;
+  Rows keys_, turned_, values_;  // keys before and after RoPE
+  std::vector<Source> sources_;
+};
+
+bool all_finite(const std::vector<float>& numbers) {
+  float sum = 0;
+  for (const float x : numbers) sum += x * 0.0f;  // infinities and NaN turn this into a NaN
+  return sum == 0.0f;
+}
+
+}  // namespace
+
+RecentQueries::RecentQueries(const PageGeometry& geometry, std::pmr::memory_resource* resource)
+    : g_(geometry), rows_(resource), counts_(geometry.n_layers, 0, resource) {}
+
+void RecentQueries::add(uint32_t layer, const KeyRope& rope, uint64_t position, uint32_t heads, const float* rows) {
+  const uint32_t group = heads / g_.n_kv_heads;
+  if (group_ == 0) {
+    rows_.resize(size_t{g_.n_layers} * g_.n_kv_heads * kKept * group * g_.k_dim);
+    group_ = group;
+  }
+  const size_t own = size_t{group} * g_.k_dim;
+  const auto fits = [](float x) { return std::abs(x) < 1e15f; };
+  if (group != group_ || !std::all_of(rows, rows + own * g_.n_kv_heads, fits)) return;
+  const uint32_t slot = counts_[layer]++ % kKept;
+  for (uint32_t head = 0; head < g_.n_kv_heads; ++head) {
+    float* to = rows_.data() + (size_t{layer} * g_.n_kv_heads + head) * head_floats() + slot * own;
+    std::copy_n(rows + head * own, own, to);
+    for (uint32_t member = 0; member < group; ++member) {
+      rotate_keys(rope, position, /*inverse=*/true, to + size_t{member} * g_.k_dim, 1, g_.k_dim);
+    }
+  }
+}
+
+std::span<const float> RecentQueries::of(uint32_t layer, uint32_t head) const noexcept {
+  const size_t kept = std::min(counts_[layer], kKept);
+  return {rows_.data() + (size_t{layer} * g_.n_kv_heads + head) * head_floats(), kept * group_ * g_.k_dim};
+}
+
+Status check_page(const KltCalibration& c, const PageGeometry& g, uint64_t position, uint32_t exact,
+                  std::span<const std::byte> page, const RecentQueries* recent, double bound, PageCheck* out) {
+  *out = {};
+  const size_t heads = size_t{g.n_layers} * g.n_kv_heads;
+  if (!c.fits(g) || c.block_heads != 1 || c.order.empty() || c.query_group == 0) {
+    return error(KVC_E_INTERNAL, "auto: a calibration that cannot check pages");
+  }
+  out->levels.key_steps.resize(heads);
+  out->levels.value_bits.resize(heads);
+  const size_t learned = c.queries.size() / heads;
+  std::vector<float> keys(size_t{g.page_tokens} * g.k_dim), values(size_t{g.page_tokens} * g.v_dim), rows(learned);
+  std::vector<uint8_t> widths(g.k_dim);
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
+      const size_t at = size_t{layer} * g.n_kv_heads + head;
+      to_f32(g.dtype, page.data() + g.head_offset(layer, KVC_KEY, head), keys.data(), keys.size());
+      to_f32(g.dtype, page.data() + g.head_offset(layer, KVC_VALUE, head), values.data(), values.size());
+      if (!all_finite(keys) || !all_finite(values)) {
+        return error(KVC_E_UNSUPPORTED, "auto: layer %u, head %u has a number that is not finite: the page stays in the clear",
+                     layer, head);
+      }
+      Trial trial(c, at, g.page_tokens, position, exact);
+      trial.set_page(keys.data(), values.data());
+      to_f32(DType::f16, reinterpret_cast<const std::byte*>(c.queries.data() + at * learned), rows.data(), learned);
+      trial.add_queries(rows, c.query_group);
+      const std::span<const float> own = recent != nullptr ? recent->of(layer, head) : std::span<const float>();
+      if (!own.empty()) trial.add_queries(own, recent->group());
+      const double margin = own.empty() ? kMarginAlone : kMargin;
+
+      Errors key_errors(kStepsPerBit, [&](uint32_t step) {
+        c.widths(at, steps_of(step, g.k_dim), widths.data());
+        return margin * trial.key_error(widths.data());
+      });
+      Errors value_errors(1, [&](uint32_t bits) { return margin * trial.value_error(bits); });
+      const Pick start = {std::clamp(c.block_bits[at] * kStepsPerBit / g.k_dim, 1u, kKeySteps), c.value_bits[at], 0};
+      const Pick pick = pick_bits(&key_errors, &value_errors, bound, start, g.k_dim, g.v_dim);
+      if (pick.value_bits == 0) {
+        out->levels.key_steps[at] = KltLevels::kRawKeys;
+        out->levels.value_bits[at] = KltLevels::kRawValues;
+        ++out->raw;
+        continue;
+      }
+      const uint32_t steps = steps_of(pick.key_step, g.k_dim);
+      out->levels.key_steps[at] = static_cast<uint16_t>(steps);
+      out->levels.value_bits[at] = static_cast<uint8_t>(pick.value_bits);
+      out->raised += steps > c.block_bits[at] || pick.value_bits > c.value_bits[at];
+      out->worst_error = std::max(out->worst_error, pick.error);
+    }
+  }
+  return Status::ok();
+}
+
+}  // namespace kvc
