@@ -45,8 +45,19 @@ struct Churn {
 uint64_t disk_usage(const std::string& directory);
 double percentile(std::vector<double> values, double share);
 
-// Peers. Results are empty where the peer is not installed.
-void fio(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes, Result* put, Result* get);
+// Where a page's payload lies.
+struct StoredPage {
+  std::string file;
+  uint64_t offset = 0, bytes = 0;
+};
+// Of a store whose pages are all written, in no order.
+std::vector<StoredPage> stored_pages(const std::string& directory);
+
+// Peers. Results are empty where the peer is not installed. fio reads pages where the store has them, from the same files,
+// so that whatever caches blocks below does it for both.
+void fio_write(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes, Result* put);
+void fio_read(const std::string& directory, const std::vector<StoredPage>& pages, const std::vector<uint64_t>& order,
+              Result* get);
 void raw(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes,
          const std::vector<std::byte*>& buffers, Result* put, Result* get);
 void file_per_page(const std::string& directory, uint64_t page_bytes, uint64_t total_bytes,

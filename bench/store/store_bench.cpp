@@ -55,6 +55,7 @@ struct Pages {
   uint64_t page_bytes;
   std::vector<std::byte*> buffers;
   std::vector<int32_t> tokens = std::vector<int32_t>(64, 11);
+  std::shared_ptr<const void> kept = std::make_shared<int>();  // buffers outlive every get
   PutPage put(uint64_t i) const {
     PutPage page;
     page.record.id = number_digest(i);
@@ -68,6 +69,7 @@ struct Pages {
     page.tokens = tokens;
     page.payload_bytes = page_bytes;
     page.out = {out, page_bytes};
+    page.owner = kept;
     return page;
   }
 };
@@ -141,6 +143,34 @@ void put_all(DiskStore* store, const Pages& pages, uint64_t first, uint64_t n, s
   changed.wait(lock, [&] { return under_way == 0; });
 }
 
+std::vector<uint64_t> random_order(uint64_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<uint64_t> order(n);
+  for (uint64_t& i : order) i = random.next() % n;
+  return order;
+}
+
+void get_all(DiskStore* store, const Pages& pages, const std::vector<uint64_t>& order, Result* result) {
+  Flight flight;
+  std::vector<std::byte*> out;
+  for (uint32_t i = 0; i < kDepth; ++i) {
+    out.push_back(static_cast<std::byte*>(aligned_alloc(4096, pages.page_bytes)));
+    std::memset(out.back(), 1, pages.page_bytes);
+  }
+  flight.idle = out;
+  const Cost begun = now();
+  for (const uint64_t i : order) {
+    std::byte* to = flight.take();
+    store->get(pages.get(i, to), [&flight, to](DiskMiss miss) { flight.give(to, miss == DiskMiss::none); });
+  }
+  flight.drain(kDepth);
+  result->add(begun, static_cast<double>(order.size() * pages.page_bytes));
+  for (std::byte* one : out) free(one);
+  if (flight.wrong == 0) return;
+  fprintf(stderr, "kvc-bench-store: %llu gets were no hits\n", static_cast<unsigned long long>(flight.wrong));
+  exit(1);
+}
+
 void throughput(const Options& options, const std::vector<std::byte*>& buffers) {
   double worst_put = 1e9, worst_get = 1e9, worst_put_cpu = 0, worst_get_cpu = 0, raw_put = 1e9, raw_get = 1e9;
   bool with_fio = false;
@@ -149,7 +179,7 @@ void throughput(const Options& options, const std::vector<std::byte*>& buffers) 
     const uint64_t total = options.mib << 20, n = total / page_bytes;
     Result put, get, bare_put, bare_get, fio_put, fio_get, files_put, files_get, rocks_put, rocks_get;
     for (uint64_t round = 0; round < options.rounds; ++round) {
-      fio(options.directory, page_bytes, total, &fio_put, &fio_get);
+      fio_write(options.directory, page_bytes, total, &fio_put);
       raw(options.directory, page_bytes, total, buffers, &bare_put, &bare_get);
       fs::remove_all(options.directory + "/store");
       Pages pages{page_bytes, buffers};
@@ -158,26 +188,15 @@ void throughput(const Options& options, const std::vector<std::byte*>& buffers) 
         const Cost from = now();
         put_all(store.get(), pages, 0, n, nullptr);
         put.add(from, static_cast<double>(n * page_bytes));
-        Flight flight;
-        std::vector<std::byte*> out;
-        for (uint32_t i = 0; i < kDepth; ++i) {
-          out.push_back(static_cast<std::byte*>(aligned_alloc(4096, page_bytes)));
-          std::memset(out.back(), 1, page_bytes);
-        }
-        flight.idle = out;
-        Random random(round);
-        const Cost begun = now();
-        for (uint64_t i = 0; i < n; ++i) {
-          std::byte* to = flight.take();
-          store->get(pages.get(random.next() % n, to),
-                     [&flight, to](DiskMiss miss) { flight.give(to, miss == DiskMiss::none); });
-        }
-        flight.drain(kDepth);
-        get.add(begun, static_cast<double>(n * page_bytes));
-        for (std::byte* one : out) free(one);
-        if (flight.wrong > 0) {
-          fprintf(stderr, "kvc-bench-store: %llu gets were no hits\n", static_cast<unsigned long long>(flight.wrong));
-          exit(1);
+        // Both read the same files, in turns: neither always finds what the other left in a cache below.
+        const auto where = stored_pages(options.directory + "/store");
+        for (const bool peer : {round % 2 == 0, round % 2 != 0}) {
+          const std::vector<uint64_t> order = random_order(n, 2 * round + peer);
+          if (!peer) {
+            get_all(store.get(), pages, order, &get);
+          } else if (where.size() == n) {
+            fio_read(options.directory, where, order, &fio_get);
+          }
         }
       }
       fs::remove_all(options.directory + "/store");

@@ -200,7 +200,7 @@ DiskStats Disk::stats() const {
   s.damaged = counters_.damaged.get();
   s.timeouts = counters_.timeouts.get();
   s.recomputed = counters_.recomputed.get();
-  s.errors = counters_.errors.get();
+  s.errors = counters_.read_errors.get() + counters_.write_errors.get();
   s.waiting = waiting_.load(std::memory_order_relaxed);
   const size_t n = n_sources_.load(std::memory_order_acquire);
   for (size_t i = 0; i < n; ++i) {

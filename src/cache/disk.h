@@ -203,7 +203,7 @@ class Disk {
   };
   struct Put;
   struct Counters {
-    Counter hits, hit_tokens, misses, written, demoted, dropped, damaged, timeouts, recomputed, errors;
+    Counter hits, hit_tokens, misses, written, demoted, dropped, damaged, timeouts, recomputed, read_errors, write_errors;
   };
 
   Disk(const DiskOptions& options, Cache* cache, const Log& log);
@@ -259,7 +259,7 @@ class Disk {
   bool skipped_ = false;  // a page found the queue full and waits for a sweep
   bool started_ = false, stop_ = false, ended_ = false;
   uint64_t progress_ = 0;  // counts what the disk completed
-  uint64_t errors_told_ = 0;  // the writer's
+  uint64_t errors_told_ = 0;  // of writes; the writer's
   uint64_t persists_asked_ = 0, persists_done_ = 0, persists_told_ = 0;
   Status persist_result_;
   std::thread thread_;

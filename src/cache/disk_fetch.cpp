@@ -299,6 +299,7 @@ void Fetch::begin(std::shared_ptr<Read> read, std::span<std::byte> out, uint8_t 
   page.codec = codec;
   page.payload_bytes = out.size();
   page.out = out;
+  page.owner = read;
   if (layerwise_ && stage_ == Stage::pages && cache_->codec_with(codec)->is_clear()) page.later = &read->later;
   reads_.push_back(read);
   read->ticket = read->place.store->get(page, [read, shared = shared_, disk = disk_](DiskMiss result) {
@@ -344,7 +345,7 @@ void Fetch::take(Read* read) {
       disk_->counters_.timeouts.add();
       return end(KVC_MISS_TIMEOUT);
     case DiskMiss::io:
-      disk_->counters_.errors.add();
+      disk_->counters_.read_errors.add();
       return end(KVC_MISS_DAMAGED);
     default:
       return end(KVC_MISS_NONE);

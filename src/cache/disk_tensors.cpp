@@ -226,7 +226,7 @@ bool Disk::read_tensor(std::string_view tenant, std::string_view key, BlobRef* b
   if (read->result == DiskMiss::none || read->result == DiskMiss::damaged || read->result == DiskMiss::tokens) {
     counters_.damaged.add();
   } else if (read->result == DiskMiss::io) {
-    counters_.errors.add();
+    counters_.read_errors.add();
   }
   return false;
 }
@@ -274,7 +274,7 @@ bool Disk::write_tensor() noexcept {
       status = Status(KVC_E_NO_MEMORY, {});
     }
     if (!status.is_ok()) {
-      counters_.errors.add();
+      counters_.write_errors.add();
       log_.write(KVC_LOG_WARN, "a tensor was not written to disk: %s", status.message().c_str());
     } else if (own_->contains(id)) {
       counters_.written.add();

@@ -197,7 +197,7 @@ void Disk::write(const Job& job) noexcept {
   if (!status.message().empty()) {
     log_.write(KVC_LOG_WARN, "a page was not written to disk: %s", status.message().c_str());
   }
-  counters_.errors.add();
+  counters_.write_errors.add();
   if (!job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);  // the next kvc_persist tries again
   release(job);
 }
@@ -251,7 +251,7 @@ void Disk::begin(std::shared_ptr<Put> put) noexcept {
 void Disk::finished(Put& put, bool ok) noexcept {
   const Job job = put.job;
   if (!ok) {
-    counters_.errors.add();
+    counters_.write_errors.add();
     // The next kvc_persist tries again.
     if (put.clue.empty() && !job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);
   }
@@ -324,7 +324,7 @@ Status Disk::do_persist(bool admit) noexcept {
   try {
     // Everything that is published and not written, as often as it takes.
     for (;;) {
-      const uint64_t errors = counters_.errors.get();
+      const uint64_t errors = counters_.write_errors.get();
       std::vector<Page*> pages;
       cache_->take_unwritten(kSweep, admit, &pages);
       for (Page* page : pages) {
@@ -337,17 +337,17 @@ Status Disk::do_persist(bool admit) noexcept {
         write_now({page, parent_id(*page), false, false, admit});
       }
       settle_puts(0);
-      if (pages.size() < kSweep || counters_.errors.get() != errors) break;
+      if (pages.size() < kSweep || counters_.write_errors.get() != errors) break;
     }
     cache_->visit_tails([&](Page* page, const PageId& parent) noexcept {
       settle_puts(kPutsInFlight - 1);
       write_now({page, parent, true, false, admit});
     });
     settle_puts(0);
-    for (const uint64_t errors = counters_.errors.get();;) {
+    for (const uint64_t errors = counters_.write_errors.get();;) {
       while (write_tensor()) {
       }
-      if (counters_.errors.get() != errors || !cache_->note_tensors(admit)) break;
+      if (counters_.write_errors.get() != errors || !cache_->note_tensors(admit)) break;
     }
     keep_texts();
     KVC_RETURN_IF_ERROR(own_->persist());
@@ -356,7 +356,7 @@ Status Disk::do_persist(bool admit) noexcept {
   }
   durable_at_.store(now, std::memory_order_relaxed);
   // Also those that failed since the last one: nobody else was told.
-  const uint64_t errors = counters_.errors.get();
+  const uint64_t errors = counters_.write_errors.get();
   const uint64_t failed = errors - std::exchange(errors_told_, errors);
   if (failed > 0) {
     return error(KVC_E_IO, "%llu writes to %s failed; everything else is durable: see to the disk and call again",

@@ -75,7 +75,7 @@ std::byte* PagePool::allocate(size_t size) noexcept {
   if (size > memory_->limit()) return nullptr;  // not worth losing what is kept
   for (;;) {
     if (std::byte* page = take(size)) return page;
-    if (void* page = memory_->allocate(size, kAlignment, MemoryUse::payload, /*may_reclaim=*/false)) {
+    if (void* page = memory_->allocate(size, alignment_of(size), MemoryUse::payload, /*may_reclaim=*/false)) {
       return static_cast<std::byte*>(page);
     }
     if (trim(size) == 0) return nullptr;
@@ -84,7 +84,7 @@ std::byte* PagePool::allocate(size_t size) noexcept {
 
 void PagePool::release(std::byte* page, size_t size) noexcept {
   if (page == nullptr || keep(page, size)) return;
-  memory_->release(page, size, kAlignment, MemoryUse::payload);
+  memory_->release(page, size, alignment_of(size), MemoryUse::payload);
 }
 
 uint64_t PagePool::trim(uint64_t bytes) noexcept {
@@ -102,7 +102,7 @@ uint64_t PagePool::trim(uint64_t bytes) noexcept {
         list.head = page->next;
       }
       // Outside of the lock: returning a large page unmaps it.
-      memory_->release(page, size, kAlignment, MemoryUse::pooled);
+      memory_->release(page, size, alignment_of(size), MemoryUse::pooled);
       returned += size;
     }
   }

@@ -19,7 +19,11 @@ class PagePool {
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
-  static constexpr size_t kAlignment = 64;  // a cache line; enough for every vector load
+  // A cache line, enough for every vector load; a large page of whole blocks on a block's boundary, so that a disk may read
+  // and write it where it is.
+  static constexpr size_t alignment_of(size_t size) noexcept {
+    return size >= (size_t{256} << 10) && size % 4096 == 0 ? 4096 : 64;
+  }
 
   // nullptr: no room even after trimming kept pages of other sizes. Never asks the reclaimer: the cache evicts by
   // itself, and then finds the evicted page here, still warm. size > 0.

@@ -36,13 +36,15 @@ struct Template {
     std::vector<std::byte> payload(4800);
     for (size_t i = 0; i < payload.size(); ++i)
       payload[i] = static_cast<std::byte>(i % 2 == 0 ? i * 37 >> 3 : 60 + i % 3);
-    const PageGeometry geometry{.n_layers = 4, .n_kv_heads = 1, .k_dim = 30, .v_dim = 30, .page_tokens = 10};
+    const PageGeometry halves{.n_layers = 4, .n_kv_heads = 1, .k_dim = 30, .v_dim = 30, .page_tokens = 10};
+    PageGeometry floats = halves.with_tokens(5);
+    floats.dtype = DType::f32;
     for (uint8_t i = 1; i < 4; ++i) {
       PutPage page;
       page.record.id.bytes[0] = i;
       page.record.tokens = tokens;
       page.record.payload = payload;
-      if (i != 2) page.geometry = &geometry;
+      if (i != 2) page.geometry = i == 1 ? &halves : &floats;
       if (!store->put(page).is_ok()) __builtin_trap();
       ids.push_back(page.record.id);
     }
@@ -99,6 +101,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     get.payload_bytes = out.size();
     get.out = out;
     store->get(get);
+    std::unique_ptr<LaterGroups> later;
+    get.later = &later;
+    if (store->get(get) == DiskMiss::none && later != nullptr) {
+      for (uint32_t group = 0; group < later->groups() && later->decode(group); ++group) {
+      }
+    }
+    get.later = nullptr;
     get.out = std::span(out).first(1200);
     get.first_group = 2;
     get.n_groups = 1;

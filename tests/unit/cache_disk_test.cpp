@@ -27,6 +27,7 @@ class GateVfs final : public Vfs {
   void shut_reads(bool shut) { set(&reads_shut_, shut); }
   void shut_writes(bool shut) { set(&writes_shut_, shut); }
   void fail_writes(int code) { write_error_.store(code); }
+  void fail_reads(int code) { read_error_.store(code); }
   void flip_reads(bool flip) { flip_.store(flip); }
 
   int open(const std::string& path, uint32_t flags, std::unique_ptr<VfsFile>* out) override {
@@ -49,6 +50,7 @@ class GateVfs final : public Vfs {
     File(GateVfs* vfs, std::unique_ptr<VfsFile> file) : vfs_(vfs), file_(std::move(file)) {}
     ssize_t read(const iovec* parts, int n, uint64_t offset) override {
       vfs_->pass(&vfs_->reads_shut_);
+      if (const int code = vfs_->read_error_.load(); code != 0) return -code;
       const ssize_t got = file_->read(parts, n, offset);
       // A bit of every block.
       if (vfs_->flip_.load() && got > 0) {
@@ -88,7 +90,7 @@ class GateVfs final : public Vfs {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool reads_shut_ = false, writes_shut_ = false;
-  std::atomic<int> write_error_{0};
+  std::atomic<int> write_error_{0}, read_error_{0};
   std::atomic<bool> flip_{false};
 };
 
@@ -273,6 +275,19 @@ TEST_P(CacheDiskTest, WritesThatFailAreCountedAndSaidByPersist) {
   (void)cache_->disk().persist(UINT64_MAX);
   cache_->trim(0);
   EXPECT_EQ(100u, found(next));
+}
+
+TEST_P(CacheDiskTest, ReadsThatFailAreMissesAndNoFailureOfPersist) {
+  const auto tokens = prompt(1, 100);
+  store(tokens);
+  on_disk_alone();
+  vfs_.fail_reads(EIO);
+  EXPECT_EQ(0u, found(tokens));
+  EXPECT_GT(cache_->stats().disk.errors, 0u);
+  vfs_.fail_reads(0);
+  const Status persisted = cache_->disk().persist(UINT64_MAX);
+  EXPECT_TRUE(persisted.is_ok()) << persisted.message();
+  EXPECT_EQ(100u, found(tokens));
 }
 
 TEST_P(CacheDiskTest, BytesThatChangedOnTheWayAreAMiss) {

@@ -115,6 +115,72 @@ TEST_F(DiskFeaturesTest, LayersAreCompressedAndReadOneByOne) {
   }
 }
 
+// A page that is stored as it is comes straight into its place; compressed, encrypted or damaged ones take the other way.
+TEST_F(DiskFeaturesTest, PagesThatMayBeReadIntoTheirPlaceAreTheSame) {
+  struct Room {
+    explicit Room(size_t bytes) : data(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(4096)))) {}
+    ~Room() { ::operator delete(data, std::align_val_t(4096)); }
+    std::byte* data;
+  };
+  const std::vector<std::byte> key(32, std::byte{7});
+  for (const bool encrypted : {false, true}) {
+    StoreOptions options = options_;
+    options.directory += encrypted ? "-encrypted" : "-clear";
+    if (encrypted) options.key = key;
+    auto store = open_store(options);
+    uint64_t number = 1;
+    for (const size_t bytes : {size_t{4096}, size_t{65536}, size_t{65536 + 64}, size_t{1} << 18}) {
+      for (const bool noise : {true, false}) {
+        TestPage page(number++, bytes, noise ? 64 : 3000, noise);
+        ASSERT_TRUE(store->put(page.put()).is_ok());
+        for (const size_t off : {size_t{0}, size_t{64}}) {
+          const auto room = std::make_shared<Room>(bytes + 64);
+          std::memset(room->data, 0x11, bytes + 64);
+          GetPage get = page.get({room->data + off, bytes});
+          get.owner = room;
+          ASSERT_EQ(store->get(get), DiskMiss::none) << bytes;
+          EXPECT_EQ(std::memcmp(room->data + off, page.payload.data(), bytes), 0) << bytes;
+          get.tokens = get.tokens.first(get.tokens.size() - 1);
+          EXPECT_EQ(store->get(get), DiskMiss::tokens);
+          std::weak_ptr<const void> watched = get.owner;
+          get.owner.reset();
+          while (watched.use_count() > 1) std::this_thread::yield();  // the store lets go of it
+        }
+      }
+    }
+  }
+}
+
+// Every value of 16 bits, in shapes of odd numbers.
+TEST_F(DiskFeaturesTest, NumbersComeBackBitForBit) {
+  auto store = open_store(options_);
+  uint64_t number = 100;
+  Random random(5);
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    for (const auto& [rows, k_dim, v_dim] : {std::tuple{64u, 64u, 64u}, {64u, 576u, 0u}, {31u, 257u, 3u}, {1u, 300u, 7u}}) {
+      const PageGeometry geometry{
+          .n_layers = 2, .n_kv_heads = 3, .k_dim = k_dim, .v_dim = v_dim, .page_tokens = rows, .dtype = dtype};
+      TestPage page(number++, geometry.page_bytes());
+      auto* words = reinterpret_cast<uint16_t*>(page.payload.data());
+      const size_t n = page.payload.size() / 2;
+      for (size_t i = 0; i < n; ++i) {
+        // Few exponents, so that it pays; in places anything: zeros, infinities, numbers that are none.
+        words[i] = static_cast<uint16_t>(i % 97 == 0 ? random.next() : 0x3800 + random.next() % 0x700);
+        if (i % k_dim % 3 == 0) words[i] |= 0x8000;
+      }
+      PutPage put = page.put();
+      put.geometry = &geometry;
+      const uint64_t before = store->stats().stored_bytes;
+      ASSERT_TRUE(store->put(put).is_ok());
+      if (n > 20000) {
+        EXPECT_LT(store->stats().stored_bytes - before, page.payload.size() * 9 / 10);
+      }
+      EXPECT_EQ(get(*store, page), DiskMiss::none);
+      expect_later(*store, page);
+    }
+  }
+}
+
 TEST_F(DiskFeaturesTest, EveryShapeOfPageComesBack) {
   auto store = open_store(options_);
   uint64_t number = 1;

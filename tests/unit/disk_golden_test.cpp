@@ -27,6 +27,15 @@ const std::vector<TestPage>& golden_pages() {
   return pages;
 }
 
+// Pages of numbers, compressed as their dtype asks for.
+PageGeometry number_geometry(DType dtype) {
+  return {.n_layers = 2, .n_kv_heads = 2, .k_dim = 16, .v_dim = 8, .page_tokens = 24, .dtype = dtype};
+}
+constexpr DType kNumbers[] = {DType::f16, DType::bf16, DType::f32};
+TestPage number_page(DType dtype) {
+  return TestPage(10 + static_cast<uint64_t>(dtype), number_geometry(dtype).page_bytes(), 24, false);
+}
+
 StoreOptions golden_options(const std::string& directory, std::span<const std::byte> key) {
   StoreOptions options;
   options.directory = directory;
@@ -51,6 +60,18 @@ void write_golden(const std::string& directory, std::span<const std::byte> key) 
   for (const TestPage& page : golden_pages()) ids.push_back(page.id);
   const std::string blobs[] = {"settings"};
   ASSERT_TRUE(store->write_pack(directory + ".pack", ids, blobs, nullptr).is_ok());
+}
+
+void write_numbers(const std::string& directory) {
+  auto store = open_store(golden_options(directory, {}));
+  for (const DType dtype : kNumbers) {
+    const TestPage page = number_page(dtype);
+    const PageGeometry geometry = number_geometry(dtype);
+    PutPage put = page.put();
+    put.geometry = &geometry;
+    ASSERT_TRUE(store->put(put).is_ok());
+  }
+  EXPECT_LT(store->stats().stored_bytes, store->stats().payload_bytes);
 }
 
 const std::vector<std::byte>& golden_key() {
@@ -89,6 +110,17 @@ TEST(DiskGoldenTest, StoresOfFormat1OpenAndHit) {
   const std::string path = std::string(KVC_TEST_DATA_DIR) + "/disk_golden_1/plain.pack";
   ASSERT_TRUE(DiskStore::open_pack({}, path, &pack).is_ok());
   for (const TestPage& page : golden_pages()) EXPECT_EQ(get(*pack, page), DiskMiss::none);
+}
+
+TEST(DiskGoldenTest, PlanesOfNumbersAreRead) {
+  if (const char* target = std::getenv("KVC_WRITE_GOLDEN")) {
+    write_numbers(std::string(target) + "/planes");
+    GTEST_SKIP() << "written";
+  }
+  StoreOptions options = golden_options(std::string(KVC_TEST_DATA_DIR) + "/disk_golden_1/planes", {});
+  options.read_only = true;
+  auto store = open_store(options);
+  for (const DType dtype : kNumbers) EXPECT_EQ(get(*store, number_page(dtype)), DiskMiss::none);
 }
 
 TEST(DiskGoldenTest, StoresOfFormat1ThatAreSealedWithAesOpenAndHit) {

@@ -21,10 +21,25 @@ class PagePoolTest : public testing::Test {
   PagePool pool_{&memory_};
 };
 
+TEST_F(PagePoolTest, LargePagesOfWholeBlocksBeginOnABlock) {
+  Memory memory(nullptr, 8 << 20);
+  PagePool pool(&memory);
+  for (const size_t size : {size_t{256} << 10, (size_t{360} << 10) + 4096, size_t{1} << 20}) {
+    for (int i = 0; i < 3; ++i) {
+      std::byte* page = pool.allocate(size);
+      ASSERT_NE(page, nullptr);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(page) % 4096, 0u) << size;
+      EXPECT_EQ(memory.used(MemoryUse::payload), size);
+      pool.release(page, size);
+      pool.trim(UINT64_MAX);
+    }
+  }
+}
+
 TEST_F(PagePoolTest, PagesAreAlignedAndCounted) {
   std::byte* page = pool_.allocate(1000);
   ASSERT_NE(page, nullptr);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(page) % PagePool::kAlignment, 0u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(page) % 64, 0u);
   std::memset(page, 0x5a, 1000);
   EXPECT_EQ(payload(), 1000u);
   EXPECT_EQ(pooled(), 0u);

@@ -391,7 +391,7 @@ TEST(HostTierTest, HeadersAreMetadataAndPagesAreMappedAligned) {
   EXPECT_EQ(place.memory.used(MemoryUse::payload), 4096u);
   EXPECT_GT(place.memory.used(MemoryUse::metadata), 0u);
   EXPECT_LE(place.memory.used(MemoryUse::metadata), 16u);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(place.host.map(slot)) % PagePool::kAlignment, 0u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(place.host.map(slot)) % PagePool::alignment_of(4096), 0u);
   place.host.release(slot);
   EXPECT_EQ(place.memory.used(MemoryUse::payload), 0u);
   EXPECT_EQ(place.memory.used(MemoryUse::metadata), 0u);

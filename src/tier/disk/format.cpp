@@ -1,22 +1,12 @@
 #include "tier/disk/format.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "tier/disk/checksum_kernel.h"
+
 namespace kvc::disk {
 namespace {
-
-Checksum bytes_of(XXH128_hash_t hash) noexcept {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, hash);
-  Checksum out;
-  static_assert(sizeof canonical.digest == sizeof out);
-  std::memcpy(out.data(), canonical.digest, out.size());
-  return out;
-}
 
 // Structs whose last field is the checksum of the others.
 template <typename T>
@@ -46,25 +36,34 @@ Checksum record_check(const std::byte* record, const RecordHeader& header) noexc
   XXH3_128bits_update(&state, &blank, sizeof blank);
   const Descriptor& d = header.descriptor;
   XXH3_128bits_update(&state, record + sizeof blank, header_bytes(d.n_tokens, d.groups) - sizeof blank);
-  return bytes_of(XXH3_128bits_digest(&state));
+  Checksum out;
+  xxh3_result(XXH3_128bits_digest(&state), out.data());
+  return out;
 }
 
 }  // namespace
 
-Checksum checksum(const void* data, size_t bytes) noexcept { return bytes_of(XXH3_128bits(data, bytes)); }
+#ifdef __x86_64__
+void checksum_avx2(const void* data, size_t bytes, unsigned char* out) noexcept;  // checksum_avx2.cpp
+void checksum_copy_avx2(const void* data, size_t bytes, void* to, unsigned char* out) noexcept;
+#define KVC_IN_AVX2(call) \
+  if (__builtin_cpu_supports("avx2")) return call, out
+#else
+#define KVC_IN_AVX2(call)
+#endif
 
-Checksum checksum_copy(const void* data, size_t bytes, void* out) noexcept {
-  constexpr size_t kChunk = 16384;  // stays in the first-level cache between the two
-  XXH3_state_t state;
-  XXH3_128bits_reset(&state);
-  const char* from = static_cast<const char*>(data);
-  char* to = static_cast<char*>(out);
-  for (size_t done = 0; done < bytes; done += kChunk) {
-    const size_t n = std::min(kChunk, bytes - done);
-    XXH3_128bits_update(&state, from + done, n);
-    std::memcpy(to + done, from + done, n);
-  }
-  return bytes_of(XXH3_128bits_digest(&state));
+Checksum checksum(const void* data, size_t bytes) noexcept {
+  Checksum out;
+  KVC_IN_AVX2(checksum_avx2(data, bytes, out.data()));
+  xxh3(data, bytes, out.data());
+  return out;
+}
+
+Checksum checksum_copy(const void* data, size_t bytes, void* to) noexcept {
+  Checksum out;
+  KVC_IN_AVX2(checksum_copy_avx2(data, bytes, to, out.data()));
+  xxh3_copy(data, bytes, to, out.data());
+  return out;
 }
 
 void write_super(const Superblock& super, std::byte* block) noexcept { write_checked(super, block); }

@@ -82,6 +82,8 @@ bool Compressor::stream(Context* context, std::span<const std::byte> bytes, std:
     ZSTD_CCtx_setParameter(context->in, ZSTD_c_compressionLevel, level_);
     ZSTD_CCtx_setParameter(context->in, ZSTD_c_contentSizeFlag, 0);
     ZSTD_CCtx_setParameter(context->in, ZSTD_c_checksumFlag, 0);
+    // Among exponents short matches are chance, and cost more than the bytes' own codes do.
+    ZSTD_CCtx_setParameter(context->in, ZSTD_c_minMatch, 7);
   }
   const size_t before = out->size();
   const size_t room = static_cast<size_t>(static_cast<double>(bytes.size()) * kPays);

@@ -26,6 +26,7 @@ struct StoreImpl::GetOp final : Transfer {
   uint64_t read_from = 0, beginning_bytes = 0;
   RecordHeader header{};
   bool again = false;  // after damage: once more
+  uint64_t in_place = 0;  // not 0: so many bytes were read to `beginning`, what follows them to page.out
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -35,10 +36,10 @@ struct StoreImpl::GetOp final : Transfer {
 };
 
 // The frames of a page lie at the end of its room, one behind the other, and are decoded from its beginning on. No frame
-// of those to come is overwritten: what is left of them is never larger than the groups that they become.
+// of those to come is overwritten: what is left of them is never larger than the groups that they become (read_frames).
 class StoredGroups final : public LaterGroups {
  public:
-  // nullptr: there is nothing to decode, or the frames do not fit so.
+  // nullptr: there is nothing to decode.
   static std::unique_ptr<StoredGroups> make(Compressor* compressor, const RecordReader& reader, const GetPage& page,
                                             uint32_t groups) {
     auto out = std::make_unique<StoredGroups>();
@@ -49,7 +50,6 @@ class StoredGroups final : public LaterGroups {
     uint64_t left = 0;
     for (uint32_t i = groups; i-- > 0;) {
       left += reader.frame_bytes(i);
-      if (left > (groups - i) * out->group_bytes_) return nullptr;
       coded = coded || reader.frame(i).kind != FrameKind::raw;
     }
     if (!coded) return nullptr;
@@ -94,6 +94,9 @@ void StoreImpl::record_latency(uint64_t (&buckets)[StoreStats::kLatencyBuckets],
   ++buckets[std::min<int>(us == 0 ? 0 : std::bit_width(us) - 1, StoreStats::kLatencyBuckets - 1)];
 }
 
+// A header that is longer than this is not guessed at.
+constexpr uint64_t kMostHeader = 16 * kBlock;
+
 // Finds and pins a page. nullptr: *miss says why.
 std::shared_ptr<StoreImpl::GetOp> StoreImpl::begin_get(const GetPage& page, DiskMiss* miss) {
   auto op = std::make_shared<GetOp>();
@@ -125,8 +128,34 @@ void StoreImpl::start_read(GetOp* op, uint64_t from, uint64_t bytes) {
   op->read_from = from;
   if (op->stage != GetOp::Stage::frames) op->beginning_bytes = bytes;
   op->n_parts = 1;
+  op->in_place = 0;
   op->parts[0] = {buffer.data(), bytes};
   op->offset = uint64_t{op->entry.offset} * kBlock + from;
+  op->store->io_->submit(op);
+}
+
+// The first read of a get: what is likely to be all.
+void StoreImpl::start_get(GetOp* op) {
+  const uint64_t record = uint64_t{op->entry.blocks} * kBlock;
+  const std::span<std::byte> out = op->page.out;
+  if (op->page.n_groups != 0) {
+    op->stage = GetOp::Stage::beginning;
+    return start_read(op, 0, kBlock);
+  }
+  op->stage = GetOp::Stage::whole;
+  // A page that is stored as it is takes its own blocks and one or a few for its header; one that was compressed or
+  // encrypted begins within a block, and is fewer, or as many by chance: then it is read again.
+  const bool straight = op->page.owner != nullptr && op->store->keys_ == nullptr && out.size() % kBlock == 0 &&
+                        reinterpret_cast<uintptr_t>(out.data()) % kBlock == 0 && out.size() == op->entry.payload_bytes &&
+                        record > out.size() && record - out.size() <= kMostHeader;
+  if (!straight) return start_read(op, 0, record);
+  const uint64_t head = record - out.size();
+  op->beginning = op->store->buffers_.take(head);
+  op->beginning_bytes = op->in_place = head;
+  op->parts[0] = {op->beginning.data(), head};
+  op->parts[1] = {out.data(), out.size()};
+  op->n_parts = 2;
+  op->offset = uint64_t{op->entry.offset} * kBlock;
   op->store->io_->submit(op);
 }
 
@@ -187,7 +216,7 @@ bool StoreImpl::step(GetOp* op, DiskMiss* miss) {
     *miss = DiskMiss::io;
     return false;
   }
-  if (op->result != static_cast<ssize_t>(op->parts[0].iov_len)) return damaged();
+  if (op->result != static_cast<ssize_t>(op->total())) return damaged();
 
   Digest key;
   const Digest* with = nullptr;
@@ -222,6 +251,8 @@ bool StoreImpl::step(GetOp* op, DiskMiss* miss) {
   }
   RecordReader reader(context(), op->header, op->beginning.data(), with);
   if (!reader.frames()) return damaged();
+  const bool as_it_is = d.payload_start == op->in_place && !(d.flags & (kCompressed | kEncrypted));
+  if (op->in_place != 0 && !as_it_is) return read_on(GetOp::Stage::whole, 0, record_bytes);
   if (op->stage != GetOp::Stage::frames) {
     if (!reader.tokens_are(page.tokens)) {
       std::vector<int32_t> tokens;
@@ -256,7 +287,8 @@ DiskMiss StoreImpl::decode(GetOp* op, const RecordReader& reader, uint64_t first
   if (page.later != nullptr && n == d.groups) later = StoredGroups::make(&compressor_, reader, page, n);
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t group = page.first_group + i;
-    const std::byte* stored = buffer.data() + (reader.frame_offset(group) - first_byte);
+    const uint64_t at = reader.frame_offset(group);
+    const std::byte* stored = op->in_place != 0 ? page.out.data() + (at - op->in_place) : buffer.data() + (at - first_byte);
     const bool right = later ? reader.stored_group(group, stored, later->stored(i).data())
                              : reader.group(group, stored, page.out.subspan(i * group_bytes, group_bytes));
     if (!right) return DiskMiss::damaged;
@@ -281,7 +313,8 @@ void StoreImpl::finish(GetOp* op, DiskMiss miss) {
   {
     const Lock lock(mutex_);
     if (!late) stats_.misses[static_cast<size_t>(miss)] += miss != DiskMiss::none;
-    stats_.bytes_read += op->beginning_bytes + (op->stage == GetOp::Stage::frames ? op->parts[0].iov_len : 0);
+    stats_.bytes_read += op->beginning_bytes + (op->stage == GetOp::Stage::frames ? op->parts[0].iov_len : 0) +
+                         (op->in_place != 0 ? op->parts[1].iov_len : 0);
     if (miss == DiskMiss::none) {
       ++stats_.hits;
       stats_.payload_got += op->page.out.size();
@@ -328,9 +361,6 @@ uint64_t StoreImpl::get(const GetPage& page, GetDone done) {
     return 0;
   }
   op->when_done = std::move(done);
-  const bool all = page.n_groups == 0;
-  const uint64_t record = uint64_t{op->entry.blocks} * kBlock;
-  op->stage = all ? GetOp::Stage::whole : GetOp::Stage::beginning;
   uint64_t ticket;
   {
     const Lock lock(mutex_);
@@ -338,7 +368,7 @@ uint64_t StoreImpl::get(const GetPage& page, GetDone done) {
     gets_[ticket] = op;
   }
   op->self = op;
-  start_read(op.get(), 0, all ? record : kBlock);
+  start_get(op.get());
   return ticket;
 }
 
@@ -352,15 +382,13 @@ DiskMiss StoreImpl::get(const GetPage& page, uint64_t timeout_ns) {
   }
   if (!op) return miss;
   op->waits = true;
-  const bool all = page.n_groups == 0;
-  op->stage = all ? GetOp::Stage::whole : GetOp::Stage::beginning;
   // Of time alone: the injected clock may be a test's, and a wait is real.
   const bool limited = timeout_ns < (uint64_t{1} << 62);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limited ? timeout_ns : 0);
   op->self = op;
   bool more = true;
   try {
-    start_read(op.get(), 0, all ? uint64_t{op->entry.blocks} * kBlock : kBlock);
+    start_get(op.get());
     while (more) {
       {
         std::unique_lock lock(op->mutex);

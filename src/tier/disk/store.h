@@ -112,6 +112,9 @@ struct GetPage {
   // path: after a miss its contents are unspecified.
   uint32_t first_group = 0, n_groups = 0;
   std::span<std::byte> out;
+  // Optional: keeps `out` alive. A page that is stored as it is may then be read straight into `out`, if that begins on a
+  // block's boundary; the store may write to it after a time-out or cancel, too, until it lets go of this.
+  std::shared_ptr<const void> owner;
   // Optional, for a whole page: if it is compressed, a hit leaves its groups in `out` verified and decrypted but not
   // decoded, and sets *later, which decodes them. Not set: out is the page.
   std::unique_ptr<LaterGroups>* later = nullptr;
@@ -191,7 +194,8 @@ class DiskStore {
   // valid until then. Returns a ticket for cancel.
   using GetDone = std::function<void(DiskMiss)>;
   virtual uint64_t get(const GetPage& page, GetDone done) = 0;
-  // Waits, at most timeout_ns (UINT64_MAX: for ever); after that, and after cancel, `out` is not touched.
+  // Waits, at most timeout_ns (UINT64_MAX: for ever); after that, and after cancel, `out` is not touched (but for
+  // GetPage::owner).
   virtual DiskMiss get(const GetPage& page, uint64_t timeout_ns = UINT64_MAX) = 0;
   // Ends a get early: its `done` is called with DiskMiss::cancelled, unless it is complete. Unknown tickets are
   // ignored.

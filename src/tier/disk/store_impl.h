@@ -151,6 +151,7 @@ class StoreImpl final : public DiskStore {
   uint32_t find_state(Segment::State state) const noexcept;
 
   // get.cpp
+  static void start_get(GetOp* op);
   static void start_read(GetOp* op, uint64_t from, uint64_t bytes);
   std::shared_ptr<GetOp> begin_get(const GetPage& page, DiskMiss* miss);
   bool step(GetOp* op, DiskMiss* miss);
