@@ -13,6 +13,7 @@
 #include "../small_space.h"
 #include "cache/cache.h"
 #include "cache/disk_fetch.h"
+#include "rows.h"
 
 namespace kvc {
 namespace {
@@ -147,19 +148,7 @@ class CacheDiskTest : public ::testing::TestWithParam<bool> {
     }
     ASSERT_TRUE(session->commit(tokens).is_ok());
   }
-  static TensorView tensor(std::vector<float>* rows, size_t n) {
-    TensorView view;
-    view.data = reinterpret_cast<std::byte*>(rows->data());
-    view.size = rows->size() * sizeof(float);
-    view.dtype = DType::f32;
-    view.n_dims = 3;
-    view.shape[0] = static_cast<int64_t>(n);
-    view.shape[1] = 1;
-    view.shape[2] = kDim;
-    view.strides[0] = view.strides[1] = kDim;
-    view.strides[2] = 1;
-    return view;
-  }
+  static TensorView tensor(std::vector<float>* rows, size_t n) { return kvc_test::rows_view(rows, n, kDim); }
   // Tokens that a match finds, with their numbers checked, and why there are no more.
   size_t found(const std::vector<int32_t>& tokens, int32_t* reason = nullptr) {
     const auto session = open();

@@ -71,8 +71,9 @@ static void erase_from_open_table(Segment* segment, uint32_t record) noexcept {
   }
 }
 
-bool StoreImpl::erase(const PageId& id) {
-  if (read_only_) return false;
+// Forgets a page and, if `write`, writes over its record. nullopt: it is not there. false: it may be found again after a
+// restart.
+std::optional<bool> StoreImpl::erase_page(const PageId& id, bool write, bool all) {
   Segment* segment;
   uint64_t generation;
   uint32_t record;
@@ -80,7 +81,7 @@ bool StoreImpl::erase(const PageId& id) {
   {
     const Lock lock(mutex_);
     const Locator locator = index_.find(id);
-    if (locator == kNowhere) return false;
+    if (locator == kNowhere) return std::nullopt;
     record = locator & 0xffff;
     segment = segments_[locator >> 16].get();
     generation = segment->generation;
@@ -90,17 +91,21 @@ bool StoreImpl::erase(const PageId& id) {
     segment->dirty = true;
     ++writing_[epoch = epoch_];
   }
+  bool done = false;
   try {
-    erase_record(segment, record, generation, /*all=*/false);
-  } catch (const std::bad_alloc&) {  // it is forgotten here, and may be found again after a restart
+    done = !write || erase_record(segment, record, generation, all);
+  } catch (const std::bad_alloc&) {
+    // As if the write had failed.
   }
   const Lock lock(mutex_);
   segment->dirty = true;
   --writing_[epoch];
   unpin(segment);
   room_.notify_all();
-  return true;
+  return done;
 }
+
+bool StoreImpl::erase(const PageId& id) { return !read_only_ && erase_page(id, true, /*all=*/false).has_value(); }
 
 // Writes over a record, its first block or all of it, and takes it out of the segment's table. The segment is pinned.
 bool StoreImpl::erase_record(Segment* segment, uint32_t record, uint64_t generation, bool all) {
@@ -161,26 +166,7 @@ Status StoreImpl::purge(std::string_view tenant) {
     return true;
   }));
   for (const PageId& id : pages) {
-    Segment* segment;
-    uint64_t generation;
-    uint32_t record;
-    {
-      const Lock lock(mutex_);
-      const Locator locator = index_.find(id);
-      if (locator == kNowhere) continue;
-      record = locator & 0xffff;
-      segment = segments_[locator >> 16].get();
-      generation = segment->generation;
-      forget(locator);
-      erase_from_open_table(segment, record);
-      ++segment->pins;
-      segment->dirty = true;
-    }
-    const bool erased = keys_ || erase_record(segment, record, generation, /*all=*/true);
-    const Lock lock(mutex_);
-    segment->dirty = true;
-    unpin(segment);
-    room_.notify_all();
+    const bool erased = erase_page(id, keys_ == nullptr, /*all=*/true).value_or(true);
     if (!erased && result.is_ok()) result = io_error("overwrite a purged page in", options_.directory, -EIO);
   }
   const Status durable = persist();
@@ -252,47 +238,40 @@ Status StoreImpl::for_each(const std::function<bool(const PageDescriptor&)>& vis
   return Status::ok();
 }
 
-Status StoreImpl::describe(const PageId& id, PageDescriptor* out, std::vector<int32_t>* tokens) {
+// A page for whoever has only its identity; what is not wanted may be nullptr.
+Status StoreImpl::read_page(const PageId& id, PageDescriptor* out, std::vector<int32_t>* tokens,
+                            std::vector<std::byte>* payload) {
   RecordHeader header;
   Buffer record;
   const DiskMiss miss = read_record(id, &header, &record);
   if (miss == DiskMiss::absent) return error(KVC_E_NOT_FOUND, "no such page in %s", options_.directory.c_str());
-  if (miss != DiskMiss::none) return error(KVC_E_CORRUPT, "a page of %s is not readable", options_.directory.c_str());
-  *out = describe_record(header.descriptor, header.generation);
-  if (tokens == nullptr) return Status::ok();
-  Digest key;
-  const Digest* with;
-  if (!find_key(header.descriptor, &key, &with) ||
-      !RecordReader(context(), header, record.data(), with).tokens(tokens)) {
-    return error(KVC_E_CORRUPT, "the tokens of a page of %s are not readable: its key is gone, or they are damaged",
-                 options_.directory.c_str());
+  const Descriptor& d = header.descriptor;
+  bool right = miss == DiskMiss::none;
+  if (right && out != nullptr) *out = describe_record(d, header.generation);
+  if (right && (tokens != nullptr || payload != nullptr)) {
+    Digest key;
+    const Digest* with;
+    right = find_key(d, &key, &with);
+    RecordReader reader(context(), header, record.data(), with);
+    right = right && reader.frames() && (tokens == nullptr || reader.tokens(tokens));
+    if (payload != nullptr) payload->resize(d.payload_bytes);
+    const uint64_t group_bytes = d.payload_bytes / d.groups;
+    for (uint32_t i = 0; right && payload != nullptr && i < d.groups; ++i) {
+      right = reader.group(i, record.data() + reader.frame_offset(i),
+                           std::span(*payload).subspan(i * group_bytes, group_bytes));
+    }
   }
-  return Status::ok();
+  if (right) return Status::ok();
+  return error(KVC_E_CORRUPT, "a page of %s is not readable (%s)", options_.directory.c_str(),
+               miss == DiskMiss::none ? "damaged, or its key is gone" : disk_miss_name(miss));
+}
+
+Status StoreImpl::describe(const PageId& id, PageDescriptor* out, std::vector<int32_t>* tokens) {
+  return read_page(id, out, tokens, nullptr);
 }
 
 Status StoreImpl::read_payload(const PageId& id, std::vector<std::byte>* payload) {
-  RecordHeader header;
-  Buffer record;
-  const DiskMiss miss = read_record(id, &header, &record);
-  if (miss == DiskMiss::absent) return error(KVC_E_NOT_FOUND, "no such page in %s", options_.directory.c_str());
-  if (miss == DiskMiss::none) {
-    Digest key;
-    const Digest* with;
-    if (find_key(header.descriptor, &key, &with)) {
-      RecordReader reader(context(), header, record.data(), with);
-      const Descriptor& d = header.descriptor;
-      payload->resize(d.payload_bytes);
-      const uint64_t group_bytes = d.payload_bytes / d.groups;
-      bool whole = reader.frames();
-      for (uint32_t i = 0; whole && i < d.groups; ++i) {
-        whole = reader.group(i, record.data() + reader.frame_offset(i),
-                             std::span(*payload).subspan(i * group_bytes, group_bytes));
-      }
-      if (whole) return Status::ok();
-    }
-  }
-  return error(KVC_E_CORRUPT, "a page of %s is not readable (%s)", options_.directory.c_str(),
-               miss == DiskMiss::none ? "damaged, or its key is gone" : disk_miss_name(miss));
+  return read_page(id, nullptr, nullptr, payload);
 }
 
 Status StoreImpl::verify(const StoreProgress& progress, VerifyReport* report) {
@@ -310,9 +289,7 @@ Status StoreImpl::verify(const StoreProgress& progress, VerifyReport* report) {
     if (page.encrypted && (!keys_ || !keys_->find(page.tenant, &key))) {
       ++report->locked;
     } else {
-      PageDescriptor descriptor;
-      Status status = read_payload(page.id, &payload);
-      if (status.is_ok()) status = describe(page.id, &descriptor, &tokens);
+      const Status status = read_page(page.id, nullptr, &tokens, &payload);
       if (status.code() == KVC_E_NOT_FOUND) continue;  // evicted meanwhile
       ++report->pages;
       if (!status.is_ok()) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -167,6 +168,8 @@ class StoreImpl final : public DiskStore {
   bool find_key(const Descriptor& descriptor, Digest* key, const Digest** out) const;
 
   // admin.cpp
+  std::optional<bool> erase_page(const PageId& id, bool write, bool all);
+  Status read_page(const PageId& id, PageDescriptor* out, std::vector<int32_t>* tokens, std::vector<std::byte>* payload);
   bool erase_record(Segment* segment, uint32_t record, uint64_t generation, bool all);
 
   // blobs.cpp
