@@ -1,4 +1,5 @@
-// A codec of a caller's: numbers between the page's smallest and largest, a byte each. With switches for going wrong.
+// A codec of a caller's: a byte a number. Of f32 pages it is a code between the page's smallest and largest, of others the
+// number's higher byte. With switches for going wrong.
 #ifndef KVC_TESTS_TOY_CODEC_H_
 #define KVC_TESTS_TOY_CODEC_H_
 
@@ -14,7 +15,6 @@
 namespace kvc_test {
 
 struct ToyCodec {
-  // f32 pages alone: the numbers are where they are in the page.
   struct Range {
     float low, step;
   };
@@ -37,7 +37,7 @@ struct ToyCodec {
     codec.name = name;
     codec.version = version;
     codec.encoded_size = [](void*, const kvc_codec_page_t* page) {
-      return page->dtype == KVC_F32 ? sizeof(Range) + numbers(page) : 0;
+      return sizeof(Range) + numbers(page);
     };
     codec.encode = [](void* user, const kvc_codec_page_t* page, const void* clear, void* encoded, uint64_t size,
                       char* error, size_t error_size) -> kvc_status_t {
@@ -47,8 +47,18 @@ struct ToyCodec {
         std::snprintf(error, error_size, "the toy was told to fail");
         return self->encode_status;
       }
-      const auto* x = static_cast<const float*>(clear);
       const uint64_t n = numbers(page);
+      if (page->dtype != KVC_F32) {
+        const auto* words = static_cast<const uint16_t*>(clear);
+        const uint16_t exponent = page->dtype == KVC_F16 ? 0x7c00 : 0x7f80;
+        for (uint64_t i = 0; i < n; ++i) {
+          if ((words[i] & exponent) == exponent) return KVC_E_UNSUPPORTED;
+          (static_cast<uint8_t*>(encoded) + sizeof(Range))[i] = static_cast<uint8_t>(words[i] >> 8);
+        }
+        spill(encoded, size, self->encode_overrun);
+        return KVC_OK;
+      }
+      const auto* x = static_cast<const float*>(clear);
       if (!std::all_of(x, x + n, [](float number) { return std::isfinite(number); })) return KVC_E_UNSUPPORTED;
       const auto [low, high] = std::minmax_element(x, x + n);
       const Range range{*low, std::max((*high - *low) / 255, 1e-30f)};
@@ -76,9 +86,15 @@ struct ToyCodec {
       const uint32_t dim = plane == KVC_KEY ? page->k_head_dim : page->v_head_dim;
       const auto* codes = static_cast<const uint8_t*>(encoded) + sizeof range + layer * (k + v) +
                           (plane == KVC_KEY ? 0 : k) + (uint64_t{head} * page->page_tokens + from) * dim;
+      const uint64_t count = uint64_t{n} * dim;
+      if (page->dtype != KVC_F32) {
+        for (uint64_t i = 0; i < count; ++i) static_cast<uint16_t*>(rows)[i] = static_cast<uint16_t>(codes[i] << 8);
+        spill(rows, count * sizeof(uint16_t), self->decode_overrun);
+        return KVC_OK;
+      }
       auto* out = static_cast<float*>(rows);
-      for (uint64_t i = 0; i < uint64_t{n} * dim; ++i) out[i] = range.low + range.step * static_cast<float>(codes[i]);
-      spill(rows, uint64_t{n} * dim * sizeof(float), self->decode_overrun);
+      for (uint64_t i = 0; i < count; ++i) out[i] = range.low + range.step * static_cast<float>(codes[i]);
+      spill(rows, count * sizeof(float), self->decode_overrun);
       return KVC_OK;
     };
     return codec;

@@ -321,6 +321,7 @@ kvc_status_t kvc_session_info(kvc_session_t* session, kvc_session_info_t* info) 
     full.tail_bytes = of.tail_bytes;
     full.approximate = of.approximate;
     full.aged = of.aged;
+    full.sparse = of.sparse;
     full.priority = of.priority;
     full.pinned = of.pinned ? 1 : 0;
     full.domain = of.domain;

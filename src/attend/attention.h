@@ -7,6 +7,7 @@
 // Instruction sets differ in the order of sums only: results agree to 1e-5 of the largest value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct AttendTile {
   ClearRows k, v;            // if exact > 0
   CodedTile k_codes, v_codes;  // if exact < tokens
   std::vector<float> rows;     // room for k and v where a codec makes them on the way
+  // Of rows that do not follow one another: row r is token position + offsets[r]. Kernels take rows as consecutive, so such a
+  // tile may be attended to whole only where its positions do not matter.
+  bool gathered = false;
+  std::array<uint8_t, kTileTokens> offsets = {};
 };
 
 // Asks the processor for a tile's bytes, ahead of their use: tiles of one head lie far apart.

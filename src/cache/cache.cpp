@@ -275,6 +275,12 @@ CacheStats Cache::stats() {
   s.host_bytes = host_.stats().bytes;
   s.approximate_tokens = counters_->approximate_tokens.get();
   s.codec_failures = user_codec_ != nullptr ? user_codec_->failures() : 0;
+  s.pages_sparse = counters_->pages_sparse.get();
+  s.sparse_by_recency = counters_->sparse_by_recency.get();
+  s.sparse_restored = counters_->sparse_restored.get();
+  if (const uint64_t chosen = s.pages_sparse - std::min(s.pages_sparse, s.sparse_by_recency); chosen > 0) {
+    s.sparse_mass_left_out = counters_->mass_left_out.load(std::memory_order_relaxed) / static_cast<double>(chosen);
+  }
   s.pages_encoded = counters_->pages_encoded.get();
   s.pages_kept_clear = counters_->pages_kept_clear.get();
   s.encoded_raw_bytes = counters_->encoded_raw_bytes.get();

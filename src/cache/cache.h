@@ -64,6 +64,9 @@ struct CacheOptions {
   KltTarget codec_target;       // for codecs that learn
   uint32_t codec_learn = 1024;  // tokens they learn from
   uint64_t codec_rest_after_ns = 0;  // with codec_target.rest
+  double svd_ratio = 0.3;       // codec "svd"
+  double sparse_keep = 0.5;     // codec "sparse": share of the rows that stay
+  bool sparse_restore = true;   // the others may be brought back
   Space::Defaults space_defaults;
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
@@ -79,7 +82,8 @@ struct CacheStats {
            memory_peak = 0;
   uint64_t host_bytes = 0;
   uint64_t approximate_tokens = 0;  // of matched_tokens
-  uint64_t codec_failures = 0;
+  uint64_t codec_failures = 0, pages_sparse = 0, sparse_by_recency = 0, sparse_restored = 0;
+  double sparse_mass_left_out = 0;
   uint64_t pages_encoded = 0, pages_kept_clear = 0, encoded_raw_bytes = 0, encoded_bytes = 0;
   PolicyState policy;
   uint64_t pages_checked = 0, pages_raised = 0, heads_raw = 0;  // codec auto
@@ -138,7 +142,9 @@ class Cache {
   Status purge(const std::string& tenant, uint64_t* pages);
 
   // Plain tensors.
-  Status put(std::string_view tenant, std::string_view key, const TensorView& tensor, const TensorForm& form = {});
+  // to_disk: where there is a disk that writes, it goes there without staying in memory.
+  Status put(std::string_view tenant, std::string_view key, const TensorView& tensor, const TensorForm& form = {},
+             bool to_disk = false);
   // The stored tensor's shape and dtype, and its bytes (`data`; coded: see tensor_form.h), to `copy` while they cannot go
   // away. *found false: a miss, copy is not called.
   Status get(std::string_view tenant, std::string_view key, bool* found,
@@ -212,6 +218,8 @@ class Cache {
   void take_unwritten(size_t most, bool refused, std::vector<Page*>* pages);
   void visit_tails(const std::function<void(Page* page, const PageId& parent)>& visit);
   PageForm form_of(const Page& page) const noexcept;
+  // What tells pages of codecs apart that have an option of their own, in the place of bits.
+  uint32_t own_bits(uint8_t codec, const PageGeometry& geometry) const noexcept;
   PageId disk_id(const Page& page) const noexcept {
     return form_id(page.root->tenant_key, page.id, form_of(page));
   }
@@ -256,15 +264,20 @@ class Cache {
   Status keep_tensor(std::string_view tenant, std::string_view key, BlobRef blob, const TensorShape& shape,
                      const uint64_t* since);
 
-  // Encodes a page, whole and in the clear (encode.cpp). *blob is replaced, *codec set to what it now holds. recent: what
-  // the page's session asked last, or nullptr.
-  Status encode(const Space& space, uint32_t depth, const RecentQueries* recent, BlobRef* blob, uint8_t* codec);
+  // Encodes a page, whole and in the clear (encode.cpp). *blob is replaced, *codec set to what it now holds. recent, sample:
+  // what the page's session asked last, for codec auto (or nullptr) and for codec sparse.
+  Status encode(const Space& space, uint32_t depth, const RecentQueries* recent, const QuerySample& sample, BlobRef* blob,
+                uint8_t* codec);
   // Encodes some of the pages again that are at rest (aging.cpp). No lock is held.
   void age_pages() noexcept;
   bool age_one(bool* encoded);
   double rest_bound() const noexcept;
   bool at_rest(const Page& page, uint64_t now) const noexcept;
   Status encode_at_rest(const Page& page, const BlobRef& blob, BlobRef* out);
+  // Whole pages of which codec sparse keeps a part (sparse.cpp). read: layer_bytes() of one layer. KVC_E_NOT_FOUND: gone, or
+  // it is not wanted.
+  Status keep_cold(const Root& root, const PageId& id, const BlobRef& page);
+  Status read_cold(const Root& root, const PageId& id, uint32_t layer, std::byte* out);
   // What a codec that learns knows of a space; nullptr: the codec does not learn. Throws std::bad_alloc.
   Calibrator* calibrator_of(const Space& space);
 

@@ -16,6 +16,8 @@ struct Cache::Counters {
   Counter pages_checked, pages_raised, heads_raw;  // codec auto
   Counter pages_aged, aged_before_bytes, aged_bytes, aged_tokens;
   std::atomic<double> bound_error{0};
+  Counter pages_sparse, sparse_by_recency, sparse_restored;
+  std::atomic<double> mass_left_out{0};  // of sparse pages chosen by attention, summed up
   // By plane: sums of squares, of differences and of the original numbers.
   std::atomic<double> error[2] = {}, energy[2] = {};
   std::atomic<int64_t> pages{0}, pages_pinned{0}, sessions{0}, tensors{0};

@@ -102,6 +102,8 @@ void Fetch::list_forms() {
       forms_.push_back({.codec = codec.id(), .approximate = true, .calibration = each->digest});
     }
     in_bits(*find_codec("int8"));  // what was sealed before it had learned
+  } else if (const uint32_t own = cache_->own_bits(codec.id(), space.geometry()); own > 0) {
+    forms_.push_back({.codec = codec.id(), .approximate = true, .key_bits = own});
   } else if (codec.format() != Digest{}) {
     forms_.push_back({.codec = codec.id(), .approximate = true, .format = codec.format()});
   } else if (!codec.is_clear()) {
@@ -118,6 +120,7 @@ void Fetch::list_forms() {
 // A page in the best of the forms that it may be stored in.
 bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, Place* place) noexcept {
   const PageGeometry& g = root_->space->geometry();
+  const CacheOptions& options = cache_->options();
   for (const PageForm& form : forms_) {
     place->stored = form_id(key, id, form);
     place->store = holder(place->stored, packs);
@@ -127,6 +130,8 @@ bool Fetch::find(const Digest& key, const PageId& id, size_t depth, bool packs, 
     EncodeOptions encoding;
     encoding.exact_tokens = depth == 0 ? kSinkTokens : 0;
     encoding.key_bits = form.key_bits;
+    encoding.sparse_keep = options.sparse_keep;
+    encoding.ratio = options.svd_ratio;
     encoding.value_bits = form.value_bits;
     const bool calibrated = form.calibration != Digest{};
     const auto calibration = calibrated ? find_calibration(form.calibration) : nullptr;

@@ -3,6 +3,7 @@
 
 #include "cache/cache.h"
 #include "cache/counters.h"
+#include "cache/sparse.h"
 #include "codec/klt_check.h"
 
 namespace kvc {
@@ -17,7 +18,8 @@ void raise_to(std::atomic<double>* most, double x) noexcept {
 }  // namespace
 
 // A page stays in the clear where encoding would not make it smaller, or where a number is not finite.
-Status Cache::encode(const Space& space, uint32_t depth, const RecentQueries* recent, BlobRef* blob, uint8_t* id) {
+Status Cache::encode(const Space& space, uint32_t depth, const RecentQueries* recent, const QuerySample& sample,
+                     BlobRef* blob, uint8_t* id) {
   const PageGeometry& g = space.geometry();
   *id = find_codec("identity")->id();
   const Codec* chosen = &codec_of(g);
@@ -51,6 +53,12 @@ Status Cache::encode(const Space& space, uint32_t depth, const RecentQueries* re
     KVC_RETURN_IF_ERROR(checked);
     options.levels = &check.levels;
   }
+  const bool sparse = codec.id() == kSparseCodecId;
+  std::vector<float> mass;
+  if (sparse) mass = sample.mass(g, blob->data());
+  options.mass = mass.empty() ? nullptr : mass.data();
+  options.sparse_keep = options_.sparse_keep;
+  options.ratio = options_.svd_ratio;
   const size_t bytes = codec.encoded_bytes(g, options);
   if (bytes >= g.page_bytes()) {
     counters_->pages_kept_clear.add();
@@ -64,8 +72,18 @@ Status Cache::encode(const Space& space, uint32_t depth, const RecentQueries* re
     return Status::ok();
   }
   KVC_RETURN_IF_ERROR(status);
+  if (sparse) {
+    counters_->pages_sparse.add();
+    if (mass.empty()) {
+      counters_->sparse_by_recency.add();
+    } else {
+      counters_->mass_left_out.fetch_add(mass_left_out(g, mass, codec, {encoded.data(), bytes}),
+                                         std::memory_order_relaxed);
+    }
+  }
   // The error of one layer, another one for every page: as good an estimate as that of all, at a fraction of the cost.
   for (const int plane : {KVC_KEY, KVC_VALUE}) {
+    if (sparse) break;  // what it keeps is exact
     PlaneError measured;
     KVC_RETURN_IF_ERROR(
         measure_error(codec, g, page, {encoded.data(), bytes}, depth % g.n_layers, plane, &measured));

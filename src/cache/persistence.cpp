@@ -68,11 +68,20 @@ PageForm Cache::form_of(const Page& page) const noexcept {
   if (codec_of(page).is_clear()) return form;
   form.calibration = codec_of(page).calibration_of({page.blob.data(), page.blob.bytes()});
   form.format = codec_of(page).format();
-  if (form.calibration == Digest{} && form.format == Digest{}) {
+  if (const uint32_t own = own_bits(page.codec, page.root->space->geometry()); own > 0) {
+    form.key_bits = own;
+  } else if (form.calibration == Digest{} && form.format == Digest{}) {
     form.key_bits = options_.codec_key_bits;
     form.value_bits = options_.codec_value_bits;
   }
   return form;
+}
+
+uint32_t Cache::own_bits(uint8_t codec, const PageGeometry& geometry) const noexcept {
+  EncodeOptions encoding;
+  encoding.sparse_keep = options_.sparse_keep;
+  if (codec == kSparseCodecId) return sparse_rows(geometry, encoding);
+  return codec == kSvdCodecId ? static_cast<uint32_t>(options_.svd_ratio * 1e6) : 0;
 }
 
 void Cache::take_unwritten(size_t most, bool refused, std::vector<Page*>* pages) {

@@ -20,7 +20,8 @@ Session::Session(Cache* cache, std::shared_ptr<const Space> space, Root* root, S
       path_(CountedAllocator<Page*>(&cache->memory_)),
       open_(CountedAllocator<OpenPage>(&cache->memory_)),
       tail_tokens_(CountedAllocator<int32_t>(&cache->memory_)),
-      cursor_(geometry().n_layers, 0, CountedAllocator<uint32_t>(&cache->memory_)) {
+      cursor_(geometry().n_layers, 0, CountedAllocator<uint32_t>(&cache->memory_)),
+      queries_(&cache->memory_) {
   // What match and truncate need is there from the beginning: an open session can always do both.
   tail_tokens_.reserve(geometry().page_tokens);
   open_.reserve(1);
@@ -441,6 +442,7 @@ SessionInfo Session::info() {
   info.length = length_locked();
   info.matched = matched_;
   info.approximate = approximate_locked(&info.aged);
+  info.sparse = sparse_locked();
   info.pages = sealed_pages();
   const uint32_t appended = closed_ ? 0 : *std::min_element(cursor_.begin(), cursor_.end());
   info.pending = appended - std::min<uint64_t>(appended, tail_tokens_.size());

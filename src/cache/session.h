@@ -23,9 +23,11 @@
 #include <string>
 #include <vector>
 
+#include "attend/aligned.h"
 #include "base/status.h"
 #include "base/tensor.h"
 #include "cache/page.h"
+#include "cache/sparse.h"
 #include "cache/space.h"
 #include "codec/klt_check.h"
 
@@ -65,6 +67,7 @@ struct SessionInfo {
   int32_t priority = 0;
   bool pinned = false;
   uint64_t domain = 0;  // equal for sessions of one tenant
+  uint64_t sparse = 0;  // of approximate: in pages of which attention sees a part
 };
 
 // K or V of consecutive tokens of one layer, in the clear and in place: row of (head h, token t) at
@@ -167,8 +170,12 @@ class Session {
   Status learn_queries(uint32_t layer, const AttendCall& call, const TensorView& query);
   struct AttendTask;
   Status check_attend(uint32_t layer, const AttendCall& call, const TensorView& query, const TensorView& out) const;
-  Status attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page, AttendState* state) const;
   uint64_t approximate_locked(uint64_t* aged = nullptr) const noexcept;
+  // A layer of the pages of which codec sparse keeps a part, brought back, by page; empty: not wanted.
+  using Restored = std::vector<std::unique_ptr<AlignedFloats>>;
+  Status restore_layer(uint32_t layer, size_t pages, Restored* out) const;
+  Status attend_pages(uint32_t layer, const AttendCall& call, const Restored& restored, AttendTask* task) const;
+  uint64_t sparse_locked() const noexcept;
 
   // session_read.cpp
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
@@ -193,6 +200,7 @@ class Session {
   std::vector<uint32_t, CountedAllocator<uint32_t>> cursor_;     // per layer, tokens after last_
   std::unique_ptr<Promotion> promotion_;  // nullptr: every layer of every page is there
   std::unique_ptr<RecentQueries> recent_;  // with codec auto, once there are any
+  QuerySample queries_;  // for codec sparse
   uint64_t matched_ = 0;
   int32_t miss_reason_ = KVC_MISS_NONE;
   std::shared_ptr<const Space> miss_space_;  // for KVC_MISS_IDENTITY: where the tokens are stored

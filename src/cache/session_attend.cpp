@@ -42,7 +42,28 @@ struct Session::AttendTask {
   size_t first_page, end_page;
   std::unique_ptr<AttendState> state;
   Status status;
+  uint64_t rows = 0, left_out = 0;  // that there are, and of these what codec sparse left out
 };
+
+namespace {
+
+// A tile whose rows do not follow one another as tiles whose rows do, for where positions matter.
+template <typename Take>
+void for_each_run(const AttendTile& tile, Take take) {
+  for (uint32_t r = 0; r < tile.tokens;) {
+    uint32_t end = r + 1;
+    while (end < tile.tokens && tile.offsets[end] == tile.offsets[end - 1] + 1) ++end;
+    AttendTile run;
+    run.position = tile.position + tile.offsets[r];
+    run.tokens = run.exact = end - r;
+    run.k = {tile.k.dtype, tile.k.data + r * tile.k.stride, tile.k.stride};
+    run.v = {tile.v.dtype, tile.v.data + r * tile.v.stride, tile.v.stride};
+    take(std::move(run));
+    r = end;
+  }
+}
+
+}  // namespace
 
 Status Session::check_attend(uint32_t layer, const AttendCall& call, const TensorView& query,
                              const TensorView& out) const {
@@ -78,32 +99,74 @@ Status Session::check_attend(uint32_t layer, const AttendCall& call, const Tenso
   return Status::ok();
 }
 
-Status Session::attend_pages(uint32_t layer, uint32_t head, size_t first_page, size_t end_page,
-                             AttendState* state) const {
+Status Session::restore_layer(uint32_t layer, size_t pages, Restored* out) const {
   const PageGeometry& g = geometry();
   const size_t sealed = sealed_pages();
+  out->resize(pages);
+  for (size_t index = 0; index < pages; ++index) {
+    const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
+    if (page == nullptr || page->codec != kSparseCodecId) continue;
+    (*out)[index] = std::make_unique<AlignedFloats>((g.layer_bytes() + 3) / sizeof(float), AlignedFloats::Fill::none);
+    KVC_RETURN_IF_ERROR(
+        cache_->read_cold(*root_, page->id, layer, reinterpret_cast<std::byte*>((*out)[index]->data())));
+  }
+  return Status::ok();
+}
+
+Status Session::attend_pages(uint32_t layer, const AttendCall& call, const Restored& restored, AttendTask* task) const {
+  const PageGeometry& g = geometry();
+  PageGeometry one_layer = g;
+  one_layer.n_layers = 1;
+  const size_t sealed = sealed_pages();
   const size_t end = sealed_tokens() + cursor_[layer];
+  const Codec& clear = *find_codec("identity");
+  AttendState* const state = task->state.get();
   // The tile that is attended to next, while its bytes are on their way.
   AttendTile waiting;
   bool has_waiting = false;
-  for (size_t index = first_page; index < end_page; ++index) {
+  const auto take = [&](AttendTile tile) {
+    if (!state->sees(tile)) return;
+    prefetch(tile);
+    if (has_waiting) state->attend(waiting);
+    waiting = std::move(tile);  // not copied: it may own its rows
+    has_waiting = true;
+  };
+  for (size_t index = task->first_page; index < task->end_page; ++index) {
     const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
     const BlobRef& blob = page != nullptr ? page->blob : open_[index - sealed].blob;
-    const Codec& codec = page != nullptr ? cache_->codec_of(*page) : *find_codec("identity");
+    const Codec& codec = page != nullptr ? cache_->codec_of(*page) : clear;
     const size_t at = index * g.page_tokens;
     const auto there = static_cast<uint32_t>(std::min<size_t>(g.page_tokens, end - at));
+    const bool whole = !restored.empty() && restored[index] != nullptr;
+    // Whether every query sees all of the page, wherever in it a row is.
+    const bool anywhere =
+        call.window == 0 && call.slopes.empty() && (!call.causal || at + there <= call.position + 1);
+    task->rows += there;
     for (uint32_t from = 0; from < there; from += kTileTokens) {
       AttendTile tile;
-      KVC_RETURN_IF_ERROR(codec.tile(g, {blob.data(), blob.bytes()}, layer, head, from / kTileTokens, &tile));
+      if (whole) {
+        const auto* rows = reinterpret_cast<const std::byte*>(restored[index]->data());
+        KVC_RETURN_IF_ERROR(
+            clear.tile(one_layer, {rows, g.layer_bytes()}, 0, task->head, from / kTileTokens, &tile));
+      } else {
+        KVC_RETURN_IF_ERROR(
+            codec.tile(g, {blob.data(), blob.bytes()}, layer, task->head, from / kTileTokens, &tile));
+      }
       tile.position = at + from;
       // Of a page that is open, or borrowed up to some token, the rest is not the session's.
-      tile.tokens = std::min(tile.tokens, there - from);
+      if (tile.gathered) {
+        while (tile.tokens > 0 && tile.offsets[tile.tokens - 1] >= there - from) --tile.tokens;
+        task->left_out += std::min(kTileTokens, there - from) - tile.tokens;
+        if (tile.tokens == 0) continue;
+      } else {
+        tile.tokens = std::min(tile.tokens, there - from);
+      }
       tile.exact = std::min(tile.exact, tile.tokens);
-      if (!state->sees(tile)) continue;
-      prefetch(tile);
-      if (has_waiting) state->attend(waiting);
-      waiting = std::move(tile);  // not copied: it may own its rows
-      has_waiting = true;
+      if (tile.gathered && !anywhere) {
+        for_each_run(tile, take);
+      } else {
+        take(std::move(tile));
+      }
     }
   }
   if (has_waiting) state->attend(waiting);
@@ -168,6 +231,9 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
   const size_t threads = std::max<size_t>(1, call.threads);
   const size_t parts = std::min(pages, (threads + g.n_kv_heads - 1) / g.n_kv_heads);
   KVC_RETURN_IF_ERROR(learn_queries(layer, call, query));
+  const bool sparse = !options_.exact && cache_->codec_of(g).id() == kSparseCodecId;
+  Restored restored;
+  if (call.restore) KVC_RETURN_IF_ERROR(restore_layer(layer, pages, &restored));
   std::vector<AttendTask> tasks;
   std::vector<float> row(std::max(g.k_dim, g.v_dim));
   for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
@@ -188,7 +254,7 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
     for (size_t i = next.fetch_add(1); i < tasks.size(); i = next.fetch_add(1)) {
       AttendTask& task = tasks[i];
       try {
-        task.status = attend_pages(layer, task.head, task.first_page, task.end_page, task.state.get());
+        task.status = attend_pages(layer, call, restored, &task);
       } catch (...) {
         task.status = Status(KVC_E_NO_MEMORY, {});
       }
@@ -206,18 +272,29 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
     work();
   }
 
+  uint64_t rows = 0, left_out = 0;
   for (size_t i = 0; i < tasks.size(); ++i) {
     AttendTask& task = tasks[i];
     KVC_RETURN_IF_ERROR(task.status);
+    rows += task.rows;
+    left_out += task.left_out;
     AttendTask& first = tasks[i / parts * parts];
     if (&task != &first) first.state->merge(*task.state);
     if ((i + 1) % parts != 0) continue;
     for (uint32_t column = 0; column < n * options.group; ++column) {
       const uint32_t query_head = task.head * options.group + column % options.group;
+      if (sparse && column + QuerySample::kKept >= n * options.group) {
+        const AttendState& seen = *first.state;
+        queries_.add(g, layer, task.head, {seen.query + size_t{column} * seen.k_stride, g.k_dim},
+                     seen.max[column] + std::log(seen.sum[column]));
+      }
       if (!call.sink_scores.empty()) first.state->add_sink(column, call.sink_scores[query_head]);
       first.state->finish(column, row.data());
       from_f32(out.dtype, row.data(), row_of(out, column / options.group, query_head), g.v_dim);
     }
+  }
+  if (call.left_out != nullptr) {
+    *call.left_out = rows > 0 ? static_cast<double>(left_out) / static_cast<double>(rows) : 0;
   }
   return Status::ok();
 }
@@ -249,6 +326,17 @@ uint64_t Session::approximate_locked(uint64_t* aged) const noexcept {
   }
   if (aged != nullptr) *aged = of_aged;
   return approximate;
+}
+
+uint64_t Session::sparse_locked() const noexcept {
+  const auto is_sparse = [](const Page* page) { return page != nullptr && page->codec == kSparseCodecId; };
+  uint64_t tokens = 0;
+  for (const Page* page = last_; page != nullptr; page = page->parent) tokens += is_sparse(page) ? page->n_tokens : 0;
+  const size_t page_tokens = geometry().page_tokens;
+  for (size_t i = 0; i < open_.size() && i * page_tokens < tail_tokens_.size(); ++i) {
+    if (is_sparse(open_[i].source)) tokens += std::min(page_tokens, tail_tokens_.size() - i * page_tokens);
+  }
+  return tokens;
 }
 
 uint64_t Session::approximate() {

@@ -70,6 +70,19 @@ Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const T
     size_t head_stride = g.head_bytes(plane);
     if (clear) {
       rows = blob.data() + g.plane_offset(layer, plane) + in_page * row;
+    } else if (codec.id() == kSparseCodecId) {
+      decoded.resize(std::max(g.layer_bytes(), size_t{g.n_kv_heads} * run * row));
+      head_stride = run * row;
+      rows = decoded.data();
+      const Status there =
+          codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, decoded.data(), head_stride, row);
+      if (there.code() == KVC_E_NOT_FOUND) {
+        KVC_RETURN_IF_ERROR(cache_->read_cold(*root_, page->id, layer, decoded.data()));
+        head_stride = g.head_bytes(plane);
+        rows = decoded.data() + g.plane_offset(0, plane) + in_page * row;
+      } else {
+        KVC_RETURN_IF_ERROR(there);
+      }
     } else if (!convert) {
       KVC_RETURN_IF_ERROR(
           codec.decode(g, {blob.data(), blob.bytes()}, layer, plane, in_page, run, to, out_head, out_token));
@@ -87,7 +100,7 @@ Status Session::gather(uint32_t layer, int plane, size_t from, size_t n, const T
                  reinterpret_cast<float*>(to + head * out_head + t * out_token), g.dim(plane));
         }
       }
-    } else if (clear) {
+    } else if (rows != nullptr) {
       const RowGrid grid{g.n_kv_heads, run, head_stride, row, out_head, out_token, row};
       copy_grid(to, rows, grid, streaming);
     }

@@ -71,10 +71,17 @@ Status Session::own_last_page() {
   const Codec& codec = last.source != nullptr ? cache_->codec_of(*last.source) : *find_codec("identity");
   const BlobRef& shared = last.source != nullptr ? last.source->blob : last.blob;
   const std::span<const std::byte> encoded(shared.data(), shared.bytes());
+  const bool sparse = codec.id() == kSparseCodecId;
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     for (int plane : {KVC_KEY, KVC_VALUE}) {
-      KVC_RETURN_IF_ERROR(codec.decode(g, encoded, layer, plane, 0, kept, own.data() + g.plane_offset(layer, plane),
-                                       g.head_bytes(plane), g.row_bytes(plane)));
+      KVC_RETURN_IF_ERROR(codec.decode(g, encoded, layer, plane, 0, sparse ? 0 : kept,
+                                       own.data() + g.plane_offset(layer, plane), g.head_bytes(plane),
+                                       g.row_bytes(plane)));
+    }
+    if (sparse) {
+      // Whole: the session goes on from its own copy, in which nothing is left out.
+      KVC_RETURN_IF_ERROR(
+          cache_->read_cold(*root_, last.source->id, layer, own.data() + g.plane_offset(layer, KVC_KEY)));
     }
   }
   if (last.source != nullptr) {
@@ -184,12 +191,14 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     const auto depth = static_cast<uint32_t>(sealed_pages() + i);
     uint8_t codec = find_codec("identity")->id();
     // What has been through a lossy codec is not quantised a second time.
+    const BlobRef clear = blob;
     if (!options_.exact && !open_[i].approximate) {
-      KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, recent_.get(), &blob, &codec));
+      KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, recent_.get(), queries_, &blob, &codec));
     }
     const bool approximate = open_[i].approximate || !cache_->codec_with(codec)->is_clear();
     const std::span<const int32_t> tokens(tail_tokens_.data() + i * g.page_tokens, g.page_tokens);
     parent = page_id(root_->tenant_key, parent, tokens);
+    if (codec == kSparseCodecId) KVC_RETURN_IF_ERROR(cache_->keep_cold(*root_, parent, clear));
     Page* page = cache_->new_page(root_, tokens, parent, depth, std::move(blob), codec, approximate);
     page->aged = open_[i].aged;
     page->priority = static_cast<int16_t>(priority_);

@@ -77,7 +77,8 @@ Status Cache::no_room(size_t bytes) const {
                static_cast<unsigned long long>(live_bytes()), static_cast<unsigned long long>(memory_.limit()));
 }
 
-Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view, const TensorForm& form) {
+Status Cache::put(std::string_view tenant, std::string_view key, const TensorView& view, const TensorForm& form,
+                  bool to_disk) {
   TensorShape shape = TensorShape::plain(view);
   if (shape.size > memory_.limit()) {
     return error(KVC_E_NO_MEMORY, "the tensor takes %llu bytes, the whole memory budget is %llu: raise option memory",
@@ -100,6 +101,14 @@ Status Cache::put(std::string_view tenant, std::string_view key, const TensorVie
       if (!new_blob(shape.size, &blob)) return no_room(shape.size);
       copy_to_compact(view, blob.data());
     }
+  }
+  if (to_disk && disk_->writes()) {
+    PreparedChange change = disk_->prepare(tenant, key, blob, shape, /*admit=*/true);
+    const std::unique_lock index(index_mutex_);
+    // In memory there may be one of the same key, brought back from disk: equal, for nothing is put under it twice with
+    // other numbers.
+    ++tensor_changes_;
+    if (disk_->note(&change, /*only_if_room=*/true)) return Status::ok();
   }
   return keep_tensor(tenant, key, std::move(blob), shape, nullptr);
 }

@@ -64,7 +64,18 @@ struct EncodeOptions {
   uint64_t position = 0;  // of the page's first token in its sequence
   const KltCalibration* calibration = nullptr;  // for codecs that have one; outlives the page
   const KltLevels* levels = nullptr;            // instead of the calibration's own bits; must fit it
+  // Of codec sparse: the share of the rows that stay, and what each row has of attention, [layer][head][token]; nullptr: not
+  // known.
+  double sparse_keep = 1;
+  const float* mass = nullptr;
+  // Of codec svd: bytes of the encoded page over those in the clear; 0: all terms.
+  double ratio = 0;
 };
+
+inline constexpr uint8_t kSparseCodecId = 8;
+inline constexpr uint8_t kSvdCodecId = 9;
+// Rows of a head that codec sparse keeps of a page.
+uint32_t sparse_rows(const PageGeometry& geometry, const EncodeOptions& options) noexcept;
 
 // How far the numbers of a plane are from the original ones, by root mean squares.
 struct PlaneError {

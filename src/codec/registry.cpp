@@ -1,7 +1,7 @@
 // Every codec has its line here.
 #include "codec/codec.h"
 
-#define KVC_CODECS(X) X(identity) X(int8) X(int4) X(mixed) X(klt) X(lowrank) X(auto)
+#define KVC_CODECS(X) X(identity) X(int8) X(int4) X(mixed) X(klt) X(lowrank) X(auto) X(sparse) X(svd)
 
 namespace kvc {
 

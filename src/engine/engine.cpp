@@ -97,6 +97,9 @@ CacheOptions cache_options(const Settings& settings, const Config& config) {
   options.codec_target.rest = settings.codec == "auto" ? settings.codec_rest_bound : settings.codec_rest_bits;
   options.codec_rest_after_ns = settings.codec_rest_after_ns;
   options.codec_learn = settings.codec_learn;
+  options.svd_ratio = settings.compression_ratio;
+  options.sparse_keep = settings.sparse_keep;
+  options.sparse_restore = settings.sparse_restore;
   options.space_defaults = {settings.num_heads, settings.head_dim, settings.page_tokens};
   options.secret = secret_of(settings.secret);
   options.reuse = settings.reuse;

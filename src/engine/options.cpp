@@ -74,7 +74,9 @@ constexpr OptionRow kOptions[] = {
      "How sealed pages are encoded. identity keeps every bit. int8, int4 and mixed are smaller by about 1.9, 3.5 and 2.5, "
      "and approximate: keys are rounded per channel, values per token; the first 4 tokens of a sequence stay exact. "
      "klt, lowrank and auto learn a space's keys from its first pages (and queries, where kvc_session_attend is used) and "
-     "code them in the basis that suits both: klt to codec_bits, lowrank to compression_ratio, auto to codec_bound.",
+     "code them in the basis that suits both: klt to codec_bits, lowrank to compression_ratio, auto to codec_bound. "
+     "svd truncates each page to a low rank within compression_ratio: far worse than lowrank at the same bytes. "
+     "sparse keeps some rows bit for bit (sparse_keep) and leaves the others to a colder place.",
      "0.1.0", &Settings::codec},
     {"codec_window", KVC_OPTION_INTEGER, "64", "0", "1048576", nullptr,
      "With an approximate codec: as many of an open session's last tokens stay exact; a page is encoded, and findable "
@@ -87,7 +89,7 @@ constexpr OptionRow kOptions[] = {
     {"codec_bits", KVC_OPTION_REAL, "4.75", "1.5", "8.5", nullptr,
      "Bits per number of a page with codec=klt, everything in the page included.", "0.1.0", &Settings::codec_bits},
     {"compression_ratio", KVC_OPTION_REAL, "0.3", "0.1", "0.55", nullptr,
-     "With codec=lowrank: bytes of an encoded page over its bytes in the clear, met within 2 percent.", "0.1.0",
+     "With codec=lowrank and codec=svd: bytes of an encoded page over its bytes in the clear, met within 2 percent.", "0.1.0",
      &Settings::compression_ratio},
     {"codec_bound", KVC_OPTION_REAL, "0.01", "0.0001", "1", nullptr,
      "With codec=auto: largest relative error of a query head's attention output, in the 2-norm over a text's queries. Needs "
@@ -108,6 +110,14 @@ constexpr OptionRow kOptions[] = {
      "Tokens that klt, lowrank and auto learn a space from. Pages until then are kept as int8 (klt, lowrank) or exact "
      "(auto).",
      "0.1.0", &Settings::codec_learn},
+    {"sparse_keep", KVC_OPTION_REAL, "0.5", "0.05", "1", nullptr,
+     "With codec=sparse: share of a page's rows that stay for attention, for every K/V head those with most of the latest queries' "
+     "attention (kvc_session_attend; without it the latest rows). The others go to disk, or without disk_path are kept compressed "
+     "in memory until they are evicted.",
+     "0.1.0", &Settings::sparse_keep},
+    {"sparse_restore", KVC_OPTION_SWITCH, "true", "", "", nullptr,
+     "With codec=sparse: whether reads bring rows back that were left out, bit for bit; if not, they fail with KVC_E_NOT_FOUND.",
+     "0.1.0", &Settings::sparse_restore},
     {"tensor_codec", KVC_OPTION_CHOICE, "identity", "", "", tensor_codec_choices,
      "How kvc_put keeps plain tensors. identity: as they are. lossless: compressed, bit for bit. int8, int4: approximate, a range "
      "per channel for every 64 rows. kvc_put_with says it for one tensor, kvc_tensor_info what came of it.",

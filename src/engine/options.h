@@ -33,6 +33,8 @@ struct Settings {
   double codec_rest_bound = 0;
   uint64_t codec_rest_after_ns = 0;
   uint32_t codec_learn = 0;
+  double sparse_keep = 0;
+  bool sparse_restore = true;
   std::string tensor_codec;
   double gc_threshold = 0;
   double gc_target = 0;

@@ -104,6 +104,10 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->policy_changes = from.policy.changes;
   to->policy_changed_ns = from.policy.changed_ns;
   to->codec_failures = from.codec_failures;
+  to->pages_sparse = from.pages_sparse;
+  to->sparse_by_recency = from.sparse_by_recency;
+  to->sparse_restored = from.sparse_restored;
+  to->sparse_mass_left_out = from.sparse_mass_left_out;
 }
 
 std::string layout_json(const Space& space) {

@@ -9,11 +9,12 @@
 #include "attend/convert.h"
 #include "base/random.h"
 #include "codec/codec.h"
+#include "codec_variants.h"
 
 namespace kvc {
 namespace {
 
-class HostileTest : public testing::TestWithParam<const Codec*> {
+class HostileTest : public testing::TestWithParam<CodecVariant> {
  protected:
   void SetUp() override {
     geometry_.n_layers = 2, geometry_.n_kv_heads = 2, geometry_.k_dim = 20, geometry_.v_dim = 12;
@@ -22,24 +23,28 @@ class HostileTest : public testing::TestWithParam<const Codec*> {
     for (float& x : numbers) x = static_cast<float>(random_.unit() * 8 - 4);
     page_.resize(geometry_.page_bytes());
     from_f32(geometry_.dtype, numbers.data(), page_.data(), numbers.size());
+    options_ = GetParam().options;
     options_.exact_tokens = 4;
-    encoded_.resize(GetParam()->encoded_bytes(geometry_, options_));
-    ASSERT_TRUE(GetParam()->encode(geometry_, options_, page_, encoded_).is_ok());
+    encoded_.resize(codec().encoded_bytes(geometry_, options_));
+    ASSERT_TRUE(codec().encode(geometry_, options_, page_, encoded_).is_ok());
   }
+
+  const Codec& codec() const { return *GetParam().codec; }
 
   // Every way to read. A copy on the heap of exactly these bytes: one beyond is seen.
   void read(const std::vector<std::byte>& bytes) {
     const auto fine = [](const Status& status) {
-      EXPECT_TRUE(status.is_ok() || status.code() == KVC_E_CORRUPT || status.code() == KVC_E_OUT_OF_RANGE)
+      EXPECT_TRUE(status.is_ok() || status.code() == KVC_E_CORRUPT || status.code() == KVC_E_OUT_OF_RANGE ||
+                  status.code() == KVC_E_NOT_FOUND)
           << status.message();
       return status.is_ok();
     };
     for (uint32_t layer = 0; layer < 3; ++layer) {  // one too many
       for (const int plane : {KVC_KEY, KVC_VALUE}) {
         std::vector<std::byte> out(geometry_.plane_bytes(plane));
-        fine(GetParam()->decode(geometry_, bytes, layer, plane, 0, geometry_.page_tokens, out.data(),
+        fine(codec().decode(geometry_, bytes, layer, plane, 0, geometry_.page_tokens, out.data(),
                                 geometry_.head_bytes(plane), geometry_.row_bytes(plane)));
-        fine(GetParam()->decode(geometry_, bytes, layer, plane, 66, 3, out.data(), geometry_.head_bytes(plane),
+        fine(codec().decode(geometry_, bytes, layer, plane, 66, 3, out.data(), geometry_.head_bytes(plane),
                                 geometry_.row_bytes(plane)));
       }
       AttendOptions attend;
@@ -49,7 +54,8 @@ class HostileTest : public testing::TestWithParam<const Codec*> {
       for (uint32_t i = 0; i < 3; ++i) state.set_query(i, query.data(), 1, 0);
       for (uint32_t index = 0; index < 3; ++index) {  // one too many
         AttendTile tile;
-        if (!fine(GetParam()->tile(geometry_, bytes, layer, 1, index, &tile))) continue;
+        if (!fine(codec().tile(geometry_, bytes, layer, 1, index, &tile))) continue;
+        if (tile.tokens == 0) continue;  // sparse
         tile.position = index * kTileTokens;
         prefetch(tile);
         state.attend(tile);
@@ -100,16 +106,16 @@ TEST_P(HostileTest, NumbersOfAnyKind) {
 
 TEST_P(HostileTest, PagesOfOtherCodecsAreRefused) {
   for (const Codec* other : codecs()) {
-    if (other == GetParam() || GetParam()->is_clear()) continue;
+    if (other == &codec() || codec().is_clear()) continue;
     std::vector<std::byte> bytes(other->encoded_bytes(geometry_, options_));
     ASSERT_TRUE(other->encode(geometry_, options_, page_, bytes).is_ok());
     AttendTile tile;
-    EXPECT_EQ(GetParam()->tile(geometry_, bytes, 0, 0, 0, &tile).code(), KVC_E_CORRUPT) << other->name();
+    EXPECT_EQ(codec().tile(geometry_, bytes, 0, 0, 0, &tile).code(), KVC_E_CORRUPT) << other->name();
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registered, HostileTest, testing::ValuesIn(codecs().begin(), codecs().end()),
-                         [](const auto& test) { return std::string(test.param->name()); });
+INSTANTIATE_TEST_SUITE_P(Registered, HostileTest, testing::ValuesIn(codec_variants()),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace kvc
