@@ -1,7 +1,8 @@
 """Whether codec auto keeps its bound on texts that it has not learned from: what `bench/quality --bounds` does.
 
-One engine learns a space from one text; the K/V of others are appended, sealed (no exact window), and all queries of their
-second halves attend to them by kvc_session_attend. The error of a head is that of its output over these queries, in the
+One engine learns a space from one text; the K/V of others are appended and attended to page by page, as a model does, and sealed
+(no exact window); then all queries of their second halves attend to all of it by kvc_session_attend. Most pages were sealed
+before any of these queries was known. The error of a head is that of its output over these queries, in the
 2-norm, relative to attention in numpy over the K/V as they were (f16)."""
 import numpy as np
 
@@ -45,21 +46,20 @@ def measure(model, bound, learn, texts):
         attention=None, n_layers=model.layers, n_kv_heads=model.kv_heads, k_head_dim=model.dim, dtype=kvc.DType.F16,
         page_tokens=PAGE)
 
-    def append(session, tokens, q, k, v, attend):
+    def append(session, tokens, q, k, v):
         for at in range(0, len(tokens) // PAGE * PAGE, PAGE):
             for layer in range(model.layers):
                 session.append(layer, *(np.ascontiguousarray(x[layer, at:at + PAGE]) for x in (k, v)))
-                if attend:
-                    session.attend(layer, np.ascontiguousarray(q[layer, at:at + PAGE]))
+                session.attend(layer, np.ascontiguousarray(q[layer, at:at + PAGE]))
             session.commit(tokens[at:at + PAGE].tolist())
 
     with space.open_session() as session:
-        append(session, *learn, attend=True)
+        append(session, *learn)
     before, heads, kv_heads = engine.stats(), [], []
     for tokens, q, k, v in texts:
         n = len(tokens) // PAGE * PAGE
         with space.open_session() as session:
-            append(session, tokens, q, k, v, attend=False)
+            append(session, tokens, q, k, v)
             for layer in range(model.layers):
                 got = session.attend(layer, np.ascontiguousarray(q[layer, n // 2:n]).astype(np.float32))
                 want = attention(q[layer, :n], k[layer, :n], v[layer, :n], n // 2)

@@ -13,7 +13,7 @@
 
 #include "args.h"
 #include "attend/convert.h"
-#include "codec/codec.h"
+#include "codec/klt_learner.h"
 #include "ggml_peer.h"
 #include "json.h"
 #include "report.h"
@@ -34,6 +34,7 @@ constexpr Figure kCodecFigures[] = {
     {"encode_int4_vs_memcpy", "encode int4, speed relative to memcpy of the f16", 0.2, 0.4, false},
     {"decode_vs_memcpy", "decode int4 to f16, speed relative to memcpy of the f16", 0.5, 0.8, false},
     {"quantizer_vs_loop", "encode int4, speed relative to a plain loop", 2, 8, false},
+    {"compressor_vs_loop", "encode klt (transform and codes), speed relative to a plain loop", 1.5, 4, false},
 };
 
 // What bench/quality finds with a real model; option --quality.
@@ -166,6 +167,111 @@ void bench_speed(Report* report) {
   report->add("encode_int8_gb_per_s", bytes / t[1] * 1e-9);
   report->add("encode_int4_gb_per_s", bytes / t[2] * 1e-9);
   report->add("decode_int4_gb_per_s", bytes / t[3] * 1e-9);
+}
+
+// What one writes first for klt at 4 bits: each key centred and multiplied with the basis, value by value, and ranges and
+// codes of what comes out; values without a transform.
+void plain_transform_loop(const PageGeometry& g, const KltCalibration& c, const uint16_t* page, uint8_t* out) {
+  std::vector<float> rows(64 * 64), turned(64 * 64);
+  for (uint32_t plane = 0; plane < g.n_layers * 2 * g.n_kv_heads; ++plane) {
+    const size_t head = plane / (2 * g.n_kv_heads) * g.n_kv_heads + plane % g.n_kv_heads;
+    const bool keys = plane / g.n_kv_heads % 2 == 0;
+    to_f32(DType::f16, page + size_t{plane} * 64 * 64, rows.data(), rows.size());
+    for (size_t t = 0; t < 64; ++t) {
+      for (size_t j = 0; j < 64; ++j) {
+        float sum = keys ? 0 : rows[t * 64 + j];
+        for (size_t i = 0; i < 64 && keys; ++i) {
+          sum += (rows[t * 64 + i] - c.mean[head * 64 + i]) * c.analysis[(head * 64 + i) * 64 + j];
+        }
+        turned[keys ? j * 64 + t : t * 64 + j] = sum;
+      }
+    }
+    for (size_t group = 0; group < 64; ++group) {
+      const float* x = turned.data() + group * 64;
+      float low = x[0], high = x[0];
+      for (size_t i = 1; i < 64; ++i) low = std::min(low, x[i]), high = std::max(high, x[i]);
+      const float scale = (high - low) / 15;
+      for (size_t i = 0; i < 64; i += 2) {
+        const auto code = [&](size_t k) {
+          return scale > 0 ? static_cast<uint8_t>(std::lround((x[k] - low) / scale)) : uint8_t{0};
+        };
+        *out++ = static_cast<uint8_t>(code(i) | code(i + 1) << 4);
+      }
+    }
+  }
+}
+
+void bench_transform(Report* report) {
+  const PageGeometry g = geometry();
+  const size_t pages = report->quick() ? 1 : 8;
+  const std::vector<uint16_t> source = numbers(pages * g.page_bytes() / 2, 64);
+  const auto page = [&](size_t i) {
+    return std::span(reinterpret_cast<const std::byte*>(source.data()) + i * g.page_bytes(), g.page_bytes());
+  };
+  KltLearner learner(g, {}, {.bits = 4.75}, 64);
+  for (size_t i = 0; i < pages; ++i) learner.add_page(i * 64, 0, page(i));
+  std::shared_ptr<const KltCalibration> calibration;
+  KltReport learned;
+  if (!learner.make(&calibration, &learned).is_ok()) throw cli::Failure("nothing was learned");
+  EncodeOptions options;
+  options.calibration = calibration.get();
+  const Codec& klt = *find_codec("klt");
+  std::vector<std::byte> out(klt.encoded_bytes(g, options));
+  std::vector<uint8_t> loop(g.page_bytes() / 4);
+  report->progress().show("codec: klt against a plain loop");
+  const std::vector<double> t = best_times(report->quick() ? 1 : 5, {
+      [&] {
+        for (size_t i = 0; i < pages; ++i) {
+          if (!klt.encode(g, options, page(i), out).is_ok()) throw cli::Failure("encode failed");
+        }
+      },
+      [&] {
+        for (size_t i = 0; i < pages; ++i) {
+          plain_transform_loop(g, *calibration, source.data() + i * g.page_bytes() / 2, loop.data());
+        }
+      }});
+  report->add("compressor_vs_loop", t[1] / t[0]);
+  report->add("encode_klt_gb_per_s", static_cast<double>(source.size()) * 2 / t[0] * 1e-9);
+}
+
+// ggml's row functions over the same numbers, f16 in and out as a cache has them: it converts to floats on the way.
+void bench_ggml_rows(Report* report) {
+  std::string why;
+  const std::unique_ptr<Ggml> ggml = load_ggml(&why);
+  if (ggml == nullptr) {
+    report->progress().clear();
+    cli::complain("ggml's row functions are not measured: " + why);
+    return;
+  }
+  report->progress().show("codec: ggml's row functions");
+  const size_t n = report->quick() ? 1 << 14 : 1 << 23, row = 4096;
+  const std::vector<uint16_t> source = numbers(n, 64);
+  std::vector<uint16_t> back(n);
+  std::vector<float> floats(row);
+  std::vector<std::byte> blocks[2] = {std::vector<std::byte>(n / 32 * 18), std::vector<std::byte>(n / 32 * 34)};
+  const auto encode = [&](int i, GgmlType type) {
+    for (size_t at = 0; at < n; at += row) {
+      to_f32(DType::f16, source.data() + at, floats.data(), row);
+      ggml->encode_rows(type, floats.data(), blocks[i].data() + at / 32 * (i == 0 ? 18 : 34), static_cast<int64_t>(row));
+    }
+  };
+  const auto decode = [&](int i, GgmlType type) {
+    for (size_t at = 0; at < n; at += row) {
+      ggml->decode_rows(type, blocks[i].data() + at / 32 * (i == 0 ? 18 : 34), floats.data(), static_cast<int64_t>(row));
+      from_f32(DType::f16, floats.data(), back.data() + at, row);
+    }
+  };
+  const std::vector<double> t = best_times(
+      report->quick() ? 1 : 5, {[&] { encode(0, GgmlType::q4_0); }, [&] { encode(1, GgmlType::q8_0); },
+                                [&] { decode(0, GgmlType::q4_0); }, [&] { decode(1, GgmlType::q8_0); }});
+  const double bytes = static_cast<double>(n) * 2e-9;
+  report->add("ggml_encode_q4_0_gb_per_s", bytes / t[0]);
+  report->add("ggml_encode_q8_0_gb_per_s", bytes / t[1]);
+  report->add("ggml_decode_q4_0_gb_per_s", bytes / t[2]);
+  report->add("ggml_decode_q8_0_gb_per_s", bytes / t[3]);
+  report->add("encode_int4_vs_ggml_q4_0", report->value("encode_int4_gb_per_s") * t[0] / bytes);
+  report->add("encode_int8_vs_ggml_q8_0", report->value("encode_int8_gb_per_s") * t[1] / bytes);
+  report->add("decode_int4_vs_ggml_q4_0", report->value("decode_int4_gb_per_s") * t[2] / bytes);
 }
 
 // A session of so many tokens in an engine with a codec.
@@ -354,6 +460,8 @@ int run(int argc, char** argv) {
   Report report(args.has("quick"));
   if (what == "codec") {
     bench_speed(&report);
+    bench_transform(&report);
+    bench_ggml_rows(&report);
     bench_memory(&report);
     for (const std::string& path : args.all("quality")) add_quality(path, &report);
   } else {

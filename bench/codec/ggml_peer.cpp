@@ -31,6 +31,9 @@ struct Api {
   Graph* (*new_graph)(Context*);
   void (*build_forward_expand)(Graph*, Tensor*);
   int (*compute)(Context*, Graph*, int threads);
+  // By type: q4_0, q8_0.
+  void (*encode[2])(const float* from, void* to, int64_t n);
+  void (*decode[2])(const void* from, float* to, int64_t n);
 };
 
 class Attention final : public GgmlAttention {
@@ -73,6 +76,12 @@ class Loaded final : public Ggml {
   Api api{};
   std::string name;
   const std::string& variant() const override { return name; }
+  void encode_rows(GgmlType type, const float* from, void* to, int64_t n) override {
+    api.encode[type == GgmlType::q8_0](from, to, n);
+  }
+  void decode_rows(GgmlType type, const void* from, float* to, int64_t n) override {
+    api.decode[type == GgmlType::q8_0](from, to, n);
+  }
   std::unique_ptr<GgmlAttention> attention(GgmlType type, const GgmlShape& shape, const std::vector<float>& k,
                                            const std::vector<float>& v, const std::vector<float>& query) override {
     return std::make_unique<Attention>(api, type, shape, k, v, query);
@@ -129,7 +138,9 @@ std::unique_ptr<Ggml> load_ggml(std::string* why) {
       !find(base, "ggml_get_data", &api.get_data) || !find(base, "ggml_nbytes", &api.nbytes) ||
       !find(base, "ggml_quantize_chunk", &api.quantize_chunk) ||
       !find(base, "ggml_flash_attn_ext", &api.flash_attn_ext) || !find(base, "ggml_new_graph", &api.new_graph) ||
-      !find(base, "ggml_build_forward_expand", &api.build_forward_expand)) {
+      !find(base, "ggml_build_forward_expand", &api.build_forward_expand) ||
+      !find(best, "quantize_row_q4_0", &api.encode[0]) || !find(best, "quantize_row_q8_0", &api.encode[1]) ||
+      !find(base, "dequantize_row_q4_0", &api.decode[0]) || !find(base, "dequantize_row_q8_0", &api.decode[1])) {
     *why = "the libraries in '" + where.string() + "' lack functions of ggml";
     return nullptr;
   }

@@ -26,6 +26,9 @@ class Ggml {
  public:
   virtual ~Ggml() = default;
   virtual const std::string& variant() const = 0;  // name of its library for this processor
+  // Its row functions for a cache's type, both over n numbers: floats to blocks, as its CPU library does, and back.
+  virtual void encode_rows(GgmlType type, const float* from, void* to, int64_t n) = 0;
+  virtual void decode_rows(GgmlType type, const void* from, float* to, int64_t n) = 0;
   // k, v: floats of one layer, [kv_head][token][dim], used for all; query: [head][dim].
   virtual std::unique_ptr<GgmlAttention> attention(GgmlType type, const GgmlShape& shape, const std::vector<float>& k,
                                                    const std::vector<float>& v, const std::vector<float>& query) = 0;

@@ -205,19 +205,60 @@ HWY_INLINE hn::Vec<F> load_row(const std::byte* row, size_t at) {
   }
 }
 
+// Adds up the blocks of 128 bits, and stores what comes out.
+template <class D>
+HWY_INLINE void store_block_sum(D d, hn::Vec<D> v, float* to) {
+  if constexpr (hn::MaxLanes(D()) <= 4) {
+    hn::StoreU(v, d, to);
+  } else {
+    const hn::Half<D> half;
+    store_block_sum(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), to);
+  }
+}
+
+// The sums of four vectors, to four floats: half the shuffles of four sums one by one.
+HWY_INLINE void store_sums(hn::Vec<F> a, hn::Vec<F> b, hn::Vec<F> c, hn::Vec<F> d, float* to) {
+  const F f;
+  const hn::Repartition<uint64_t, F> pairs;
+  const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(f, a, b), hn::InterleaveUpper(f, a, b)));
+  const auto cd = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(f, c, d), hn::InterleaveUpper(f, c, d)));
+  store_block_sum(f, hn::Add(hn::BitCast(f, hn::InterleaveLower(pairs, ab, cd)),
+                             hn::BitCast(f, hn::InterleaveUpper(pairs, ab, cd))), to);
+}
+
+// Scores of tokens [from, from + T) for N columns. Several tokens at once: a vector of the query is loaded once for all.
+template <DType kType, uint32_t N, uint32_t T>
+HWY_INLINE void score_some_rows(const ClearRows& rows, uint32_t from, const float* query, size_t stride, size_t dim,
+                                float* scores) {
+  const F f;
+  hn::Vec<F> sums[T][N];
+  for (uint32_t t = 0; t < T; ++t) {
+    for (uint32_t c = 0; c < N; ++c) sums[t][c] = hn::Zero(f);
+  }
+  const std::byte* row = rows.data + from * rows.stride;
+  for (size_t i = 0; i < dim; i += kLanes) {
+    hn::Vec<F> k[T];
+    for (uint32_t t = 0; t < T; ++t) k[t] = load_row<kType>(row + t * rows.stride, i);
+    for (uint32_t c = 0; c < N; ++c) {
+      const auto q = hn::Load(f, query + c * stride + i);
+      for (uint32_t t = 0; t < T; ++t) sums[t][c] = hn::MulAdd(k[t], q, sums[t][c]);
+    }
+  }
+  for (uint32_t c = 0; c < N; ++c) {
+    float* to = scores + c * kTileTokens + from;
+    if constexpr (T == 4) {
+      store_sums(sums[0][c], sums[1][c], sums[2][c], sums[3][c], to);
+    } else {
+      for (uint32_t t = 0; t < T; ++t) to[t] = hn::GetLane(hn::SumOfLanes(f, sums[t][c]));
+    }
+  }
+}
+
 template <DType kType, uint32_t N>
 void score_rows(const ClearRows& rows, uint32_t n, const float* query, size_t stride, size_t dim, float* scores) {
-  const F f;
-  for (uint32_t t = 0; t < n; ++t) {
-    const std::byte* row = rows.data + t * rows.stride;
-    hn::Vec<F> sums[N];
-    for (uint32_t c = 0; c < N; ++c) sums[c] = hn::Zero(f);
-    for (size_t i = 0; i < dim; i += kLanes) {
-      const auto k = load_row<kType>(row, i);
-      for (uint32_t c = 0; c < N; ++c) sums[c] = hn::MulAdd(k, hn::Load(f, query + c * stride + i), sums[c]);
-    }
-    for (uint32_t c = 0; c < N; ++c) scores[c * kTileTokens + t] = hn::GetLane(hn::SumOfLanes(f, sums[c]));
-  }
+  uint32_t t = 0;
+  for (; t + 4 <= n; t += 4) score_some_rows<kType, N, 4>(rows, t, query, stride, dim, scores);
+  for (; t < n; ++t) score_some_rows<kType, N, 1>(rows, t, query, stride, dim, scores);
 }
 
 // ----------------------------------------------------------------------------------------------------------- softmax

@@ -64,6 +64,27 @@ class HeadTrial {
     return worst(output(weights(turned(std::move(coded))), values_));
   }
 
+  // KltCalibration::cancelling: of the worst query head.
+  double cancelling() const {
+    const Eigen::Index group = group_, page = page_tokens_;
+    Eigen::VectorXd pages = Eigen::VectorXd::Zero(weights_.rows());
+    for (Eigen::Index first = 0; first < weights_.cols(); first += page) {
+      const RowsOf values(values_.data() + first * static_cast<Eigen::Index>(v_dim_), page, v_dim_);
+      const Rows part = weights_.middleCols(first, page) * values;
+      pages += part.rowwise().squaredNorm().cast<double>();
+    }
+    double most = 0;
+    for (Eigen::Index member = 0; member < group; ++member) {
+      double sum = 0, energy = 0;
+      for (Eigen::Index q = member; q < weights_.rows(); q += group) {
+        sum += pages(q);
+        energy += static_cast<double>(output_.row(q).squaredNorm());
+      }
+      if (energy > 0) most = std::max(most, std::sqrt(sum / energy));
+    }
+    return most;
+  }
+
   double value_error(uint32_t bits) const {
     std::vector<float> coded = values_;
     for_each_tile([&](size_t first, uint32_t n, uint32_t exact) {
@@ -170,6 +191,7 @@ Status KltLearner::fit_to_bound(KltCalibration* made, KltReport* report) const {
                      target_.bound, layer, head, KltCalibration::kMaxBits, pick.error);
       }
       key_steps.push_back(pick.key_step);
+      made->cancelling.push_back(static_cast<float>(trial.cancelling()));
       made->value_bits[at] = static_cast<uint8_t>(pick.value_bits);
       report->worst_error = std::max(report->worst_error, pick.error);
     }

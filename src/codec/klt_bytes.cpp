@@ -59,13 +59,15 @@ bool take_levels(std::span<const std::byte>* bytes, const Sizes& sizes, KltCalib
   const uint64_t steps = sizes.channels * KltCalibration::kMaxBits;
   if (sizes.channels >= KltLevels::kRawKeys / KltCalibration::kMaxBits ||
       !take(bytes, sizes.vectors * KltCalibration::kMaxBits, &made->order) || !take(bytes, 2, &queries) ||
-      !take(bytes, queries[1], &made->queries) || !take(bytes, 1, &has_rest)) {
+      !take(bytes, queries[1], &made->queries) || !take(bytes, queries[0] == 0 ? 0 : sizes.values, &made->cancelling) ||
+      !take(bytes, 1, &has_rest)) {
     return false;
   }
   // Whole groups of finite numbers for every head, or none at all.
   const uint64_t group = queries[0], each = sizes.values * group * made->k_dim;
   if (group > kMost || (group == 0) != made->queries.empty() || (group != 0 && queries[1] % each != 0)) return false;
-  if (std::any_of(made->queries.begin(), made->queries.end(), [](uint16_t x) { return (x & 0x7c00) == 0x7c00; })) {
+  if (!all_finite(made->cancelling) ||
+      std::any_of(made->queries.begin(), made->queries.end(), [](uint16_t x) { return (x & 0x7c00) == 0x7c00; })) {
     return false;
   }
   made->query_group = static_cast<uint32_t>(group);
@@ -101,6 +103,7 @@ std::vector<std::byte> save_calibration(const KltCalibration& c) {
   put(&out, c.order);
   put(&out, std::vector<uint64_t>{c.query_group, c.queries.size()});
   put(&out, c.queries);
+  put(&out, c.cancelling);
   out.push_back(static_cast<std::byte>(!c.rest.empty()));
   put(&out, c.rest.key_steps);
   put(&out, c.rest.value_bits);

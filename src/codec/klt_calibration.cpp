@@ -36,7 +36,7 @@ KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved
 size_t KltCalibration::bytes() const noexcept {
   return sizeof *this + rope.frequency.size() * sizeof(double) + block_bits.size() * sizeof(uint32_t) +
          (mean.size() + analysis.size() + synthesis.size() + deviation.size()) * sizeof(float) + key_bits.size() +
-         value_bits.size() + (order.size() + queries.size() + rest.key_steps.size()) * sizeof(uint16_t) + rest.value_bits.size();
+         value_bits.size() + cancelling.size() * sizeof(float) + (order.size() + queries.size() + rest.key_steps.size()) * sizeof(uint16_t) + rest.value_bits.size();
 }
 
 void KltCalibration::widths(size_t block, uint32_t steps, uint8_t* out) const noexcept {
@@ -84,6 +84,7 @@ void KltCalibration::seal() {
   if (query_group != 0) {
     add(&query_group, sizeof query_group);
     add(queries.data(), queries.size() * sizeof(uint16_t));
+    add(cancelling.data(), cancelling.size() * sizeof(float));
   }
   if (!rest.empty()) {
     add(rest.key_steps.data(), rest.key_steps.size() * sizeof(uint16_t));

@@ -63,6 +63,9 @@ struct KltCalibration {
   // For the check of pages under a bound (codec/klt_check.h): queries as f16 before RoPE, [layer][head][query][group][k_dim].
   uint32_t query_group = 0;  // query heads that share a K/V head; 0: there are none
   std::vector<uint16_t> queries;
+  // [layer][head]: the size of what pages give to an output, relative to the output: sqrt(sum of squares over pages / its
+  // square). Above 1 where pages cancel one another and their errors weigh more. Set if there are queries.
+  std::vector<float> cancelling;
   KltLevels rest;  // of pages at rest; empty: they are not coded anew
   std::vector<uint32_t> block_bits;  // sum of key_bits; set by seal()
 

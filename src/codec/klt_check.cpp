@@ -16,7 +16,15 @@ namespace {
 using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using RowsOf = Eigen::Map<const Rows>;
 
-constexpr double kMargin = 1.3, kMarginAlone = 2.2;
+// Errors count as so much larger than they are: of queries of the session, of those that the space was learned from, and of
+// these where there are no others.
+constexpr double kMargin = 1.35, kMarginLearned = 1.0, kMarginAlone = 2.2;
+// More for the first page: all later queries look at it, most of them longer than at others, and it is sealed when its
+// session has given the fewest.
+constexpr double kMarginFirst = 1.5;
+
+constexpr double kLeastCancelling = 0.85;
+constexpr double kMostCancelling = 4;
 
 // Where queries are put behind the page: near ones and far ones.
 uint64_t distance_of(size_t query) { return 1 + query * 37 % 1009; }
@@ -35,10 +43,11 @@ class Trial {
     rotate_keys(c_.rope, position_, /*inverse=*/true, keys_.data(), tokens_, c_.k_dim);
   }
   // Queries before RoPE, [query][group][k_dim]; each call is measured by itself.
-  void add_queries(std::span<const float> rows, uint32_t group) {
+  void add_queries(std::span<const float> rows, uint32_t group, double margin) {
     const auto dim = static_cast<Eigen::Index>(c_.k_dim);
     Source source;
     source.group = group;
+    source.margin = margin;
     source.queries = RowsOf(rows.data(), static_cast<Eigen::Index>(rows.size()) / dim, dim);
     source.queries /= std::sqrt(static_cast<float>(dim));
     for (Eigen::Index q = 0; q < source.queries.rows(); ++q) {
@@ -71,7 +80,7 @@ class Trial {
       off.noalias() = weights * values_;
       off -= s.output;
       const Eigen::VectorXf share = sum.array() / s.sum.array() - 1;
-      most = std::max(most, worst(s, off, &share));
+      most = std::max(most, s.margin * worst(s, off, &share));
     }
     return most;
   }
@@ -86,7 +95,7 @@ class Trial {
     Rows off;
     for (const Source& s : sources_) {
       off.noalias() = s.weights * coded;
-      most = std::max(most, worst(s, off, nullptr));
+      most = std::max(most, s.margin * worst(s, off, nullptr));
     }
     return most;
   }
@@ -94,6 +103,7 @@ class Trial {
  private:
   struct Source {
     uint32_t group = 1;
+    double margin = 1;
     Rows queries, weights, output;  // scaled and after RoPE; softmax; what they get
     Eigen::VectorXf top, sum;
   };
@@ -183,18 +193,19 @@ Status check_page(const KltCalibration& c, const PageGeometry& g, uint64_t posit
       Trial trial(c, at, g.page_tokens, position, exact);
       trial.set_page(keys.data(), values.data());
       to_f32(DType::f16, reinterpret_cast<const std::byte*>(c.queries.data() + at * learned), rows.data(), learned);
-      trial.add_queries(rows, c.query_group);
       const std::span<const float> own = recent != nullptr ? recent->of(layer, head) : std::span<const float>();
-      if (!own.empty()) trial.add_queries(own, recent->group());
-      const double margin = own.empty() ? kMarginAlone : kMargin;
+      trial.add_queries(rows, c.query_group, own.empty() ? kMarginAlone : kMarginLearned);
+      if (!own.empty()) trial.add_queries(own, recent->group(), kMargin);
 
       Errors key_errors(kStepsPerBit, [&](uint32_t step) {
         c.widths(at, steps_of(step, g.k_dim), widths.data());
-        return margin * trial.key_error(widths.data());
+        return trial.key_error(widths.data());
       });
-      Errors value_errors(1, [&](uint32_t bits) { return margin * trial.value_error(bits); });
+      Errors value_errors(1, [&](uint32_t bits) { return trial.value_error(bits); });
       const Pick start = {std::clamp(c.block_bits[at] * kStepsPerBit / g.k_dim, 1u, kKeySteps), c.value_bits[at], 0};
-      const Pick pick = pick_bits(&key_errors, &value_errors, bound, start, g.k_dim, g.v_dim);
+      const double weight = std::clamp(static_cast<double>(c.cancelling[at]), kLeastCancelling, kMostCancelling) *
+                            (position == 0 ? kMarginFirst : 1);
+      const Pick pick = pick_bits(&key_errors, &value_errors, bound / weight, start, g.k_dim, g.v_dim);
       if (pick.value_bits == 0) {
         out->levels.key_steps[at] = KltLevels::kRawKeys;
         out->levels.value_bits[at] = KltLevels::kRawValues;
@@ -205,7 +216,7 @@ Status check_page(const KltCalibration& c, const PageGeometry& g, uint64_t posit
       out->levels.key_steps[at] = static_cast<uint16_t>(steps);
       out->levels.value_bits[at] = static_cast<uint8_t>(pick.value_bits);
       out->raised += steps > c.block_bits[at] || pick.value_bits > c.value_bits[at];
-      out->worst_error = std::max(out->worst_error, pick.error);
+      out->worst_error = std::max(out->worst_error, pick.error * weight);
     }
   }
   return Status::ok();

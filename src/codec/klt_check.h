@@ -7,8 +7,9 @@
 // are: an error e of the page's own output, and an error r of its share against other pages (of the logarithm of the sum of
 // its weights). The output of all pages is the mean of theirs by their shares; errors of different pages are independent,
 // so their squares add up as the outputs' do, and sqrt(e^2 + r^2) within the bound in every page keeps it within the bound
-// in all of them, for queries like those measured. A margin stands for those that are not: kMargin with queries of the
-// session itself, kMarginAlone without.
+// in all of them, for queries like those measured. Where the pages of a head were seen to cancel one another, the bound of
+// a page is smaller by as much (KltCalibration::cancelling). Margins stand for queries unlike those measured; they are
+// larger for a sequence's first page, and largest where its session gave no queries (klt_check.cpp).
 //
 // A head that no codes serve is kept as it came (KltLevels::kRaw...).
 #pragma once
