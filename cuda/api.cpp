@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "kernels.h"
+#include "nvml.h"
 #include "placement.h"
 
 struct kvc_cuda_t {
@@ -15,6 +16,7 @@ struct kvc_cuda_t {
   std::mutex mutex;
   std::string words;
   std::atomic<uint64_t> pool_missed{0};
+  kvc_cuda::Utilization utilization;
 };
 
 namespace kvc_cuda {
@@ -189,6 +191,7 @@ kvc_status_t open_with(const char* driver_library, const void* kernels, const kv
       }
       KVC_RETURN_IF_ERROR(Gpu::open(driver, kernels, std::move(own), &cuda->gpu));
       constexpr uint64_t kChunk = uint64_t{1} << 30;
+      if (options->pinned_of != nullptr) cuda->gpu->pinned().share(&options->pinned_of->gpu->pinned());
       if (options->pinned_bytes > 0) KVC_RETURN_IF_ERROR(cuda->gpu->pinned().start_pool(options->pinned_bytes, kChunk));
       *out = cuda.release();
       return Status::ok();
@@ -205,12 +208,30 @@ kvc_status_t open_with(const char* driver_library, const void* kernels, const kv
   }
 }
 
+kvc_status_t count_devices(const char* driver_library, uint32_t* devices, kvc_error_t* error_out) noexcept {
+  if (devices == nullptr) return KVC_E_NULL;
+  *devices = 0;
+  try {
+    std::shared_ptr<const Driver> driver;
+    const Status status = Driver::open(driver_library, &driver);
+    if (status.is_ok()) *devices = static_cast<uint32_t>(driver->devices());
+    if (!status.is_ok()) say(error_out, status.code(), status.message().c_str());
+    return status.code();
+  } catch (...) {
+    return KVC_E_NO_MEMORY;
+  }
+}
+
 }  // namespace kvc_cuda
 
 using namespace kvc_cuda;
 
 kvc_status_t kvc_cuda_open(const kvc_cuda_options_t* options, kvc_cuda_t** cuda, kvc_error_t* error) noexcept {
   return open_with(kDriverLibrary, embedded_kernels().data(), options, cuda, error);
+}
+
+kvc_status_t kvc_cuda_devices(uint32_t* devices, kvc_error_t* error) noexcept {
+  return count_devices(kDriverLibrary, devices, error);
 }
 
 void kvc_cuda_close(kvc_cuda_t* cuda) noexcept { delete cuda; }
@@ -220,6 +241,18 @@ size_t kvc_cuda_last_error(kvc_cuda_t* cuda, char* buffer, size_t capacity) noex
   const std::lock_guard lock(cuda->mutex);
   if (buffer != nullptr && capacity > 0) std::snprintf(buffer, capacity, "%s", cuda->words.c_str());
   return cuda->words.size();
+}
+
+kvc_status_t kvc_cuda_reserve(kvc_cuda_t* cuda, uint32_t slots, uint64_t slot_bytes) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) { return gpu.slots().create(slot_bytes, slots); });
+}
+
+kvc_status_t kvc_cuda_acquire_run(kvc_cuda_t* cuda, uint32_t n, uint32_t* first) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (first == nullptr) return error(KVC_E_NULL, "first is NULL");
+    if (n == 0) return error(KVC_E_INVALID, "no slots were asked for");
+    return gpu.slots().acquire_run(n, first);
+  });
 }
 
 kvc_status_t kvc_cuda_acquire(kvc_cuda_t* cuda, uint32_t n, uint32_t* slots) noexcept {
@@ -446,6 +479,7 @@ kvc_status_t kvc_cuda_stats(kvc_cuda_t* cuda, kvc_cuda_stats_t* out) noexcept {
     stats.pool_used = pinned.pool_used, stats.pool_missed = cuda->pool_missed.load(std::memory_order_relaxed);
     stats.peer_bytes = from.peer_bytes;
     stats.lost = gpu.device().is_lost() ? 1 : 0;
+    stats.utilization = cuda->utilization.share(gpu.device());
     std::memcpy(out, &stats, stats.struct_size);
     return Status::ok();
   });

@@ -10,4 +10,7 @@ namespace kvc_cuda {
 kvc_status_t open_with(const char* driver, const void* kernels, const kvc_cuda_options_t* options, kvc_cuda_t** cuda,
                        kvc_error_t* error) noexcept;
 
+// kvc_cuda_devices with a driver of the caller's.
+kvc_status_t count_devices(const char* driver, uint32_t* devices, kvc_error_t* error) noexcept;
+
 }  // namespace kvc_cuda

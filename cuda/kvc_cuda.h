@@ -17,7 +17,7 @@
  *              reads and for those who used what it writes, and leaves a fence with the slots. Memory that is no slot is the
  *              program's to order, by fences or its streams.
  *   Fences     Numbers of one kvc_cuda_t, for work that was issued; 0 is none. They need no release, and are never reused.
- *   Blocking   Only functions that say so block. None allocates device memory but kvc_cuda_open and _measure.
+ *   Blocking   Only functions that say so block. None allocates device memory but kvc_cuda_open, _reserve and _measure.
  *   Capture    While a stream is captured into a graph, kernels may be issued that name no slots and no fences; everything else
  *              gives KVC_E_ORDER before it has issued anything. Captures on other streams and threads are not disturbed.
  *   Errors     A failed call leaves its words in the handle. After an error that ends a device's context (a fault in any kernel of
@@ -41,14 +41,20 @@ typedef struct kvc_cuda_t kvc_cuda_t; /* one device of this process */
 typedef struct kvc_cuda_options_t {
     size_t struct_size;
     int32_t device;          /* as the driver counts, from 0                                                            */
-    uint32_t slots;          /* page slots: device memory of slots * slot_bytes is taken at once and never exceeded     */
+    uint32_t slots;          /* page slots: device memory of slots * slot_bytes is taken at once and never exceeded; 0 = none
+                                yet: kvc_cuda_reserve                                                                   */
     uint64_t slot_bytes;     /* of one slot, rounded up to 256                                                          */
     uint64_t pinned_bytes;   /* host memory for kvc_cuda_allocator, registered in the background; 0 = none              */
     /* Asked when device memory or slots run out, up to three times: makes room (swaps pages out, releases slots) and returns
      * nonzero, or 0 to give up. Called on the thread that needs room, without locks. May be NULL.                      */
     int32_t (*reclaim)(void *user_data, uint64_t bytes);
     void *user_data;
+    kvc_cuda_t *pinned_of;   /* another device of this process, closed later: memory pinned there is pinned here. May be NULL */
 } kvc_cuda_options_t;
+
+/* How many devices there are; initialises the driver, but no device. error may be NULL. Errors: KVC_E_UNSUPPORTED (no driver, an
+ * old one, no device), KVC_E_NULL. */
+KVC_API kvc_status_t kvc_cuda_devices(uint32_t *devices, kvc_error_t *error) KVC_NOEXCEPT;
 
 /* Opens a device. error may be NULL. Blocks (the driver initialises the device).
  * Errors: KVC_E_UNSUPPORTED (no driver, an old one, no such device, no kernels for it; the message says which), KVC_E_BUSY (another
@@ -64,8 +70,13 @@ KVC_API size_t kvc_cuda_last_error(kvc_cuda_t *cuda, char *buffer, size_t capaci
 
 /* --- slots ---------------------------------------------------------------------------------------------------------------- */
 
+/* Takes the memory of the slots, where kvc_cuda_open took none. Errors: KVC_E_ORDER (there are some), KVC_E_INVALID, KVC_E_NO_MEMORY,
+ * after reclaim was asked three times. */
+KVC_API kvc_status_t kvc_cuda_reserve(kvc_cuda_t *cuda, uint32_t slots, uint64_t slot_bytes) KVC_NOEXCEPT;
 /* Takes n slots, all or none. Errors: KVC_E_NO_MEMORY, after reclaim was asked three times. */
 KVC_API kvc_status_t kvc_cuda_acquire(kvc_cuda_t *cuda, uint32_t n, uint32_t *slots) KVC_NOEXCEPT;
+/* Takes n slots that lie side by side, for what is larger than one. Errors: KVC_E_NO_MEMORY; reclaim is not asked. */
+KVC_API kvc_status_t kvc_cuda_acquire_run(kvc_cuda_t *cuda, uint32_t n, uint32_t *first) KVC_NOEXCEPT;
 /* Gives slots back; work on them may still be under way. Errors: KVC_E_INVALID (one is not in use: none is given back). */
 KVC_API kvc_status_t kvc_cuda_release(kvc_cuda_t *cuda, uint32_t n, const uint32_t *slots) KVC_NOEXCEPT;
 /* The device address of a slot. It never changes. Errors: KVC_E_INVALID (not in use). */
@@ -235,6 +246,7 @@ typedef struct kvc_cuda_stats_t {
     uint64_t peer_bytes;               /* copied to other devices                                                          */
     int32_t lost;                      /* 1: every call gives KVC_E_DEVICE                                                 */
     int32_t reserved;
+    double utilization;                /* of the device by everyone, lately: 0..1; -1: not known (no NVML; a part of a device, MIG) */
 } kvc_cuda_stats_t;
 /* Fills in up to stats->struct_size. Also of a lost device. */
 KVC_API kvc_status_t kvc_cuda_stats(kvc_cuda_t *cuda, kvc_cuda_stats_t *stats) KVC_NOEXCEPT;
@@ -253,6 +265,73 @@ typedef struct kvc_cuda_candidate_t {
  * Errors: KVC_E_NOT_FOUND (none is usable), KVC_E_NULL. */
 KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uint32_t n, uint64_t prefix_bytes,
                                      uint32_t *chosen) KVC_NOEXCEPT;
+
+/* --- sessions on a device ------------------------------------------------------------------------------------------------- */
+
+/* An engine with option device_memory keeps copies of pages on devices: that budget for each, never exceeded, of the devices that
+ * option device names. The pages themselves are in the engine's memory (and on disk), so a device that is full, or fails, costs
+ * time and nothing else: its copies make room for others in the order of option policy. Pages are copied to a device when a call
+ * below needs them there, layer by layer. Encoded pages of int8, int4 and mixed go as they are, but for a sequence's first; pages
+ * of the other codecs (klt, lowrank, auto, sparse, ...) are decoded on the way, by the processor.
+ *
+ * A session's calls below are issued on order.stream, and name no slots (order.n_reads and n_writes are 0). They follow one another
+ * in any mixture of streams, with the other calls of kvc.h, and need no synchronisation for it:
+ *   - Rows that were appended from a device are copied to the engine's memory by page, when a page is full. kvc_session_commit
+ *     waits for none of that: it seals the pages whose copies have arrived, and the others later.
+ *   - Calls of kvc.h that need such rows on the processor (kvc_session_read, _attend, _append, _match, _fork, _truncate, _close)
+ *     wait until they have arrived; that needs a page's worth of the link, and the streams that they were appended on.
+ *   - Option pin_memory keeps the engine's pages in pinned memory. Without it (or with an allocator of the application's, or before
+ *     the memory is registered) copies go through pinned pieces and block, kvc_session_commit among those who wait.
+ *   - While a stream is captured, all of these give KVC_E_ORDER.
+ *   - If the device fails, rows that had not arrived are gone: calls that need them give KVC_E_DEVICE, and kvc_session_truncate to
+ *     what the message says mends the session. kvc_session_close keeps what has arrived.
+ * Errors of all: KVC_E_UNSUPPORTED (the engine has no device; the message says why), KVC_E_DEVICE, KVC_E_NO_MEMORY (device memory,
+ * after three tries with copies of other pages let go between them), KVC_E_INVALID, KVC_E_ORDER, and those of the calls of kvc.h
+ * that they stand for. The words are in the session's kvc_session_last_error. Ownership: none passes. Threads: any. */
+
+/* The engine's handle of the session's device, for streams' fences, begin and end, and everything else above; never to be closed.
+ * It is chosen at the session's first call: where most of its prefix lies, and least is waiting (kvc_cuda_choose).
+ *   device    as the driver counts: that one from now on; -1: as it was, or by choice. */
+KVC_API kvc_status_t kvc_cuda_session_device(kvc_session_t *session, int32_t device, kvc_cuda_t **cuda) KVC_NOEXCEPT;
+
+/* Brings layers [from, to) of all that the session holds to its device, where they are not there yet: one call for each layer, and a
+ * model can begin with the first while the last is still on its way. fence (may be NULL): when they are there. */
+KVC_API kvc_status_t kvc_cuda_session_load(kvc_session_t *session, uint32_t from, uint32_t to, const kvc_cuda_order_t *order,
+                                           uint64_t *fence) KVC_NOEXCEPT;
+
+/* K or V of one layer on a device: head h of token t begins at address + t * token_stride + h * head_stride (bytes); its numbers
+ * follow each other and have the space's dtype. */
+typedef struct kvc_cuda_rows_t {
+    uint64_t address;
+    int64_t token_stride, head_stride;
+} kvc_cuda_rows_t;
+
+/* kvc_session_read to device memory, decoded. */
+KVC_API kvc_status_t kvc_cuda_session_read(kvc_session_t *session, uint32_t layer, int32_t plane, size_t from, size_t n,
+                                           const kvc_cuda_rows_t *rows, const kvc_cuda_order_t *order,
+                                           uint64_t *fence) KVC_NOEXCEPT;
+/* kvc_session_append from device memory; the rows may be written again by what comes after the fence, or on the same stream. */
+KVC_API kvc_status_t kvc_cuda_session_append(kvc_session_t *session, uint32_t layer, const kvc_cuda_rows_t *k,
+                                             const kvc_cuda_rows_t *v, size_t n, const kvc_cuda_order_t *order,
+                                             uint64_t *fence) KVC_NOEXCEPT;
+
+/* Attention of one token's queries over all that the session's layer holds (as kvc_cuda_attend over its pages). */
+typedef struct kvc_cuda_session_attend_t {
+    size_t struct_size;
+    const void *query;              /* device memory, [query head][k_head_dim]                                            */
+    void *out;                      /* device memory, [query head][v_head_dim]                                            */
+    void *room;                     /* device memory, kvc_cuda_session_attend_bytes; of this call until its fence         */
+    uint64_t room_bytes;
+    uint32_t layer, group, splits;  /* as kvc_cuda_attend_t                                                               */
+    int32_t query_dtype, out_dtype;
+    float scale;
+} kvc_cuda_session_attend_t;
+/* Bytes of room that are enough until the session has `tokens` tokens. */
+KVC_API kvc_status_t kvc_cuda_session_attend_bytes(kvc_session_t *session, const kvc_cuda_session_attend_t *attend, size_t tokens,
+                                                   uint64_t *bytes) KVC_NOEXCEPT;
+/* Errors also: KVC_E_UNSUPPORTED (K and V heads of different length). */
+KVC_API kvc_status_t kvc_cuda_session_attend(kvc_session_t *session, const kvc_cuda_session_attend_t *attend,
+                                             const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -83,6 +83,7 @@ Status Pinned::unpin(void* at) {
 }
 
 bool Pinned::find(const void* at, uint64_t bytes, DevicePtr* alias) const {
+  if (other_ != nullptr && other_->find(at, bytes, alias)) return true;
   const uint64_t from = reinterpret_cast<uint64_t>(at);
   const std::lock_guard lock(mutex_);
   auto found = ranges_.upper_bound(from);

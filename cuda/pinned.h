@@ -18,6 +18,8 @@ namespace kvc_cuda {
 
 class Pinned {
  public:
+  // What `other` registered counts as registered here as well: registrations hold for all devices of a process.
+  void share(const Pinned* other) noexcept { other_ = other; }
   explicit Pinned(Device* device) : device_(device) {}
   ~Pinned();
   Pinned(const Pinned&) = delete;
@@ -55,6 +57,7 @@ class Pinned {
   static uint64_t rounded(uint64_t size) { return (size + 63) / 64 * 64; }
 
   Device* device_;
+  const Pinned* other_ = nullptr;
   mutable std::mutex mutex_;
   std::map<uint64_t, Range> ranges_;
   uint64_t registered_ = 0;

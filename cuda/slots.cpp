@@ -25,18 +25,36 @@ Slots::~Slots() {
 }
 
 Status Slots::create(uint64_t slot_bytes, uint32_t count) {
-  slots_.resize(count);
-  free_.resize(count);
-  for (uint32_t i = 0; i < count; ++i) free_[i] = count - 1 - i;
-  slot_bytes_ = (slot_bytes + 255) / 256 * 256;
   if (count == 0) return Status::ok();
-  const uint64_t bytes = slot_bytes_ * count;
+  {
+    const std::lock_guard lock(device_->mutex());
+    if (base_ != 0) return error(KVC_E_ORDER, "there are slots already: %zu", slots_.size());
+  }
+  slot_bytes = (slot_bytes + 255) / 256 * 256;
+  if (slot_bytes == 0 || slot_bytes > UINT64_MAX / count) {
+    return error(KVC_E_INVALID, "%u slots of %llu bytes", count, static_cast<unsigned long long>(slot_bytes));
+  }
+  const uint64_t bytes = slot_bytes * count;
+  abi::DevicePtr base = 0;
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = device_->allocate(bytes, &base_);
+    status = device_->allocate(bytes, &base);
     if (status.code() != KVC_E_NO_MEMORY || !reclaim_ || !reclaim_(bytes)) break;
   }
-  return status;
+  KVC_RETURN_IF_ERROR(status);
+  {
+    const std::lock_guard lock(device_->mutex());
+    if (base_ == 0) {
+      slots_.resize(count);
+      free_.resize(count);
+      for (uint32_t i = 0; i < count; ++i) free_[i] = count - 1 - i;
+      slot_bytes_ = slot_bytes;
+      base_ = base;
+      return Status::ok();
+    }
+  }
+  device_->free(base);
+  return error(KVC_E_ORDER, "another thread has made slots meanwhile");
 }
 
 bool Slots::try_acquire(uint32_t n, uint32_t* slots) {
@@ -59,6 +77,28 @@ Status Slots::acquire(uint32_t n, uint32_t* slots) {
   if (try_acquire(n, slots)) return Status::ok();
   return error(KVC_E_NO_MEMORY, "device %d: %u slots were asked for, %u of %u are in use: release some",
                device_->ordinal(), n, in_use(), count());
+}
+
+Status Slots::acquire_run(uint32_t n, uint32_t* first) {
+  KVC_RETURN_IF_ERROR(device_->usable());
+  const std::lock_guard lock(device_->mutex());
+  if (n == 1 && !free_.empty()) {
+    *first = free_.back();
+    free_.pop_back();
+    slots_[*first].used = true;
+    return Status::ok();
+  }
+  uint32_t run = 0;
+  for (uint32_t i = 0; n > 0 && free_.size() >= n && i < count(); ++i) {
+    run = slots_[i].used ? 0 : run + 1;
+    if (run < n) continue;
+    *first = i + 1 - n;
+    for (uint32_t slot = *first; slot <= i; ++slot) slots_[slot].used = true;
+    std::erase_if(free_, [&](uint32_t slot) { return slot >= *first && slot <= i; });
+    return Status::ok();
+  }
+  return error(KVC_E_NO_MEMORY, "device %d: %u slots side by side were asked for, %zu of %u are free: release some",
+               device_->ordinal(), n, free_.size(), count());
 }
 
 Status Slots::check_used(uint32_t slot) const {

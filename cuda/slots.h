@@ -28,10 +28,12 @@ class Slots {
   Slots(Device* device, Reclaim reclaim) : device_(device), reclaim_(std::move(reclaim)) {}
   ~Slots();
 
-  // Claims the memory. KVC_E_NO_MEMORY after three attempts with `reclaim` between them.
+  // Claims the memory, once; no slots: nothing. KVC_E_NO_MEMORY after three attempts with `reclaim` between them.
   Status create(uint64_t slot_bytes, uint32_t count);
   // All n or none. KVC_E_NO_MEMORY likewise.
   Status acquire(uint32_t n, uint32_t* slots);
+  // n slots that follow each other. KVC_E_NO_MEMORY: there is no such run; `reclaim` is not asked.
+  Status acquire_run(uint32_t n, uint32_t* first);
   // KVC_E_INVALID: one is not in use; then none is given back.
   Status release(uint32_t n, const uint32_t* slots);
   Status address(uint32_t slot, abi::DevicePtr* out);

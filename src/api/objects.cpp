@@ -79,6 +79,6 @@ const kvc_module_host_t* module_host() noexcept {
   return &kHost;
 }
 
-SessionHandles session_handles(EngineObject* engine) noexcept { return {engine, expose, withdraw, module_host()}; }
+SessionHandles session_handles(EngineObject* engine) noexcept { return {engine, expose, withdraw, module_host(), device_host()}; }
 
 }  // namespace kvc

@@ -113,6 +113,7 @@ Status open_child(std::unique_ptr<Object> object, Public** out) {
 
 // How a caller's backend sees sessions: handles that are valid during a call. context is the EngineObject.
 SessionHandles session_handles(EngineObject* engine) noexcept;
+const DeviceHost* device_host() noexcept;  // device.cpp
 // The functions that modules may call.
 const kvc_module_host_t* module_host() noexcept;
 

@@ -16,7 +16,8 @@ Cache::Cache(const CacheOptions& options, const kvc_allocator_t* allocator, cons
     : options_(options),
       clock_(clock),
       log_(log),
-      memory_(allocator, options.memory_limit),
+      memory_(allocator, options.memory_limit,
+              options.devices != nullptr && options.devices->pinned ? &*options.devices->pinned : nullptr),
       pool_(&memory_),
       host_(&memory_, &pool_),
       history_(&memory_, std::min(options.history_bytes, options.memory_limit / 64)),
@@ -54,6 +55,9 @@ Status Cache::make(const CacheOptions& options, const kvc_allocator_t* allocator
   for (const uint32_t bits : {options.codec_key_bits, options.codec_value_bits}) {
     if (bits == 8 || bits == 4 || bits == 2) continue;
     return error(KVC_E_OUT_OF_RANGE, "codes of %u bits: options codec_key_bits and codec_value_bits take 8, 4 or 2", bits);
+  }
+  if (options.devices != nullptr) {
+    cache->devices_ = std::make_unique<Devices>(*options.devices, options.policy, &cache->memory_);
   }
   KVC_RETURN_IF_ERROR(Disk::open(options.disk, cache.get(), log, &cache->disk_));
   *out = std::move(cache);
@@ -300,6 +304,7 @@ CacheStats Cache::stats() {
   s.key_error = relative(KVC_KEY);
   s.value_error = relative(KVC_VALUE);
   s.disk = disk_->stats();
+  if (devices_ != nullptr) s.device = devices_->stats();
   std::lock_guard policy(policy_mutex_);
   s.policy = policy_->state();
   if (s.policy.changes > 0) s.policy.changed_ns = std::max<uint64_t>(1, clock_.now_ns() - s.policy.changed_ns);

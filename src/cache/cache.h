@@ -28,6 +28,7 @@
 #include "base/striped_mutex.h"
 #include "cache/access_buffer.h"
 #include "cache/calibrator.h"
+#include "cache/devices.h"
 #include "cache/disk.h"
 #include "cache/page.h"
 #include "cache/rest_queue.h"
@@ -71,6 +72,8 @@ struct CacheOptions {
   Digest secret{};    // tenants' keys derive from it; equal secrets make equal identities
   bool reuse = true;  // false: matches find nothing (mode "training")
   DiskOptions disk;
+  std::shared_ptr<DeviceSet> devices;  // nullptr: none, for a reason
+  std::string devices_why;
 };
 
 struct CacheStats {
@@ -91,6 +94,7 @@ struct CacheStats {
   double bound_error = 0;                 // the largest that a check found in a page as it was kept
   double key_error = 0, value_error = 0;  // root mean square, relative; sampled
   DiskStats disk;
+  DeviceStats device;
 };
 
 struct PageInfo {
@@ -133,6 +137,8 @@ class Cache {
   // from, or reuse is off.
   std::unique_ptr<Fetch> begin_fetch(const std::shared_ptr<const Space>& space, std::string_view tenant,
                                      std::span<const int32_t> tokens, Accept accept = Accept::any);
+  // Copies of pages on devices; nullptr: there are none.
+  Devices* devices() noexcept { return devices_.get(); }
   // Pages on disk beyond option disk_path; persistence.cpp.
   Disk& disk() noexcept { return *disk_; }
   Status persist_to(const std::string* tenant, const std::string& path, uint64_t* pages);
@@ -290,6 +296,7 @@ class Cache {
   Memory memory_;
   PagePool pool_;
   HostTier host_;
+  std::unique_ptr<Devices> devices_;
   std::unique_ptr<Policy> policy_;
   History history_;            // guarded by the policy's lock, as the two below
   PolicyObjective objective_;

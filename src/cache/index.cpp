@@ -31,6 +31,7 @@ Page* Cache::new_page(Root* root, std::span<const int32_t> tokens, const PageId&
 }
 
 void Cache::free_page(Page* page) noexcept {
+  if (devices_ != nullptr) devices_->forget(page);
   const size_t size = Page::allocation_size(*page->root->space, page->tokens);
   page->~Page();
   memory_.release(page, size, alignof(Page), MemoryUse::metadata);

@@ -8,6 +8,7 @@
 #include "cache/cache.h"
 #include "cache/counters.h"
 #include "cache/disk_fetch.h"
+#include "cache/session_device.h"
 
 namespace kvc {
 
@@ -50,7 +51,9 @@ void Session::close(int32_t hint, uint64_t until_ns) {
   std::lock_guard lock(mutex_);
   if (closed_) return;
   drop_promotion();
+  settle_device_or_cut();
   if (hint != KVC_CLOSE_FINISHED) keep_tail();
+  leave_device();
   closed_ = true;
   drop_tail();
   if (last_ != nullptr) {
@@ -243,6 +246,7 @@ Status Session::match(std::span<const int32_t> tokens, size_t* reused, const Fet
   if (has_uncommitted()) {
     return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before matching");
   }
+  KVC_RETURN_IF_ERROR(settle_device_to_write());
   const size_t length = length_locked();
   if (length > 0) {
     std::vector<int32_t> own(std::min(length, tokens.size()));
@@ -350,6 +354,7 @@ Status Session::truncate(size_t n) {
   const size_t length = length_locked();
   if (n > length)
     return error(KVC_E_OUT_OF_RANGE, "cannot truncate to %zu tokens: the session has %zu committed", n, length);
+  KVC_RETURN_IF_ERROR(settle_device_to_cut(n > sealed_tokens() ? n - sealed_tokens() : 0));
   const size_t page_tokens = geometry().page_tokens;
   const size_t sealed = sealed_tokens();
   if (n >= sealed) {
@@ -387,6 +392,7 @@ Status Session::fork(std::unique_ptr<Session>* out) {
   KVC_RETURN_IF_ERROR(settle());
   if (has_uncommitted())
     return error(KVC_E_ORDER, "tokens are appended and not committed: commit or truncate before forking");
+  KVC_RETURN_IF_ERROR(settle_device());
   const size_t n_open = (tail_tokens_.size() + geometry().page_tokens - 1) / geometry().page_tokens;
   twin->open_.reserve(n_open);
   twin->tail_tokens_.reserve(tail_tokens_.size());

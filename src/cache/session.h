@@ -30,12 +30,19 @@
 #include "cache/sparse.h"
 #include "cache/space.h"
 #include "codec/klt_check.h"
+#include "cuda/kvc_cuda.h"
 
 namespace kvc {
 
 class Cache;
 class Fetch;
 class Promotion;
+struct DeviceAttend;
+struct DeviceCall;
+struct DeviceCopy;
+struct DeviceEnd;
+struct DeviceOrder;
+struct DeviceRows;
 struct Root;
 
 struct SessionOptions {
@@ -109,6 +116,17 @@ class Session {
   Status set_end(const SessionEnd& end);
   void close(int32_t hint, uint64_t until_ns);
 
+  // On a device: kvc_cuda_session_* of cuda/kvc_cuda.h (session_device.cpp). handle: the module's, of the device that is
+  // the session's; ordinal -1: any. *fence: when what was issued is done.
+  Status device(int32_t ordinal, kvc_cuda_t** handle);
+  Status device_load(uint32_t from, uint32_t to, const DeviceCall& call, uint64_t* fence);
+  Status device_read(uint32_t layer, int plane, size_t from, size_t n, const DeviceRows& rows, const DeviceCall& call,
+                     uint64_t* fence);
+  Status device_append(uint32_t layer, const DeviceRows& k, const DeviceRows& v, size_t n, const DeviceCall& call,
+                       uint64_t* fence);
+  Status device_attend_bytes(const DeviceAttend& attend, size_t tokens, uint64_t* bytes);
+  Status device_attend(const DeviceAttend& attend, const DeviceCall& call, uint64_t* fence);
+
   // For models inside the library. Page `index` of a plane counts from position index * page_tokens and holds
   // `view->tokens` tokens, appended but uncommitted ones included. KVC_E_UNSUPPORTED if the page is not in the clear:
   // use read().
@@ -148,7 +166,28 @@ class Session {
   Status copy_tokens(size_t from, size_t n, int32_t* out);
   bool streams(size_t n_tokens, size_t n_layers) const noexcept;
 
+  // session_device.cpp. settle_device*: before host memory is read (to_write: or written, to_cut: or cut to n tokens of the tail).
+  Status settle_device();
+  Status settle_device_to_write();
+  Status settle_device_to_cut(size_t n);
+  void settle_device_or_cut() noexcept;
+  Status settle_page(size_t i);
+  size_t safe_tokens() const noexcept;
+  size_t arrived(size_t pages);
+  void hand_places(std::span<Page* const> sealed) noexcept;
+  void drop_places() noexcept;
+  void leave_device() noexcept;
+  Status on_device(int32_t ordinal);
+  kvc_cuda_pages_t device_form(std::string_view codec) const;
+  bool is_coded_there(const Page& page) const noexcept;
+  Status hold_page(const Page& page, bool coded, DeviceCopy** copy);
+  Status open_place(size_t i, const DeviceCall& call);
+  Status device_move(const kvc_cuda_move_t& move, DeviceOrder* order, uint64_t* fence);
+  Status send_full_pages(const DeviceCall& call);
+  Status attend_room(const DeviceAttend& attend, size_t pages, uint64_t* bytes, uint64_t* tables);
+
   // session_write.cpp
+  Status check_append_range(uint32_t layer, size_t n) const;
   Status check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const;
   Status make_room(size_t tail_tokens);
   size_t sealable(size_t tail) const noexcept;
@@ -156,7 +195,7 @@ class Session {
   void write_rows(uint32_t layer, int plane, size_t tail_from, size_t n, const TensorView& rows,
                   bool streaming) noexcept;
   Status prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page*>>* pages);
-  void publish_pages(std::span<Page* const> pages) noexcept;
+  void publish_pages(std::span<Page*> pages) noexcept;
   void drop_sealed(size_t pages) noexcept;
   Status seal(size_t pages);
   bool leaves_tail() const noexcept;
@@ -178,6 +217,7 @@ class Session {
   uint64_t sparse_locked() const noexcept;
 
   // session_read.cpp
+  Status check_range(uint32_t layer, int plane, size_t from, size_t n) const;
   Status check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const;
   Status gather(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out, bool streaming);
 
@@ -201,6 +241,7 @@ class Session {
   std::unique_ptr<Promotion> promotion_;  // nullptr: every layer of every page is there
   std::unique_ptr<RecentQueries> recent_;  // with codec auto, once there are any
   QuerySample queries_;  // for codec sparse
+  std::unique_ptr<DeviceEnd> device_;  // nullptr: no call was on a device
   uint64_t matched_ = 0;
   int32_t miss_reason_ = KVC_MISS_NONE;
   std::shared_ptr<const Space> miss_space_;  // for KVC_MISS_IDENTITY: where the tokens are stored

@@ -211,6 +211,7 @@ Status Session::attend(uint32_t layer, const AttendCall& call, const TensorView&
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_attend(layer, call, query, out));
   KVC_RETURN_IF_ERROR(wait_layer(layer));
+  KVC_RETURN_IF_ERROR(settle_device());
   fill_path();
   const PageGeometry& g = geometry();
   const auto n = static_cast<uint32_t>(query.shape[0]);

@@ -9,7 +9,7 @@
 
 namespace kvc {
 
-Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const {
+Status Session::check_range(uint32_t layer, int plane, size_t from, size_t n) const {
   const PageGeometry& g = geometry();
   if (layer >= g.n_layers)
     return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers,
@@ -21,6 +21,12 @@ Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, con
     return error(KVC_E_OUT_OF_RANGE, "tokens %zu to %zu were asked for, but layer %u has %zu", from, from + n, layer,
                  end);
   }
+  return Status::ok();
+}
+
+Status Session::check_read(uint32_t layer, int plane, size_t from, size_t n, const TensorView& out) const {
+  const PageGeometry& g = geometry();
+  KVC_RETURN_IF_ERROR(check_range(layer, plane, from, n));
   if (n == 0) return Status::ok();
   if (out.dtype != g.dtype && g.dtype == DType::u8) {
     return error(KVC_E_DTYPE, "cannot read opaque bytes (u8) as %s: ask for u8", dtype_name(out.dtype));
@@ -116,6 +122,7 @@ Status Session::read(uint32_t layer, int plane, size_t from, size_t n, const Ten
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_read(layer, plane, from, n, out));
   KVC_RETURN_IF_ERROR(wait_layer(layer));
+  KVC_RETURN_IF_ERROR(settle_device());
   fill_path();
   return gather(layer, plane, from, n, out, n * geometry().row_bytes(plane) * geometry().n_kv_heads >= kStreamingBytes);
 }
@@ -133,6 +140,7 @@ Status Session::read_all(size_t from, size_t n, std::span<const TensorView> k, s
     if (!k.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_KEY, from, n, k[layer]));
     if (!v.empty()) KVC_RETURN_IF_ERROR(check_read(layer, KVC_VALUE, from, n, v[layer]));
   }
+  KVC_RETURN_IF_ERROR(settle_device());
   const bool streaming = streams(n, g.n_layers);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     KVC_RETURN_IF_ERROR(wait_layer(layer));
@@ -152,6 +160,7 @@ Status Session::view(uint32_t layer, int plane, size_t index, PlaneView* view) {
     return error(KVC_E_OUT_OF_RANGE, "page %zu of layer %u does not exist", index, layer);
   }
   KVC_RETURN_IF_ERROR(settle());  // afterwards pages stay where they are
+  KVC_RETURN_IF_ERROR(settle_device());
   fill_path();
   const size_t sealed = sealed_pages();
   const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;

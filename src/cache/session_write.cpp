@@ -35,7 +35,7 @@ Status check_rows(const TensorView& rows, const char* what, size_t n, const Page
 
 }  // namespace
 
-Status Session::check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const {
+Status Session::check_append_range(uint32_t layer, size_t n) const {
   const PageGeometry& g = geometry();
   if (layer >= g.n_layers)
     return error(KVC_E_OUT_OF_RANGE, "layer %u does not exist: the space has %u (0 to %u)", layer, g.n_layers,
@@ -44,6 +44,12 @@ Status Session::check_append(uint32_t layer, const TensorView& k, const TensorVi
     return error(KVC_E_OUT_OF_RANGE, "%zu tokens cannot be appended at once: append at least 1 and at most %zu", n,
                  size_t{1} << 28);
   }
+  return Status::ok();
+}
+
+Status Session::check_append(uint32_t layer, const TensorView& k, const TensorView& v, size_t n) const {
+  const PageGeometry& g = geometry();
+  KVC_RETURN_IF_ERROR(check_append_range(layer, n));
   KVC_RETURN_IF_ERROR(check_rows(k, "k", n, g, KVC_KEY));
   return check_rows(v, "v", n, g, KVC_VALUE);
 }
@@ -150,6 +156,7 @@ Status Session::append(uint32_t layer, const TensorView& k, const TensorView& v,
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(check_append(layer, k, v, n));
+  KVC_RETURN_IF_ERROR(settle_device_to_write());
   const size_t at = cursor_[layer];
   KVC_RETURN_IF_ERROR(make_room(at + n));
   const bool streaming = streams(n, 1);
@@ -171,6 +178,7 @@ Status Session::append_all(std::span<const TensorView> k, std::span<const Tensor
     KVC_RETURN_IF_ERROR(check_append(layer, k[layer], v[layer], n));
     end = std::max(end, cursor_[layer] + n);
   }
+  KVC_RETURN_IF_ERROR(settle_device_to_write());
   KVC_RETURN_IF_ERROR(make_room(end));
   const bool streaming = streams(n, g.n_layers);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
@@ -208,11 +216,12 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
 }
 
 // Moves the session's end over sealed pages, into the index where it may. Room in path_ has been reserved.
-void Session::publish_pages(std::span<Page* const> pages) noexcept {
-  for (Page* page : pages) {
+void Session::publish_pages(std::span<Page*> pages) noexcept {
+  for (Page*& page : pages) {
     const bool path_complete = path_.size() == sealed_pages();
-    last_ = cache_->extend(last_, page, options_.publish, options_.accept());
-    if (last_ != page) {
+    Page* const own = page;
+    last_ = page = cache_->extend(last_, own, options_.publish, options_.accept());
+    if (page != own) {
       cache_->counters_->pages_deduplicated.add();
     } else if (page->published) {
       cache_->disk_->sealed(page);
@@ -244,7 +253,7 @@ Status Session::commit(std::span<const int32_t> tokens) {
   } catch (const std::bad_alloc&) {
     return error(KVC_E_NO_MEMORY, "no room for %zu tokens of metadata: nothing more can be evicted", n);
   }
-  const Status sealed = seal(full);
+  const Status sealed = seal(arrived(full));
   if (!sealed.is_ok()) tail_tokens_.resize(tail);
   return sealed;
 }
@@ -268,7 +277,8 @@ Status Session::seal(size_t full) {
     undo();
     return prepared;
   }
-  publish_pages(pages);
+  publish_pages(pages);  // from here on they are those that are kept
+  hand_places(pages);
   drop_sealed(full);
   cache_->counters_->pages_sealed.add(full);
   if (pinned_) cache_->set_pinned(last_, true);
@@ -334,7 +344,7 @@ Page* Session::copy_tail(PageId* parent) noexcept {
   std::lock_guard lock(mutex_);
   const PageGeometry& g = geometry();
   // With a lossy codec a tail may be longer than a page; its whole pages are written when they are sealed.
-  if (closed_ || !leaves_tail() || open_[0].source != nullptr || tail_tokens_.size() >= g.page_tokens) return nullptr;
+  if (closed_ || !settle_device().is_ok() || !leaves_tail() || open_[0].source != nullptr || tail_tokens_.size() >= g.page_tokens) return nullptr;
   BlobRef copy;
   if (!cache_->new_blob(g.page_bytes(), &copy)) return nullptr;
   copy_beginning(g, open_[0].blob.data(), static_cast<uint32_t>(tail_tokens_.size()), copy.data());

@@ -107,6 +107,36 @@ CacheOptions cache_options(const Settings& settings, const Config& config) {
   return options;
 }
 
+// Opens the devices of option device, where there are any: that there are none is no failure.
+Status open_devices(const Settings& settings, const SessionHandles& handles, bool has_allocator, const Log& log,
+                    CacheOptions* out) {
+  std::vector<int32_t> ordinals;
+  if (settings.device != "all") {
+    for (size_t at = 0; at <= settings.device.size();) {
+      const size_t end = std::min(settings.device.find(',', at), settings.device.size());
+      const std::string number = settings.device.substr(at, end - at);
+      if (number.empty() || number.size() > 4 || number.find_first_not_of("0123456789") != std::string::npos) {
+        return error(KVC_E_INVALID, "option device is '%.100s': give all, or numbers with commas between, e.g. 0,1",
+                     settings.device.c_str());
+      }
+      ordinals.push_back(std::stoi(number));
+      at = end + 1;
+    }
+  }
+  DeviceApi api;
+  Status status = open_device_module(handles.device_functions, &api);
+  if (status.is_ok()) {
+    const uint64_t pinned = settings.pin_memory && !has_allocator ? settings.memory : 0;
+    status = DeviceSet::open(api, ordinals, settings.device_memory, pinned, &out->devices, &out->devices_why);
+  }
+  if (!status.is_ok()) out->devices_why = status.message();
+  if (!out->devices_why.empty()) {
+    log.write(KVC_LOG_WARN, "option device_memory has no effect%s: %s", status.is_ok() ? " on some devices" : "",
+              out->devices_why.c_str());
+  }
+  return Status::ok();
+}
+
 Status make_backend(const Config& config, const Settings& settings, const SessionHandles& handles,
                     BackendTableOwner* owner, std::unique_ptr<Backend>* out) {
   if (config.backend) {
@@ -188,7 +218,11 @@ Status Engine::create(const Config& config, const SessionHandles& handles, std::
 
   std::unique_ptr<Engine> engine(new Engine(config, std::move(settings)));
   const Settings& set = engine->settings_;
-  KVC_RETURN_IF_ERROR(Cache::make(cache_options(set, config), config.allocator ? &*config.allocator : nullptr, engine->clock_,
+  CacheOptions options_of_cache = cache_options(set, config);
+  if (set.device_memory > 0) {
+    KVC_RETURN_IF_ERROR(open_devices(set, handles, config.allocator.has_value(), engine->log_, &options_of_cache));
+  }
+  KVC_RETURN_IF_ERROR(Cache::make(options_of_cache, config.allocator ? &*config.allocator : nullptr, engine->clock_,
                                   engine->log_, &engine->cache_));
   KVC_RETURN_IF_ERROR(make_backend(config, set, handles, &owner, &engine->backend_));
   if (engine->backend_ != nullptr) {

@@ -203,6 +203,17 @@ constexpr OptionRow kOptions[] = {
      "Prompt tokens per second that the program computes, for the choice between reading a page from disk and computing "
      "it; 0: as measured by the request engine, and stored pages are always read where it has measured nothing.",
      "0.1.0", &Settings::prefill_speed},
+    {"device_memory", KVC_OPTION_SIZE, "0B", "0B", "1024TiB", nullptr,
+     "Device memory for copies of pages, of each device in use; claimed when the first page goes there, never exceeded. For programs "
+     "that run a model on a device themselves (kvc/kvc_cuda.h). 0: no device is touched. Without a module, driver or device the "
+     "engine works without, and kvc_engine_info says why.",
+     "0.1.0", &Settings::device_memory},
+    {"device", KVC_OPTION_TEXT, "all", "", "", nullptr,
+     "Devices that device_memory is of: all, or numbers as the driver counts them, e.g. 0,1.", "0.1.0", &Settings::device},
+    {"pin_memory", KVC_OPTION_SWITCH, "true", "", "", nullptr,
+     "With device_memory: registers all of option memory with the driver, in the background, so that copies to and from devices block "
+     "nobody. It is then in use at once. No effect with an allocator of the program's own.",
+     "0.1.0", &Settings::pin_memory},
     {"secret", KVC_OPTION_TEXT, "", "", "", nullptr,
      "Keys the identities of pages: 64 hex digits are the 32 bytes themselves, any other text is hashed, empty is the "
      "zero key. Machines "

@@ -77,6 +77,9 @@ struct Settings {
   std::string disk_key;
   uint32_t prefetch_size = 0;
   double prefill_speed = 0;
+  std::string device;
+  uint64_t device_memory = 0;
+  bool pin_memory = true;
 };
 
 using SettingsField = std::variant<std::string Settings::*, uint64_t Settings::*, uint32_t Settings::*,

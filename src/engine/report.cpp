@@ -99,6 +99,16 @@ void fill_cache(const CacheStats& from, kvc_stats_t* to) {
   to->disk_read_bytes = disk.read_bytes;
   to->disk_waiting = disk.waiting;
   to->disk_durable_ns = disk.durable_ns;
+  to->device_bytes = from.device.bytes;
+  to->device_limit = from.device.limit;
+  to->device_pages = from.device.pages;
+  to->device_hits = from.device.hits;
+  to->device_promoted = from.device.promoted;
+  to->device_demoted = from.device.demoted;
+  to->device_in_bytes = from.device.in_bytes;
+  to->device_out_bytes = from.device.out_bytes;
+  to->devices = from.device.devices;
+  to->devices_lost = from.device.lost;
   to->policy_strategy = from.policy.strategy;
   to->policy_reason = from.policy.reason;
   to->policy_changes = from.policy.changes;
@@ -153,6 +163,32 @@ std::string calibrations_json(const std::vector<CalibrationInfo>& spaces) {
   return "[" + list + "]";
 }
 
+std::string device_json(DevicePages& pages) {
+  const DeviceTier& tier = pages.tier();
+  DeviceStats stats;
+  pages.add_stats(&stats);
+  kvc_cuda_stats_t own{};
+  own.struct_size = sizeof own;
+  (void)tier.api().stats(tier.handle(), &own);
+  JsonObject json;
+  json.integer("device", tier.ordinal())
+      .raw("lost", stats.lost != 0 ? "true" : "false")
+      .number("limit", tier.limit())
+      .number("bytes", stats.bytes)
+      .number("pages", stats.pages)
+      .number("hits", stats.hits)
+      .number("promoted", stats.promoted)
+      .number("demoted", stats.demoted)
+      .number("in_bytes", stats.in_bytes)
+      .number("out_bytes", stats.out_bytes)
+      .number("staged_bytes", own.staged_bytes)
+      .number("pinned_bytes", own.pinned_bytes)
+      .number("pool_ready", own.pool_ready)
+      .number("waits", own.waits)
+      .raw("utilization", own.utilization < 0 ? "null" : number_json(own.utilization));
+  return json.text();
+}
+
 }  // namespace
 
 kvc_stats_t Engine::stats() {
@@ -162,6 +198,12 @@ kvc_stats_t Engine::stats() {
   stats.requests_refused += refused_.load(std::memory_order_relaxed);
   fill_cache(cache_->stats(), &stats);
   stats.gpu_utilization = -1;
+  for (size_t i = 0; cache_->devices() != nullptr && i < cache_->devices()->size(); ++i) {
+    const DeviceTier& tier = cache_->devices()->at(i).tier();
+    kvc_cuda_stats_t own{};
+    own.struct_size = sizeof own;
+    if (tier.api().stats(tier.handle(), &own) == KVC_OK) stats.gpu_utilization = std::max(stats.gpu_utilization, own.utilization);
+  }
   stats.uptime_ns = clock_.now_ns() - created_ns_;
   return stats;
 }
@@ -221,14 +263,25 @@ std::string Engine::info() {
   } else {
     json.raw("model", "null").raw("layout", "null");
   }
+  Devices* const devices = cache_->devices();
+  const std::string tiers = std::string("[") + (devices != nullptr ? "\"device\"," : "") + "\"host\"" +
+                            (cache_->disk().store() != nullptr ? ",\"disk\"]" : "]");
   json.number("memory_budget", cache_->options().memory_limit)
       .string("allocator", has_allocator_ ? "caller" : "mimalloc")
       .string("policy", cache_->policy_name())
       .string("policy_strategy", strategy_text(cache_->stats().policy))
       .string("codec", cache_->codec_name())
       .raw("codec_learned", calibrations_json(cache_->calibrations()))
-      .raw("tiers", cache_->disk().store() != nullptr ? "[\"host\",\"disk\"]" : "[\"host\"]");
+      .raw("tiers", tiers);
   json.raw("device", describe_device_module());
+  JsonObject tier;
+  if (devices != nullptr) {
+    std::string list;
+    for (size_t i = 0; i < devices->size(); ++i) list += (list.empty() ? "" : ",") + device_json(devices->at(i));
+    tier.raw("devices", "[" + list + "]");
+  }
+  if (!cache_->options().devices_why.empty()) tier.string("why", cache_->options().devices_why);
+  if (settings_.device_memory > 0) json.raw("device_tier", tier.text());
   JsonObject options;
   for (const auto& [name, value] : options_) options.string(name, value);
   return json.raw("options", options.text()).text();

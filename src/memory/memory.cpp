@@ -42,8 +42,8 @@ size_t at_least_one(size_t size) { return std::max<size_t>(size, 1); }
 
 }  // namespace
 
-Memory::Memory(const kvc_allocator_t* hook, uint64_t limit) noexcept
-    : hook_(hook != nullptr ? *hook : kDefault), limit_(limit) {}
+Memory::Memory(const kvc_allocator_t* hook, uint64_t limit, const kvc_allocator_t* payload) noexcept
+    : hook_(hook != nullptr ? *hook : kDefault), payload_hook_(payload != nullptr ? *payload : hook_), limit_(limit) {}
 
 void Memory::set_reclaim(Reclaim reclaim, void* context) noexcept {
   reclaim_ = reclaim;
@@ -84,7 +84,8 @@ void Memory::note(size_t size, MemoryUse use) noexcept {
 
 void* Memory::try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept {
   if (!take(size)) return nullptr;
-  void* pointer = hook_.allocate(hook_.user_data, size, alignment);
+  const kvc_allocator_t& hook = hook_of(use);
+  void* pointer = hook.allocate(hook.user_data, size, alignment);
   if (pointer == nullptr) {
     used_.fetch_sub(size, std::memory_order_relaxed);
     return nullptr;
@@ -111,7 +112,8 @@ void* Memory::allocate(size_t size, size_t alignment, MemoryUse use, bool may_re
 void Memory::release(void* pointer, size_t size, size_t alignment, MemoryUse use) noexcept {
   if (pointer == nullptr) return;
   size = at_least_one(size);
-  hook_.release(hook_.user_data, pointer, size, alignment);
+  const kvc_allocator_t& hook = hook_of(use);
+  hook.release(hook.user_data, pointer, size, alignment);
   by_use_[static_cast<int>(use)].fetch_sub(size, std::memory_order_relaxed);
   used_.fetch_sub(size, std::memory_order_relaxed);
 }

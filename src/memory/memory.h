@@ -18,8 +18,9 @@ enum class MemoryUse : int { payload, metadata, pooled };
 
 class Memory {
  public:
-  // hook == nullptr: mimalloc (only mi_* functions; the host's malloc stays its own).
-  Memory(const kvc_allocator_t* hook, uint64_t limit) noexcept;
+  // hook == nullptr: mimalloc (only mi_* functions; the host's malloc stays its own). payload: another one for K/V pages and
+  // tensors alone; nullptr: the same.
+  Memory(const kvc_allocator_t* hook, uint64_t limit, const kvc_allocator_t* payload = nullptr) noexcept;
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -50,7 +51,12 @@ class Memory {
   void note(size_t size, MemoryUse use) noexcept;
   void* try_allocate(size_t size, size_t alignment, MemoryUse use) noexcept;
 
-  kvc_allocator_t hook_;
+  // Bytes stay with their kind: payload becomes pooled and again payload, never metadata.
+  const kvc_allocator_t& hook_of(MemoryUse use) const noexcept {
+    return use == MemoryUse::metadata ? hook_ : payload_hook_;
+  }
+
+  kvc_allocator_t hook_, payload_hook_;
   const uint64_t limit_;
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> peak_{0};

@@ -89,11 +89,14 @@ class Backend {
 Status make_builtin_backend(std::unique_ptr<Backend>* out);
 
 // Gives sessions public handles, and modules the functions of this library, while a caller's functions run: implemented by src/api, which owns handles.
+struct DeviceHost;  // tier/device_api.h
+
 struct SessionHandles {
   void* context = nullptr;
   kvc_session_t* (*expose)(void* context, Session* session) = nullptr;  // nullptr: no memory
   void (*withdraw)(void* context, kvc_session_t* handle) = nullptr;     // afterwards the handle is closed
   const kvc_module_host_t* functions = nullptr;                         // for modules; valid for ever
+  const DeviceHost* device_functions = nullptr;                         // the same for the module of devices
 };
 
 // A caller's table of functions as a Backend (src/model/table_backend.cpp). Calls describe; on failure destroy is

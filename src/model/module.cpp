@@ -140,6 +140,16 @@ std::string describe_module(const std::string& file, const ModuleOptions& option
   return describe(kModels, file, options, host);
 }
 
+Status open_device_module(const DeviceHost* host, DeviceApi* api) {
+  void* handle = nullptr;
+  std::string path;
+  KVC_RETURN_IF_ERROR(load(kDevices, "", &handle, &path));
+  DeviceEntry entry = nullptr;
+  KVC_RETURN_IF_ERROR(find(handle, path, kDeviceEntry, &entry));
+  if (entry(host, api) == KVC_OK) return Status::ok();
+  return error(KVC_E_UNSUPPORTED, "%s is of another release than libkvc: install both from one", path.c_str());
+}
+
 std::string describe_device_module() { return describe(kDevices, "", {}, nullptr); }
 
 }  // namespace kvc

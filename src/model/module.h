@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "tier/device_api.h"
 
 namespace kvc {
 
@@ -25,5 +26,7 @@ std::string describe_module(const std::string& file, const ModuleOptions& option
 // The same of the module for NVIDIA devices: what KVC_CUDA_MODULE names, else libkvc_cuda.so beside this library, else on
 // the loader's path. Initialises no device.
 std::string describe_device_module();
+// That module's functions. KVC_E_UNSUPPORTED: there is none, or it is of another release. host stays for ever.
+Status open_device_module(const DeviceHost* host, DeviceApi* api);
 
 }  // namespace kvc

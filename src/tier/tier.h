@@ -4,7 +4,7 @@
 // A place inside a tier is a Slot; its number means something to that tier only. Any thread may call any function at
 // any time, on different slots; on one slot the caller orders its calls.
 //
-// Contract (tests/unit/tier_contract_test.cpp runs it over every tier): what was written is read back equal; release
+// Contract (tests/unit/tier_contract.h, run over every tier): what was written is read back equal; release
 // gives the room back; a full tier answers KVC_E_NO_MEMORY and keeps serving; used bytes never exceed the limit.
 #pragma once
 

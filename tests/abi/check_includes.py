@@ -19,7 +19,7 @@ MAY_USE = {
     "tier": {"codec", "memory", "base"},
     "policy": {"memory", "base"},
     "cache": {"policy", "tier", "codec", "attend", "memory", "observe", "base"},
-    "model": {"cache", "attend"},
+    "model": {"cache", "attend", "tier"},
     "request": {"model", "cache", "observe"},
     "engine": None,      # everything below
     "api": None,

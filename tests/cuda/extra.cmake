@@ -46,6 +46,18 @@ if(NOT KVC_SANITIZE)
     target_include_directories(kvc_cuda_host PRIVATE ${PROJECT_BINARY_DIR}/tests/cuda_include ${PROJECT_SOURCE_DIR}/include)
     target_compile_options(kvc_cuda_host PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${KVC_WERROR}>:-Werror>)
     target_link_libraries(kvc_cuda_host PRIVATE kvc_cuda)
+    # An engine with a device tier, without a driver and with the one of ours in its place.
+    add_executable(kvc_cuda_session ${CMAKE_CURRENT_LIST_DIR}/session.c)
+    target_include_directories(kvc_cuda_session PRIVATE ${PROJECT_BINARY_DIR}/tests/cuda_include ${PROJECT_SOURCE_DIR}/include)
+    target_compile_options(kvc_cuda_session PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${KVC_WERROR}>:-Werror>)
+    target_link_libraries(kvc_cuda_session PRIVATE kvc_cuda kvc)
+    add_dependencies(kvc_cuda_session kvc_cuda_fake)
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/tests/fake_driver)
+    file(CREATE_LINK ${PROJECT_BINARY_DIR}/tests/libkvc_cuda_fake.so ${PROJECT_BINARY_DIR}/tests/fake_driver/libcuda.so.1 SYMBOLIC)
+    kvc_script(cuda/session_without_driver abi ${CMAKE_COMMAND} -E env KVC_CUDA_MODULE=$<TARGET_FILE:kvc_cuda>
+      LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/no_driver $<TARGET_FILE:kvc_cuda_session>)
+    kvc_script(cuda/session_on_fake abi ${CMAKE_COMMAND} -E env KVC_CUDA_MODULE=$<TARGET_FILE:kvc_cuda>
+      LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/fake_driver $<TARGET_FILE:kvc_cuda_session> device)
     kvc_script(cuda/abi abi ${KVC_NVCC} -std=c++20 -I${PROJECT_SOURCE_DIR}/cuda -arch compute_75 -ptx
       -o ${CMAKE_CURRENT_BINARY_DIR}/cuda_abi.ptx ${CMAKE_CURRENT_LIST_DIR}/abi_check.cu)
     kvc_script(cuda/host abi $<TARGET_FILE:kvc_cuda_host>)

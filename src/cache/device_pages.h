@@ -1,0 +1,157 @@
+// Copies of pages on one device.
+//
+// The pages themselves stay in host memory: what a device holds can go at any time, by the order of the policy, and a
+// device that fails takes nothing with it. A copy is made when a session's call needs the page there, layer by layer, on
+// the stream of that call; it is found again by the page, as long as the page holds the bytes that were copied.
+//
+// What is under way. A copy's place carries fences of whoever uses it (the module keeps them): it is given back at once,
+// and its next owner waits on the device. Host memory that the device still reads or writes is held (a Flight) until
+// that is done; who waits for host memory asks settled().
+//
+// Locks: mutex_ is a leaf; forget() is called with the cache's index lock held, so nothing is called under mutex_ that
+// takes one of the cache's. The driver's calls under it issue, none waits for a device.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/page.h"
+#include "policy/policy.h"
+#include "tier/device_tier.h"
+
+namespace kvc {
+
+// What a call on a device is issued with: the caller's stream, and what it waits for besides.
+struct DeviceCall {
+  void* stream = nullptr;
+  std::vector<uint64_t> wait;
+};
+
+struct DeviceStats {
+  uint64_t limit = 0, pages = 0, bytes = 0, hits = 0, promoted = 0, demoted = 0, in_bytes = 0, out_bytes = 0;
+  uint64_t devices = 0, lost = 0;
+};
+
+struct DeviceCopy : PolicyEntry {
+  const Page* page = nullptr;
+  const std::byte* source = nullptr;  // of which bytes it is a copy
+  uint8_t codec = 0;                  // of the page then
+  Slot slot;
+  bool coded = false;             // as the codec left it; else in the clear
+  std::vector<uint64_t> loaded;   // the fence of each layer (of a coded one: of all); kMissing: not there
+  Slot clear;                     // of a coded one, decoded there
+  BlobRef decoded;                // the page in the clear, where the device gets that and the page is none
+  uint32_t holds = 0;
+  bool dead = false;              // its page is gone, or it is
+  static constexpr uint64_t kMissing = UINT64_MAX;
+};
+
+class DevicePages {
+ public:
+  // policy: whose order copies leave by. tier outlives this.
+  DevicePages(DeviceTier* tier, std::unique_ptr<Policy> policy, Memory* memory);
+  ~DevicePages();
+  DevicePages(const DevicePages&) = delete;
+  DevicePages& operator=(const DevicePages&) = delete;
+
+  DeviceTier& tier() noexcept { return *tier_; }
+
+  // A place, letting copies go for it: three tries. KVC_E_NO_MEMORY.
+  Status reserve(size_t bytes, Slot* slot);
+
+  // The copy of a page, made if there is none, held until let_go. The caller keeps the page. `decode` gives the page in the
+  // clear where the device cannot take it as it is (coded false and the page's codec not clear); called without locks.
+  Status hold(const Page& page, bool coded, uint32_t n_layers, uint64_t now_ns,
+              const std::function<Status(BlobRef*)>& decode, DeviceCopy** out);
+  void let_go(DeviceCopy* copy) noexcept;
+  // A place in the clear that a session filled becomes the copy of the page that it sealed.
+  void adopt(const Page& page, Slot slot, uint32_t n_layers) noexcept;
+  // Brings layers [from, to) of a held copy, where they are missing; what waits for them is added to call->wait.
+  Status load(DeviceCopy* copy, const PageGeometry& geometry, uint32_t from, uint32_t to, const DeviceCall& call,
+              std::vector<uint64_t>* wait);
+  // A coded copy's place in the clear. codec, bits: as kvc_cuda_pages_t.
+  Status decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call);
+
+  // Copies between host memory and a place. in: the place is written; in_later: it is being filled, and this is another
+  // part; out: it is read. The host's memory is held until that is done, or, without `hold`, is the caller's to keep.
+  // *fence 0: it is done. Blocks where the host's memory is not pinned; then, if `unpinned` is given, it does nothing but
+  // set that.
+  enum class Way { in, in_later, out };
+  Status transfer(Way way, Slot slot, uint64_t offset, size_t bytes, const BlobRef& host, const DeviceCall& call,
+                  uint64_t* fence, bool* unpinned = nullptr, bool hold = true);
+  // Keeps memory that a lost device may still write to.
+  void strand(const BlobRef& blob);
+  // Small tables to device memory, through a ring of pinned memory. Blocks when the ring is on its way as a whole.
+  Status put_table(uint64_t to, const void* from, size_t bytes, const std::vector<uint32_t>& writes, const DeviceCall& call,
+                   uint64_t* fence);
+  // KVC_OK or KVC_PENDING.
+  Status query(uint64_t fence, bool* done);
+  Status wait(uint64_t fence);
+
+  // A page goes. Any lock may be held but this object's.
+  void forget(const Page* page) noexcept;
+  // Bytes of a chain's pages that are here.
+  uint64_t cached_bytes(const Page* last) noexcept;
+  void add_stats(DeviceStats* stats) noexcept;
+  uint64_t free_bytes() noexcept;
+  uint64_t queued_bytes() noexcept;  // copies that are on their way
+  uint64_t busy_ns() noexcept;       // work of others, as far as it is known
+
+ private:
+  struct Flight {
+    uint64_t fence;
+    size_t bytes;
+    BlobRef blob;
+  };
+  static constexpr size_t kRingBytes = size_t{1} << 20;
+  struct RingPiece {
+    size_t begin, end;
+    uint64_t fence;
+  };
+
+  bool matches(const DeviceCopy& copy, const Page& page, bool coded) const noexcept;
+  bool demote_one();
+  void unlink(DeviceCopy* copy) noexcept;
+  void give_back(DeviceCopy* copy) noexcept;
+  void drop_lost() noexcept;
+  void reap();
+  Status reserve_locked(size_t bytes, Slot* slot);
+  Status start_ring();
+
+  DeviceTier* const tier_;
+  const std::unique_ptr<Policy> policy_;
+  Memory* const memory_;
+  std::mutex mutex_;
+  std::unordered_map<const Page*, std::unique_ptr<DeviceCopy>> copies_;
+  std::vector<std::unique_ptr<DeviceCopy>> gone_;  // of pages that are no more: given back at the next call
+  std::vector<std::unique_ptr<DeviceCopy>> held_;  // dead, but held
+  std::vector<Flight> flights_;
+  std::vector<BlobRef> stranded_;
+  Slot tables_;  // a small place for the tables of decode()
+  std::byte* ring_ = nullptr;
+  size_t ring_at_ = 0;
+  std::vector<RingPiece> pieces_;
+  std::mutex ring_mutex_;
+  std::mutex decode_mutex_;  // decode() from its table to its kernel; before the two others
+  std::atomic<uint64_t> hits_{0}, promoted_{0}, demoted_{0}, in_bytes_{0}, out_bytes_{0};
+};
+
+// The slots of places, and an order that names them. Points to its own lists: made where it is used.
+struct DeviceOrder {
+  DeviceOrder(const DeviceTier& tier, const DeviceCall& call, std::initializer_list<Slot> reads,
+              std::initializer_list<Slot> writes, std::vector<uint64_t> more = {});
+  DeviceOrder(const DeviceOrder&) = delete;
+  std::vector<uint64_t> wait;
+  std::vector<uint32_t> reads, writes;
+  const kvc_cuda_order_t* get();
+
+ private:
+  kvc_cuda_order_t order_{};
+};
+
+}  // namespace kvc

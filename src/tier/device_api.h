@@ -1,0 +1,61 @@
+// What the library and the module of a kind of device know of each other: two tables of functions, exchanged once, when
+// an engine with a device budget loads the module. Neither links the other.
+//
+// DeviceApi is the module's: the C functions of cuda/kvc_cuda.h by which the device tier works. DeviceHost is the
+// library's: what the module's functions on sessions (kvc_cuda_session_*) call.
+#pragma once
+
+#include "cuda/kvc_cuda.h"
+
+namespace kvc {
+
+inline constexpr uint32_t kDeviceApiVersion = 1;
+
+struct DeviceHost {
+  uint32_t version = kDeviceApiVersion;
+  uint32_t bytes = sizeof(DeviceHost);
+  decltype(&kvc_cuda_session_device) session_device = nullptr;
+  decltype(&kvc_cuda_session_load) session_load = nullptr;
+  decltype(&kvc_cuda_session_read) session_read = nullptr;
+  decltype(&kvc_cuda_session_append) session_append = nullptr;
+  decltype(&kvc_cuda_session_attend_bytes) session_attend_bytes = nullptr;
+  decltype(&kvc_cuda_session_attend) session_attend = nullptr;
+};
+
+struct DeviceApi {
+  uint32_t version = kDeviceApiVersion;
+  uint32_t bytes = sizeof(DeviceApi);
+  decltype(&kvc_cuda_devices) devices = nullptr;
+  decltype(&kvc_cuda_open) open = nullptr;
+  decltype(&kvc_cuda_close) close = nullptr;
+  decltype(&kvc_cuda_last_error) last_error = nullptr;
+  decltype(&kvc_cuda_reserve) reserve = nullptr;
+  decltype(&kvc_cuda_acquire_run) acquire_run = nullptr;
+  decltype(&kvc_cuda_release) release = nullptr;
+  decltype(&kvc_cuda_address) address = nullptr;
+  decltype(&kvc_cuda_begin) begin = nullptr;
+  decltype(&kvc_cuda_end) end = nullptr;
+  decltype(&kvc_cuda_query) query = nullptr;
+  decltype(&kvc_cuda_wait) wait = nullptr;
+  decltype(&kvc_cuda_swap_in) swap_in = nullptr;
+  decltype(&kvc_cuda_swap_out) swap_out = nullptr;
+  decltype(&kvc_cuda_upload) upload = nullptr;
+  decltype(&kvc_cuda_download) download = nullptr;
+  decltype(&kvc_cuda_pin) pin = nullptr;
+  decltype(&kvc_cuda_unpin) unpin = nullptr;
+  decltype(&kvc_cuda_allocator) allocator = nullptr;
+  decltype(&kvc_cuda_move) move = nullptr;
+  decltype(&kvc_cuda_decode) decode = nullptr;
+  decltype(&kvc_cuda_attend_bytes) attend_bytes = nullptr;
+  decltype(&kvc_cuda_attend) attend = nullptr;
+  decltype(&kvc_cuda_stats) stats = nullptr;
+  decltype(&kvc_cuda_choose) choose = nullptr;
+  // For tests: told of what the processor does with memory that a device may reach. nullptr: nobody wants to know.
+  void (*note)(const void* at, size_t bytes, int write) = nullptr;
+};
+
+// Exported by a module under this name. The host's table must stay.
+inline constexpr const char* kDeviceEntry = "kvc_module_device";
+using DeviceEntry = kvc_status_t (*)(const DeviceHost* host, DeviceApi* api);
+
+}  // namespace kvc

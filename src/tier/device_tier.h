@@ -1,0 +1,75 @@
+// The device tier: pages in the memory of one device, by the functions of its module (tier/device_api.h). A place is a
+// run of the module's slots, which are as long as the first page that came; its memory is claimed then, once, and never
+// exceeded. Host memory that comes and goes need not be pinned here: write() and read() block. What does not block goes
+// by the module's own functions, with slots() and address().
+//
+// After an error that ends the device's context every call gives KVC_E_DEVICE.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "tier/device_api.h"
+#include "tier/tier.h"
+
+namespace kvc {
+
+struct DeviceTierOptions {
+  int32_t ordinal = 0;
+  uint64_t limit = 0;         // bytes of pages, hard
+  uint64_t pinned_bytes = 0;  // host memory of the pool behind DeviceApi::allocator
+  kvc_cuda_t* pinned_of = nullptr;
+};
+
+class DeviceTier final : public Tier {
+ public:
+  // Blocks: the driver initialises the device. KVC_E_UNSUPPORTED: no driver, no such device; the message says which.
+  static Status open(const DeviceApi& api, const DeviceTierOptions& options, std::unique_ptr<DeviceTier>* out);
+  ~DeviceTier() override;  // waits for what is under way
+
+  std::string_view name() const noexcept override { return "device"; }
+  int32_t kind() const noexcept override { return KVC_TIER_DEVICE; }
+  Status reserve(size_t bytes, Slot* slot) override;
+  Status write(Slot slot, const PageRecord& record) override;
+  Status read(Slot slot, std::span<std::byte> out) const override;
+  // At once, whatever still uses it: its next owner waits on the device.
+  void release(Slot slot) noexcept override;
+  std::byte* map(Slot) const noexcept override { return nullptr; }
+  TierStats stats() const noexcept override;
+
+  const DeviceApi& api() const noexcept { return api_; }
+  kvc_cuda_t* handle() const noexcept { return cuda_; }
+  int32_t ordinal() const noexcept { return options_.ordinal; }
+  uint64_t limit() const noexcept { return options_.limit; }
+  // Of the limit: whole slots.
+  uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+  uint64_t slot_bytes() const noexcept { return slot_bytes_.load(std::memory_order_acquire); }
+  uint64_t address(Slot slot) const noexcept;
+  // The module's numbers of a place's slots: those to name in an order.
+  void add_slots(Slot slot, std::vector<uint32_t>* slots) const;
+  // The first of them.
+  static uint32_t first(Slot slot) noexcept { return static_cast<uint32_t>(slot.value) - 1; }
+  static size_t bytes_of(Slot slot) noexcept { return slot.value >> 32; }
+
+  // A failed call's status with the module's words. KVC_E_DEVICE is remembered.
+  Status check(kvc_status_t status) const;
+  bool is_lost() const noexcept { return lost_.load(std::memory_order_acquire); }
+
+ private:
+  DeviceTier(const DeviceApi& api, const DeviceTierOptions& options) : api_(api), options_(options) {}
+  Status claim(size_t bytes);
+  uint32_t slots_for(size_t bytes) const noexcept;
+
+  const DeviceApi api_;
+  const DeviceTierOptions options_;
+  kvc_cuda_t* cuda_ = nullptr;
+  std::mutex claim_mutex_;
+  std::atomic<uint64_t> slot_bytes_{0};  // 0: nothing is claimed yet
+  std::atomic<uint64_t> base_{0};        // address of the module's slot 0
+  std::atomic<uint64_t> pages_{0}, bytes_{0}, used_{0};
+  mutable std::atomic<bool> lost_{false};
+};
+
+}  // namespace kvc
