@@ -1,16 +1,22 @@
 /* A program that runs a model on a device, as users write it: an engine with a device tier, a session that is read and
  * appended to on a stream. The driver is what the loader finds as libcuda.so.1: in tests, one of our own (fake/). */
+#include <dlfcn.h>
 #include <kvc/kvc_cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                                  \
-    do {                                                                                  \
-        if (!(condition)) {                                                               \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);               \
-            exit(1);                                                                      \
-        }                                                                                 \
+static kvc_session_t *session = NULL;
+
+static void fail(int line, const char *condition) {
+    char words[512] = "";
+    kvc_session_last_error(session, words, sizeof words);
+    fprintf(stderr, "line %d: %s (%s)\n", line, condition, words);
+    exit(1);
+}
+#define CHECK(condition)                            \
+    do {                                            \
+        if (!(condition)) fail(__LINE__, #condition); \
     } while (0)
 
 enum { LAYERS = 2, HEADS = 2, DIM = 8, PAGE = 4, TOKENS = 10, ROW = HEADS * DIM };
@@ -38,7 +44,6 @@ int main(int argc, char **argv) {
     desc.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
     desc.n_layers = LAYERS, desc.n_kv_heads = HEADS, desc.k_head_dim = DIM, desc.dtype = KVC_F32, desc.page_tokens = PAGE;
     kvc_space_t *space = NULL;
-    kvc_session_t *session = NULL;
     CHECK(kvc_space_open(engine, &desc, &space) == KVC_OK);
     CHECK(kvc_session_open(space, NULL, &session) == KVC_OK);
 
@@ -67,7 +72,15 @@ int main(int argc, char **argv) {
         CHECK(kvc_cuda_address(own, slots[1], &out) == KVC_OK);
         kvc_cuda_order_t order;
         memset(&order, 0, sizeof order);
-        order.struct_size = sizeof order; /* the legacy stream */
+        order.struct_size = sizeof order;
+        /* The driver of ours has no legacy stream, but gives one; elsewhere it is that. */
+        void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+        void *symbol = driver != NULL ? dlsym(driver, "fake_stream") : NULL;
+        if (symbol != NULL) {
+            void *(*stream)(int);
+            memcpy(&stream, &symbol, sizeof symbol);
+            order.stream = stream(0);
+        }
 
         int32_t tokens[TOKENS];
         float host[TOKENS * ROW];
