@@ -8,7 +8,8 @@ using namespace abi;
 
 namespace {
 constexpr const char* kKernelNames[kKernels] = {"kvc_move_rows",    "kvc_copy_runs",    "kvc_encode_pages",
-                                                "kvc_decode_pages", "kvc_attend_pages", "kvc_merge_splits"};
+                                                "kvc_decode_pages", "kvc_attend_pages", "kvc_merge_splits",
+                                                "kvc_attend_mma",   "kvc_jacobi"};
 constexpr size_t kMostPending = 256;  // events that are kept before finished ones are looked for
 }  // namespace
 
@@ -69,6 +70,10 @@ Status Device::start(int ordinal, const void* kernels) {
   KVC_RETURN_IF_ERROR(check(call().cuDeviceGet(&device_, ordinal), "cuDeviceGet"));
   KVC_RETURN_IF_ERROR(
       check(call().cuDeviceGetAttribute(&processors_, kMultiprocessorCount, device_), "cuDeviceGetAttribute"));
+  int major = 0;
+  KVC_RETURN_IF_ERROR(check(call().cuDeviceGetAttribute(&major, kComputeMajor, device_), "cuDeviceGetAttribute"));
+  // Other ones run what the driver makes of the PTX for 7.5, where these products are none: cuda/compile_kernels.
+  has_mma_ = major == 8 || major == 9 || major == 10 || major == 12;
   pid_ = getpid();
   KVC_RETURN_IF_ERROR(check(call().cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain"));
   const Scope scope(*this);

@@ -21,8 +21,8 @@ namespace kvc_cuda {
 // Work that was issued, by number; 0: none. Numbers are never reused, so one that is not known any more is done.
 using Fence = uint64_t;
 
-enum class KernelId { move_rows, copy_runs, encode_pages, decode_pages, attend_pages, merge_splits };
-inline constexpr int kKernels = 6;
+enum class KernelId { move_rows, copy_runs, encode_pages, decode_pages, attend_pages, merge_splits, attend_mma, jacobi };
+inline constexpr int kKernels = 8;
 
 class Device {
  public:
@@ -56,6 +56,8 @@ class Device {
   int ordinal() const noexcept { return ordinal_; }
   abi::DeviceHandle handle() const noexcept { return device_; }
   abi::Context context() const noexcept { return context_; }
+  // Whether its kernels have tensor cores' products: machine code of its own generation, from 8.0 on.
+  bool has_mma() const noexcept { return has_mma_; }
   uint32_t processors() const noexcept { return static_cast<uint32_t>(processors_); }
   // For copies of its own: not the application's.
   abi::Stream stream() const noexcept { return stream_; }
@@ -98,6 +100,7 @@ class Device {
   abi::Kernel kernels_[kKernels] = {};
   abi::Stream stream_ = nullptr;
   int processors_ = 1;
+  bool has_mma_ = false;
   int pid_ = 0;
   mutable std::atomic<bool> lost_{false};
   std::mutex mutex_;

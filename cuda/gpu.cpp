@@ -314,9 +314,19 @@ Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
   }
   return run(order, true, done, [&] {
     stats_.launches += 2;
-    KVC_RETURN_IF_ERROR(device_->launch(KernelId::attend_pages, attend_shape(args), &args, order.stream));
+    const bool mma = device_->has_mma() && fits_mma(args);
+    KVC_RETURN_IF_ERROR(mma ? device_->launch(KernelId::attend_mma, mma_shape(args), &args, order.stream)
+                            : device_->launch(KernelId::attend_pages, attend_shape(args), &args, order.stream));
     return device_->launch(KernelId::merge_splits, merge_shape(args), &args, order.stream);
   });
+}
+
+Status Gpu::eigenvectors(const JacobiArgs& args, Stream stream) {
+  const std::lock_guard lock(device_->mutex());
+  const Device::Scope scope(*device_);
+  KVC_RETURN_IF_ERROR(scope.status());
+  ++stats_.launches;
+  return device_->launch(KernelId::jacobi, jacobi_shape(args), &args, stream);
 }
 
 Status Gpu::use(const Order& order) {

@@ -56,6 +56,9 @@ class Gpu {
   // args.partial: partial_bytes(args) of device memory.
   Status attend(const AttendArgs& args, const Order& order, Fence* done);
 
+  // Between use() and used(), on the same stream.
+  Status eigenvectors(const JacobiArgs& args, abi::Stream stream);
+
   // Around work of the application's own that uses slots: after use() the stream has what it must wait for; used()
   // leaves the fence. One thread at a time between them on the same slots.
   Status use(const Order& order);

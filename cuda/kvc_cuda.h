@@ -159,6 +159,33 @@ typedef struct kvc_cuda_view_t {
     int64_t page_stride, layer_stride, plane_stride, head_stride, token_stride;
 } kvc_cuda_view_t;
 
+/* Tensors of other frameworks, by DLPack. What `managed` points to is a DLManagedTensor, or (versioned nonzero) a
+ * DLManagedTensorVersioned of major version 1; the struct has no stream: order what its framework has under way by
+ * order.wait or by issuing on its stream. */
+typedef struct kvc_cuda_tensor_t {
+    size_t struct_size;
+    uint64_t address;              /* byte_offset counted in                                                                */
+    uint64_t bytes;                /* from the first number to behind the last                                              */
+    int64_t shape[8], strides[8];  /* strides in bytes                                                                      */
+    uint32_t n_dims;
+    int32_t dtype;                 /* KVC_F32, KVC_F16, KVC_BF16, KVC_U8, KVC_CUDA_E4M3, KVC_CUDA_I32                       */
+    int32_t on_host;               /* 1: pinned host memory, which the device reaches                                       */
+    int32_t read_only;             /* 1: its owner forbids writing                                                          */
+} kvc_cuda_tensor_t;
+#define KVC_CUDA_I32 101           /* indices                                                                               */
+/* Describes a tensor; takes nothing: it must stay until kvc_cuda_tensor_release, or until what uses it is done.
+ * Errors: KVC_E_UNSUPPORTED (another major version; device memory that is not CUDA's, or is managed), KVC_E_INVALID (on another
+ * device than this), KVC_E_DTYPE, KVC_E_SHAPE (no numbers, negative strides, more than 8 dims), KVC_E_NULL. */
+KVC_API kvc_status_t kvc_cuda_tensor_import(kvc_cuda_t *cuda, const void *managed, int32_t versioned,
+                                            kvc_cuda_tensor_t *tensor) KVC_NOEXCEPT;
+/* Takes the tensor and calls its deleter once the fence (0: none) is done: in this call, a later one, or kvc_cuda_close. */
+KVC_API kvc_status_t kvc_cuda_tensor_release(kvc_cuda_t *cuda, void *managed, int32_t versioned, uint64_t fence) KVC_NOEXCEPT;
+/* A tensor's strides as a view. axes: a letter for each dimension: p page, l layer, k K or V, h head, t token, d number; d must be
+ * there and contiguous. Pages of vLLM are "kpthd", of FlashInfer "pkthd" (NHD) or "pkhtd" (HND), rows "thd".
+ * Errors: KVC_E_INVALID, KVC_E_SHAPE, KVC_E_STRUCT_SIZE, KVC_E_NULL. */
+KVC_API kvc_status_t kvc_cuda_tensor_view(kvc_cuda_t *cuda, const kvc_cuda_tensor_t *tensor, const char *axes,
+                                          kvc_cuda_view_t *view) KVC_NOEXCEPT;
+
 /* Rows from one view to another: gather, scatter, append and copies of pages. */
 typedef struct kvc_cuda_move_t {
     size_t struct_size;
@@ -227,6 +254,34 @@ KVC_API kvc_status_t kvc_cuda_attend_bytes(kvc_cuda_t *cuda, const kvc_cuda_page
 /* Errors: KVC_E_INVALID, KVC_E_DTYPE, KVC_E_UNSUPPORTED (heads of more than 256 numbers), KVC_E_ORDER, KVC_E_DEVICE. */
 KVC_API kvc_status_t kvc_cuda_attend(kvc_cuda_t *cuda, const kvc_cuda_pages_t *pages, const kvc_cuda_attend_t *attend,
                                      const kvc_cuda_order_t *order, uint64_t *fence) KVC_NOEXCEPT;
+
+/* --- low rank ------------------------------------------------------------------------------------------------------------- */
+
+/* Rows of K/V in fewer numbers: each matrix's rows in the basis of its `rank` largest principal directions (eigenvectors of its
+ * Gram matrix, by Jacobi's rotations; not centred). Products are cuBLAS's, which the first of these calls loads (libcublas.so.13 or
+ * .12): that takes about a second and some hundred MiB of memory, and nobody else pays for it. */
+typedef struct kvc_cuda_low_rank_t {
+    size_t struct_size;
+    uint64_t rows;                 /* device memory: row t of matrix m at rows + m * matrix_stride + t * token_stride       */
+    int64_t matrix_stride, token_stride; /* bytes; multiples of a number                                                  */
+    void *basis;                   /* device memory, [matrix][dim][rank], of dtype                                          */
+    void *coefficients;            /* device memory, [matrix][token][rank], of dtype                                        */
+    float *values;                 /* device memory, [matrix][dim]: squared lengths along all directions; may be NULL      */
+    void *room;                    /* device memory, kvc_cuda_low_rank_bytes; until the fence                               */
+    uint32_t matrices, tokens, dim, rank;
+    int32_t dtype;                 /* KVC_F32, KVC_F16, KVC_BF16                                                            */
+    int32_t tf32;                  /* 1: products of f32 may round their factors to 10 bits (TF32)                          */
+} kvc_cuda_low_rank_t;
+KVC_API kvc_status_t kvc_cuda_low_rank_bytes(kvc_cuda_t *cuda, const kvc_cuda_low_rank_t *low_rank, uint64_t *bytes) KVC_NOEXCEPT;
+/* fit finds the basis, project gives coefficients of rows, restore writes rows of coefficients. Block at the first call of all.
+ * Errors: KVC_E_UNSUPPORTED (no cuBLAS; the message says what was looked for), KVC_E_DTYPE, KVC_E_INVALID, KVC_E_NO_MEMORY,
+ * KVC_E_ORDER, KVC_E_DEVICE. fence may be NULL. */
+KVC_API kvc_status_t kvc_cuda_low_rank_fit(kvc_cuda_t *cuda, const kvc_cuda_low_rank_t *low_rank, const kvc_cuda_order_t *order,
+                                           uint64_t *fence) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_low_rank_project(kvc_cuda_t *cuda, const kvc_cuda_low_rank_t *low_rank, const kvc_cuda_order_t *order,
+                                               uint64_t *fence) KVC_NOEXCEPT;
+KVC_API kvc_status_t kvc_cuda_low_rank_restore(kvc_cuda_t *cuda, const kvc_cuda_low_rank_t *low_rank, const kvc_cuda_order_t *order,
+                                               uint64_t *fence) KVC_NOEXCEPT;
 
 /* --- statistics and placement --------------------------------------------------------------------------------------------- */
 

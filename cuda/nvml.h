@@ -1,5 +1,5 @@
-// How busy a device is, by NVML (libnvidia-ml), which is loaded when somebody asks first. Without it, or where it does not
-// tell (parts of a device, MIG), nobody knows.
+// How busy a device is, by NVML (libnvidia-ml), which is loaded when somebody asks first. Without it, or where it does
+// not tell (parts of a device, MIG), nobody knows.
 //
 // Threads: any.
 #pragma once

@@ -14,7 +14,7 @@ using kvc::DeviceHost;
 std::atomic<const DeviceHost*> host{nullptr};
 
 template <typename Function, typename... Arguments>
-kvc_status_t forward(Function DeviceHost::* function, Arguments... arguments) noexcept {
+kvc_status_t forward(Function DeviceHost::*function, Arguments... arguments) noexcept {
   const DeviceHost* there = host.load(std::memory_order_acquire);
   // No engine has a device: no session can be on one.
   return there != nullptr ? (there->*function)(arguments...) : KVC_E_UNSUPPORTED;
@@ -72,7 +72,8 @@ kvc_status_t kvc_cuda_session_load(kvc_session_t* session, uint32_t from, uint32
 }
 
 kvc_status_t kvc_cuda_session_read(kvc_session_t* session, uint32_t layer, int32_t plane, size_t from, size_t n,
-                                   const kvc_cuda_rows_t* rows, const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+                                   const kvc_cuda_rows_t* rows, const kvc_cuda_order_t* order,
+                                   uint64_t* fence) noexcept {
   return forward(&DeviceHost::session_read, session, layer, plane, from, n, rows, order, fence);
 }
 
@@ -82,8 +83,8 @@ kvc_status_t kvc_cuda_session_append(kvc_session_t* session, uint32_t layer, con
   return forward(&DeviceHost::session_append, session, layer, k, v, n, order, fence);
 }
 
-kvc_status_t kvc_cuda_session_attend_bytes(kvc_session_t* session, const kvc_cuda_session_attend_t* attend, size_t tokens,
-                                           uint64_t* bytes) noexcept {
+kvc_status_t kvc_cuda_session_attend_bytes(kvc_session_t* session, const kvc_cuda_session_attend_t* attend,
+                                           size_t tokens, uint64_t* bytes) noexcept {
   return forward(&DeviceHost::session_attend_bytes, session, attend, tokens, bytes);
 }
 

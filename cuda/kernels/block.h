@@ -49,6 +49,47 @@ class DeviceBlock {
   }
   __device__ __forceinline__ void sync() { __syncthreads(); }
 
+  // Of a warp. c += a * b of 16 x 16 and 16 x 8 numbers (f16 or bf16), each thread with its parts of them as mma.sync
+  // has them; nothing on devices without it (below compute capability 8.0), which are not asked. c, a, b: thread -> its
+  // part.
+  template <class C, class A, class B>
+  __device__ __forceinline__ void mma(bool bf16, C&& c, A&& a, B&& b) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    float* to = c(threadIdx.x);
+    const uint32_t* x = a(threadIdx.x);
+    const uint32_t* y = b(threadIdx.x);
+#define KVC_MMA(type)                                                                 \
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." type "." type                 \
+               ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
+               : "+f"(to[0]), "+f"(to[1]), "+f"(to[2]), "+f"(to[3])                   \
+               : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]))
+    if (bf16) {
+      KVC_MMA("bf16");
+    } else {
+      KVC_MMA("f16");
+    }
+#undef KVC_MMA
+#endif
+  }
+  // Two numbers of each thread, over the four threads 4n .. 4n+3 of a warp; all four get the result.
+  template <class Get>
+  __device__ __forceinline__ void quad_max(Get&& get) {
+    float* own = get(threadIdx.x);
+    for (int e = 0; e < 2; ++e) {
+      for (int by = 1; by < 4; by *= 2) {
+        const float other = __shfl_xor_sync(0xffffffffu, own[e], by);
+        own[e] = other > own[e] ? other : own[e];
+      }
+    }
+  }
+  template <class Get>
+  __device__ __forceinline__ void quad_sum(Get&& get) {
+    float* own = get(threadIdx.x);
+    for (int e = 0; e < 2; ++e) {
+      for (int by = 1; by < 4; by *= 2) own[e] = own[e] + __shfl_xor_sync(0xffffffffu, own[e], by);
+    }
+  }
+
  private:
   unsigned char* shared_;
 };

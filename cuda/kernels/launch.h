@@ -1,7 +1,8 @@
 // How kernels are launched: blocks, threads, shared memory. And what they refuse: kernels check nothing.
 #pragma once
 
-#include "kernels/coded.h"
+#include "kernels/attend_mma.h"
+#include "kernels/jacobi.h"
 
 namespace kvc_cuda {
 
@@ -38,6 +39,29 @@ inline Shape attend_shape(const AttendArgs& a) {
       kAttendGroup * k + kAttendTokens * ((k > v ? k : v) | 1u) + kAttendGroup * kAttendTokens + 3 * kAttendGroup;
   return {a.sequences * a.kv_heads * attend_parts(a) * a.splits, kAttendThreads,
           static_cast<uint32_t>(floats * sizeof(float))};
+}
+
+inline Shape mma_shape(const AttendArgs& a) {
+  const uint32_t parts = (a.group + kMmaHeads - 1) / kMmaHeads;
+  const uint32_t shared =
+      a.coded_counts != nullptr ? kMmaHeads * a.page.dim[1] * static_cast<uint32_t>(sizeof(float)) : 0;
+  return {a.sequences * a.kv_heads * parts * a.splits, kMmaThreads, shared};
+}
+
+// Whether attend_mma can do it: what it loads lies at multiples of 16 bytes, and more than one query head shares a
+// load.
+inline bool fits_mma(const AttendArgs& a) {
+  const Number n = a.page.number;
+  const uint64_t strides =
+      a.clear.base | static_cast<uint64_t>(a.clear.page | a.clear.layer | a.clear.plane | a.clear.head | a.clear.token);
+  return (n == Number::f16 || n == Number::bf16) && a.query_number == n && a.group > 1 && a.page.dim[0] % 32 == 0 &&
+         a.page.dim[1] % 64 == 0 && a.page.dim[0] <= kMmaDim && a.page.dim[1] <= kMmaDim &&
+         a.page.page_tokens % kMmaTokens == 0 && a.clear.layer_bases == nullptr && strides % 16 == 0 &&
+         reinterpret_cast<uint64_t>(a.query) % 4 == 0 && (a.coded_counts == nullptr || a.page.exact == 0);
+}
+
+inline Shape jacobi_shape(const JacobiArgs& a) {
+  return {a.matrices, kJacobiThreads, static_cast<uint32_t>((a.dim + 1) / 2 * 2 * sizeof(float))};
 }
 
 inline Shape merge_shape(const AttendArgs& a) { return {a.sequences * a.kv_heads * attend_parts(a), 128, 0}; }

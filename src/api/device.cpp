@@ -10,8 +10,8 @@ template <typename T>
 Status check_struct(const T* given, const char* name) {
   if (given == nullptr) return null_argument(name);
   if (given->struct_size == sizeof(T)) return Status::ok();
-  return error(KVC_E_STRUCT_SIZE, "%s has struct_size %zu, not %zu: install kvc_cuda.h and libkvc from one release", name,
-               given->struct_size, sizeof(T));
+  return error(KVC_E_STRUCT_SIZE, "%s has struct_size %zu, not %zu: install kvc_cuda.h and libkvc from one release",
+               name, given->struct_size, sizeof(T));
 }
 
 Status read_order(const kvc_cuda_order_t* given, DeviceCall* out) {
@@ -34,15 +34,9 @@ Status read_rows(const kvc_cuda_rows_t* given, const char* name, DeviceRows* out
 
 Status read_attend(const kvc_cuda_session_attend_t* given, DeviceAttend* out) {
   KVC_RETURN_IF_ERROR(check_struct(given, "attend"));
-  *out = {given->query,
-          given->out,
-          reinterpret_cast<uint64_t>(given->room),
-          given->room_bytes,
-          given->layer,
-          given->group,
-          given->splits,
-          given->query_dtype,
-          given->out_dtype,
+  *out = {given->query,      given->out,         reinterpret_cast<uint64_t>(given->room),
+          given->room_bytes, given->layer,       given->group,
+          given->splits,     given->query_dtype, given->out_dtype,
           given->scale};
   return Status::ok();
 }
@@ -108,13 +102,14 @@ kvc_status_t session_attend(kvc_session_t* session, const kvc_cuda_session_atten
   return issue(session, order, fence, [&](Session& on, const DeviceCall& call, uint64_t* done) -> Status {
     DeviceAttend read;
     KVC_RETURN_IF_ERROR(read_attend(attend, &read));
-    if (read.query == nullptr || read.out == nullptr || read.room == 0) return null_argument("attend.query, out or room");
+    if (read.query == nullptr || read.out == nullptr || read.room == 0)
+      return null_argument("attend.query, out or room");
     return on.device_attend(read, call, done);
   });
 }
 
-constexpr DeviceHost kHost = {kDeviceApiVersion, sizeof(DeviceHost),    session_device, session_load,
-                              session_read,      session_append, session_attend_bytes, session_attend};
+constexpr DeviceHost kHost = {kDeviceApiVersion, sizeof(DeviceHost), session_device,       session_load,
+                              session_read,      session_append,     session_attend_bytes, session_attend};
 
 }  // namespace
 

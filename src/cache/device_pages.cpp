@@ -123,11 +123,12 @@ Status DevicePages::reserve_locked(size_t bytes, Slot* slot) {
   }
   reap();
   if (tier_->reserve(bytes, slot).is_ok()) return Status::ok();
-  return error(KVC_E_NO_MEMORY,
-               "device %d has no room for %zu bytes: %llu of %llu are in use, and what open calls and sessions' ends hold "
-               "cannot go; raise option device_memory",
-               tier_->ordinal(), bytes, static_cast<unsigned long long>(tier_->used()),
-               static_cast<unsigned long long>(tier_->limit()));
+  return error(
+      KVC_E_NO_MEMORY,
+      "device %d has no room for %zu bytes: %llu of %llu are in use, and what open calls and sessions' ends hold "
+      "cannot go; raise option device_memory",
+      tier_->ordinal(), bytes, static_cast<unsigned long long>(tier_->used()),
+      static_cast<unsigned long long>(tier_->limit()));
 }
 
 Status DevicePages::reserve(size_t bytes, Slot* slot) {
@@ -143,7 +144,8 @@ Status DevicePages::hold(const Page& page, bool coded, uint32_t n_layers, uint64
       const std::lock_guard lock(mutex_);
       if (tier_->is_lost()) {
         drop_lost();
-        return error(KVC_E_DEVICE, "device %d failed: its copies of pages are gone; the pages are not", tier_->ordinal());
+        return error(KVC_E_DEVICE, "device %d failed: its copies of pages are gone; the pages are not",
+                     tier_->ordinal());
       }
       policy_->set_time(now_ns);
       const auto found = copies_.find(&page);
@@ -287,15 +289,16 @@ Status DevicePages::load(DeviceCopy* copy, const PageGeometry& geometry, uint32_
     }
     if (known == DeviceCopy::kMissing) {
       const size_t bytes = copy->coded ? host.bytes() : geometry.layer_bytes();
-      KVC_RETURN_IF_ERROR(
-          transfer(first ? Way::in : Way::in_later, copy->slot, layer * geometry.layer_bytes(), bytes, host, call, &known));
+      KVC_RETURN_IF_ERROR(transfer(first ? Way::in : Way::in_later, copy->slot, layer * geometry.layer_bytes(), bytes,
+                                   host, call, &known));
       const std::lock_guard lock(mutex_);
       copy->loaded[layer] = known;
     }
     wait->push_back(known);
   }
   const std::lock_guard lock(mutex_);
-  if (copy->decoded && std::find(copy->loaded.begin(), copy->loaded.end(), DeviceCopy::kMissing) == copy->loaded.end()) {
+  if (copy->decoded &&
+      std::find(copy->loaded.begin(), copy->loaded.end(), DeviceCopy::kMissing) == copy->loaded.end()) {
     copy->decoded = BlobRef();
   }
   return Status::ok();
@@ -304,7 +307,8 @@ Status DevicePages::load(DeviceCopy* copy, const PageGeometry& geometry, uint32_
 Status DevicePages::start_ring() {
   if (ring_ != nullptr) return Status::ok();
   void* at = std::aligned_alloc(4096, kRingBytes);
-  if (at == nullptr) return error(KVC_E_NO_MEMORY, "no %zu bytes for tables of device %d", kRingBytes, tier_->ordinal());
+  if (at == nullptr)
+    return error(KVC_E_NO_MEMORY, "no %zu bytes for tables of device %d", kRingBytes, tier_->ordinal());
   const Status status = tier_->check(tier_->api().pin(tier_->handle(), at, kRingBytes));
   if (!status.is_ok()) {
     std::free(at);
@@ -317,7 +321,8 @@ Status DevicePages::start_ring() {
 Status DevicePages::put_table(uint64_t to, const void* from, size_t bytes, const std::vector<uint32_t>& writes,
                               const DeviceCall& call, uint64_t* fence) {
   if (bytes > kRingBytes) {
-    return error(KVC_E_UNSUPPORTED, "a table of %zu bytes for device %d: %zu is the most", bytes, tier_->ordinal(), kRingBytes);
+    return error(KVC_E_UNSUPPORTED, "a table of %zu bytes for device %d: %zu is the most", bytes, tier_->ordinal(),
+                 kRingBytes);
   }
   const std::lock_guard lock(ring_mutex_);
   KVC_RETURN_IF_ERROR(start_ring());
@@ -370,6 +375,11 @@ Status DevicePages::decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, cons
     copy->clear = Slot{};
   }
   return status;
+}
+
+void DevicePages::collect() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!tier_->is_lost()) reap();
 }
 
 void DevicePages::forget(const Page* page) noexcept {

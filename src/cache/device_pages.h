@@ -1,12 +1,12 @@
 // Copies of pages on one device.
 //
 // The pages themselves stay in host memory: what a device holds can go at any time, by the order of the policy, and a
-// device that fails takes nothing with it. A copy is made when a session's call needs the page there, layer by layer, on
-// the stream of that call; it is found again by the page, as long as the page holds the bytes that were copied.
+// device that fails takes nothing with it. A copy is made when a session's call needs the page there, layer by layer,
+// on the stream of that call; it is found again by the page, as long as the page holds the bytes that were copied.
 //
-// What is under way. A copy's place carries fences of whoever uses it (the module keeps them): it is given back at once,
-// and its next owner waits on the device. Host memory that the device still reads or writes is held (a Flight) until
-// that is done; who waits for host memory asks settled().
+// What is under way. A copy's place carries fences of whoever uses it (the module keeps them): it is given back at
+// once, and its next owner waits on the device. Host memory that the device still reads or writes is held (a Flight)
+// until that is done; who waits for host memory asks settled().
 //
 // Locks: mutex_ is a leaf; forget() is called with the cache's index lock held, so nothing is called under mutex_ that
 // takes one of the cache's. The driver's calls under it issue, none waits for a device.
@@ -42,12 +42,12 @@ struct DeviceCopy : PolicyEntry {
   const std::byte* source = nullptr;  // of which bytes it is a copy
   uint8_t codec = 0;                  // of the page then
   Slot slot;
-  bool coded = false;             // as the codec left it; else in the clear
-  std::vector<uint64_t> loaded;   // the fence of each layer (of a coded one: of all); kMissing: not there
-  Slot clear;                     // of a coded one, decoded there
-  BlobRef decoded;                // the page in the clear, where the device gets that and the page is none
+  bool coded = false;            // as the codec left it; else in the clear
+  std::vector<uint64_t> loaded;  // the fence of each layer (of a coded one: of all); kMissing: not there
+  Slot clear;                    // of a coded one, decoded there
+  BlobRef decoded;               // the page in the clear, where the device gets that and the page is none
   uint32_t holds = 0;
-  bool dead = false;              // its page is gone, or it is
+  bool dead = false;  // its page is gone, or it is
   static constexpr uint64_t kMissing = UINT64_MAX;
 };
 
@@ -64,8 +64,9 @@ class DevicePages {
   // A place, letting copies go for it: three tries. KVC_E_NO_MEMORY.
   Status reserve(size_t bytes, Slot* slot);
 
-  // The copy of a page, made if there is none, held until let_go. The caller keeps the page. `decode` gives the page in the
-  // clear where the device cannot take it as it is (coded false and the page's codec not clear); called without locks.
+  // The copy of a page, made if there is none, held until let_go. The caller keeps the page. `decode` gives the page in
+  // the clear where the device cannot take it as it is (coded false and the page's codec not clear); called without
+  // locks.
   Status hold(const Page& page, bool coded, uint32_t n_layers, uint64_t now_ns,
               const std::function<Status(BlobRef*)>& decode, DeviceCopy** out);
   void let_go(DeviceCopy* copy) noexcept;
@@ -79,20 +80,22 @@ class DevicePages {
 
   // Copies between host memory and a place. in: the place is written; in_later: it is being filled, and this is another
   // part; out: it is read. The host's memory is held until that is done, or, without `hold`, is the caller's to keep.
-  // *fence 0: it is done. Blocks where the host's memory is not pinned; then, if `unpinned` is given, it does nothing but
-  // set that.
+  // *fence 0: it is done. Blocks where the host's memory is not pinned; then, if `unpinned` is given, it does nothing
+  // but set that.
   enum class Way { in, in_later, out };
   Status transfer(Way way, Slot slot, uint64_t offset, size_t bytes, const BlobRef& host, const DeviceCall& call,
                   uint64_t* fence, bool* unpinned = nullptr, bool hold = true);
   // Keeps memory that a lost device may still write to.
   void strand(const BlobRef& blob);
   // Small tables to device memory, through a ring of pinned memory. Blocks when the ring is on its way as a whole.
-  Status put_table(uint64_t to, const void* from, size_t bytes, const std::vector<uint32_t>& writes, const DeviceCall& call,
-                   uint64_t* fence);
+  Status put_table(uint64_t to, const void* from, size_t bytes, const std::vector<uint32_t>& writes,
+                   const DeviceCall& call, uint64_t* fence);
   // KVC_OK or KVC_PENDING.
   Status query(uint64_t fence, bool* done);
   Status wait(uint64_t fence);
 
+  // Places and memory that devices are done with are given back. Without locks of the cache.
+  void collect() noexcept;
   // A page goes. Any lock may be held but this object's.
   void forget(const Page* page) noexcept;
   // Bytes of a chain's pages that are here.

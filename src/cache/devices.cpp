@@ -83,12 +83,17 @@ DevicePages* Devices::choose(const Page* last) noexcept {
   uint32_t chosen = 0;
   if (pages_.empty()) return nullptr;
   const DeviceApi& api = pages_[0]->tier().api();
-  if (api.choose(candidates.data(), static_cast<uint32_t>(candidates.size()), prefix, &chosen) != KVC_OK) return nullptr;
+  if (api.choose(candidates.data(), static_cast<uint32_t>(candidates.size()), prefix, &chosen) != KVC_OK)
+    return nullptr;
   return pages_[chosen].get();
 }
 
 void Devices::forget(const Page* page) noexcept {
   for (const auto& pages : pages_) pages->forget(page);
+}
+
+void Devices::collect() noexcept {
+  for (const auto& pages : pages_) pages->collect();
 }
 
 DeviceStats Devices::stats() noexcept {

@@ -16,7 +16,8 @@ class Cache;
 // What an engine opened. Outlives all memory that came from `pinned`.
 struct DeviceSet {
   // ordinals: as the driver counts; empty: all. memory: of pages, each. pinned: host memory that is registered in the
-  // background. Devices that cannot be opened are left out and told in *why; KVC_E_UNSUPPORTED: all of them, or none is there.
+  // background. Devices that cannot be opened are left out and told in *why; KVC_E_UNSUPPORTED: all of them, or none is
+  // there.
   static Status open(const DeviceApi& api, std::span<const int32_t> ordinals, uint64_t memory, uint64_t pinned,
                      std::shared_ptr<DeviceSet>* out, std::string* why);
   ~DeviceSet() {
@@ -39,6 +40,8 @@ class Devices {
   // Where a session that ends in `last` can begin first; nullptr: all are lost.
   DevicePages* choose(const Page* last) noexcept;
   void forget(const Page* page) noexcept;
+  // Gives back what devices are done with. Without locks.
+  void collect() noexcept;
   DeviceStats stats() noexcept;
 
  private:

@@ -145,6 +145,7 @@ void Cache::hint_closed(Page* last, int32_t hint, int32_t priority) noexcept {
 
 // Takes the policy's victim out of the index and frees it. False: nothing may go.
 bool Cache::evict_one() noexcept {
+  if (devices_ != nullptr) devices_->collect();  // pages whose copies have arrived may be all that is missing
   Page* page = nullptr;
   StoredTensor* tensor = nullptr;
   TensorMap::node_type node;

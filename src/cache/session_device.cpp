@@ -50,8 +50,9 @@ Status Session::device(int32_t ordinal, kvc_cuda_t** handle) {
 Status Session::on_device(int32_t ordinal) {
   Devices* devices = cache_->devices();
   if (devices == nullptr || devices->size() == 0) {
-    return error(KVC_E_UNSUPPORTED, "the engine keeps nothing on a device: %s",
-                 cache_->options_.devices_why.empty() ? "set option device_memory" : cache_->options_.devices_why.c_str());
+    return error(
+        KVC_E_UNSUPPORTED, "the engine keeps nothing on a device: %s",
+        cache_->options_.devices_why.empty() ? "set option device_memory" : cache_->options_.devices_why.c_str());
   }
   KVC_RETURN_IF_ERROR(settle());  // pages from disk whose layers are still to come
   DeviceEnd* end = device_.get();
@@ -61,7 +62,8 @@ Status Session::on_device(int32_t ordinal) {
   DevicePages* pages = nullptr;
   if (ordinal >= 0) {
     pages = devices->find(ordinal);
-    if (pages == nullptr) return error(KVC_E_UNSUPPORTED, "the engine keeps nothing on device %d: see option device", ordinal);
+    if (pages == nullptr)
+      return error(KVC_E_UNSUPPORTED, "the engine keeps nothing on device %d: see option device", ordinal);
     if (pages->tier().is_lost()) return error(KVC_E_DEVICE, "device %d failed", ordinal);
   } else {
     pages = devices->choose(last_);
@@ -216,7 +218,8 @@ kvc_cuda_pages_t Session::device_form(std::string_view codec) const {
   return pages;
 }
 
-// Whether the device gets a page as its codec left it. The first page of a sequence has exact tokens, and so another form.
+// Whether the device gets a page as its codec left it. The first page of a sequence has exact tokens, and so another
+// form.
 bool Session::is_coded_there(const Page& page) const noexcept {
   constexpr uint32_t kMostDims = 512;
   const PageGeometry& g = geometry();
@@ -228,16 +231,23 @@ Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
   const Codec& codec = cache_->codec_of(page);
   std::function<Status(BlobRef*)> decode;
   if (!coded && !codec.is_clear()) {
-    decode = [this, &page, &codec](BlobRef* out) -> Status {
+    // As a read on the host gives it, rows that codec sparse keeps elsewhere among them.
+    decode = [this, &page](BlobRef* out) -> Status {
       const PageGeometry& g = geometry();
       if (!cache_->new_blob(g.page_bytes(), out)) {
         return error(KVC_E_NO_MEMORY, "no room to decode a page of %zu bytes for a device", g.page_bytes());
       }
       for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
         for (const int plane : {KVC_KEY, KVC_VALUE}) {
-          KVC_RETURN_IF_ERROR(codec.decode(g, {page.blob.data(), page.blob.bytes()}, layer, plane, 0, g.page_tokens,
-                                           out->data() + g.plane_offset(layer, plane), g.head_bytes(plane),
-                                           g.row_bytes(plane)));
+          TensorView rows;
+          rows.data = out->data() + g.plane_offset(layer, plane);
+          rows.size = g.plane_bytes(plane);
+          rows.dtype = g.dtype;
+          rows.n_dims = 3;
+          rows.shape[0] = page.n_tokens, rows.shape[1] = g.n_kv_heads, rows.shape[2] = g.dim(plane);
+          rows.strides[0] = g.dim(plane), rows.strides[1] = int64_t{g.page_tokens} * g.dim(plane), rows.strides[2] = 1;
+          KVC_RETURN_IF_ERROR(
+              gather(layer, plane, size_t{page.depth} * g.page_tokens, page.n_tokens, rows, /*streaming=*/false));
         }
       }
       return Status::ok();
@@ -257,7 +267,8 @@ Status Session::open_place(size_t i, const DeviceCall& call) {
     const size_t begin = index * g.page_tokens;
     Status status;
     if (*std::max_element(cursor_.begin(), cursor_.end()) > begin && open_[index].blob) {
-      status = end.pages->transfer(DevicePages::Way::in, place.slot, 0, g.page_bytes(), open_[index].blob, call, &place.in, nullptr, false);
+      status = end.pages->transfer(DevicePages::Way::in, place.slot, 0, g.page_bytes(), open_[index].blob, call,
+                                   &place.in, nullptr, false);
     }
     if (!status.is_ok()) {
       end.pages->tier().release(place.slot);
@@ -415,8 +426,8 @@ Status Session::send_full_pages(const DeviceCall& call) {
     DeviceEnd::Place& place = end.places[i];
     if (!place.stale) continue;
     bool unpinned = false;
-    KVC_RETURN_IF_ERROR(
-        end.pages->transfer(DevicePages::Way::out, place.slot, 0, g.page_bytes(), open_[i].blob, call, &place.out, &unpinned, false));
+    KVC_RETURN_IF_ERROR(end.pages->transfer(DevicePages::Way::out, place.slot, 0, g.page_bytes(), open_[i].blob, call,
+                                            &place.out, &unpinned, false));
     if (unpinned) return Status::ok();
     place.stale = false;
   }
@@ -452,8 +463,8 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
   KVC_RETURN_IF_ERROR(on_device(-1));
   const PageGeometry& g = geometry();
   if (g.k_dim != g.v_dim) {
-    return error(KVC_E_UNSUPPORTED, "attention on a device needs K and V heads of one length; these have %u and %u", g.k_dim,
-                 g.v_dim);
+    return error(KVC_E_UNSUPPORTED, "attention on a device needs K and V heads of one length; these have %u and %u",
+                 g.k_dim, g.v_dim);
   }
   if (attend.layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u of %u", attend.layer, g.n_layers);
   fill_path();
@@ -484,7 +495,8 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
       held.emplace_back(&pages);
       KVC_RETURN_IF_ERROR(hold_page(*page, coded || decoded_there, &held.back().copy));
       KVC_RETURN_IF_ERROR(pages.load(held.back().copy, g, attend.layer, attend.layer + 1, call, &wait));
-      if (decoded_there) KVC_RETURN_IF_ERROR(pages.decode(held.back().copy, device_form(cache_->codec_of(*page).name()), call));
+      if (decoded_there)
+        KVC_RETURN_IF_ERROR(pages.decode(held.back().copy, device_form(cache_->codec_of(*page).name()), call));
       slot = decoded_there ? held.back().copy->clear : held.back().copy->slot;
       if (coded) {
         encoded.push_back(pages.tier().address(slot));
@@ -501,7 +513,8 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
     return error(KVC_E_INVALID, "room of %llu bytes; kvc_cuda_session_attend_bytes says %llu for %zu tokens",
                  static_cast<unsigned long long>(attend.room_bytes), static_cast<unsigned long long>(room), tokens);
   }
-  std::vector<std::byte> tables(encoded.size() * sizeof(uint64_t) + clear.size() * sizeof(int32_t) + 2 * sizeof(uint32_t));
+  std::vector<std::byte> tables(encoded.size() * sizeof(uint64_t) + clear.size() * sizeof(int32_t) +
+                                2 * sizeof(uint32_t));
   const size_t clear_at = encoded.size() * sizeof(uint64_t), counts_at = clear_at + clear.size() * sizeof(int32_t);
   const uint32_t counts[2] = {static_cast<uint32_t>(tokens), static_cast<uint32_t>(encoded.size())};
   std::memcpy(tables.data(), encoded.data(), clear_at);
@@ -518,7 +531,8 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
   given.n_encoded = codec.empty() ? nullptr : given.lengths + 1;
   given.encoded_pages = reinterpret_cast<const uint64_t*>(attend.room);
   given.clear_pages = reinterpret_cast<const int32_t*>(attend.room + clear_at);
-  given.encoded_stride = static_cast<uint32_t>(encoded.size()), given.clear_stride = static_cast<uint32_t>(clear.size());
+  given.encoded_stride = static_cast<uint32_t>(encoded.size()),
+  given.clear_stride = static_cast<uint32_t>(clear.size());
   given.n_sequences = 1, given.group = attend.group, given.splits = attend.splits, given.layer = attend.layer;
   given.query_dtype = attend.query_dtype, given.out_dtype = attend.out_dtype, given.scale = attend.scale;
   const kvc_cuda_pages_t form = device_form(codec);

@@ -57,6 +57,7 @@ struct Bench {
 
 constexpr Bench kBenches[] = {
     {"core", "the page core", bench_core},
+    {"cuda", "the CUDA module on a device, beside peaks of the same run", bench_cuda},
     {"codec", "page codecs against memcpy and a plain loop", bench_codec},
     {"attend", "attention over encoded pages, against own f16 pages and ggml", bench_attend},
     {"disk", "a prompt read from disk after a restart, against computing it", bench_disk},

@@ -56,6 +56,9 @@ int bench_llama(const std::vector<std::string>& argv);
 int bench_codec(const std::vector<std::string>& argv);
 int bench_attend(const std::vector<std::string>& argv);
 
+// `kvc bench cuda`: the program kvc-bench-cuda, likewise.
+int bench_cuda(const std::vector<std::string>& argv);
+
 // A space of f16 K/V that no model made, for measurements of the page core.
 kvc_space_t* open_bench_space(const Engine& engine, uint32_t layers, uint32_t heads, uint32_t dim);
 

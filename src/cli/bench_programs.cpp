@@ -74,6 +74,10 @@ int bench_llama(const std::vector<std::string>& argv) {
   hand_over("kvc-bench-llama", "the llama.cpp module (bindings/llama)", argv);
 }
 
+int bench_cuda(const std::vector<std::string>& argv) {
+  hand_over("kvc-bench-cuda", "the CUDA module, where nvcc is found (cuda/setup)", argv);
+}
+
 int bench_codec(const std::vector<std::string>& argv) {
   std::vector<std::string> words{"codec"};
   words.insert(words.end(), argv.begin(), argv.end());

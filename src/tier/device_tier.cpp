@@ -35,7 +35,8 @@ Status DeviceTier::check(kvc_status_t status) const {
   if (status == KVC_E_DEVICE) lost_.store(true, std::memory_order_release);
   char words[512];
   const size_t length = api_.last_error(cuda_, words, sizeof words);
-  return error(status, "device %d: %.*s", options_.ordinal, static_cast<int>(std::min(length, sizeof words - 1)), words);
+  return error(status, "device %d: %.*s", options_.ordinal, static_cast<int>(std::min(length, sizeof words - 1)),
+               words);
 }
 
 uint32_t DeviceTier::slots_for(size_t bytes) const noexcept {
@@ -71,15 +72,17 @@ Status DeviceTier::claim(size_t bytes) {
 
 Status DeviceTier::reserve(size_t bytes, Slot* slot) {
   if (bytes == 0 || bytes > std::numeric_limits<uint32_t>::max()) {
-    return error(KVC_E_INVALID, "a device was asked for a place of %zu bytes: give at least 1 and less than 4 GiB", bytes);
+    return error(KVC_E_INVALID, "a device was asked for a place of %zu bytes: give at least 1 and less than 4 GiB",
+                 bytes);
   }
   if (is_lost()) return error(KVC_E_DEVICE, "device %d failed: nothing can be kept there", options_.ordinal);
   if (slot_bytes() == 0) KVC_RETURN_IF_ERROR(claim(bytes));
   uint32_t first = 0;
   const Status taken = check(api_.acquire_run(cuda_, slots_for(bytes), &first));
   if (taken.code() == KVC_E_NO_MEMORY) {
-    return error(KVC_E_NO_MEMORY, "device %d has no room for %zu bytes side by side: %llu of %llu are in use; let something go",
-                 options_.ordinal, bytes, static_cast<unsigned long long>(used()), static_cast<unsigned long long>(limit()));
+    return error(
+        KVC_E_NO_MEMORY, "device %d has no room for %zu bytes side by side: %llu of %llu are in use; let something go",
+        options_.ordinal, bytes, static_cast<unsigned long long>(used()), static_cast<unsigned long long>(limit()));
   }
   KVC_RETURN_IF_ERROR(taken);
   slot->value = uint64_t{bytes} << 32 | (first + 1);
@@ -100,8 +103,8 @@ void DeviceTier::add_slots(Slot slot, std::vector<uint32_t>* slots) const {
 
 Status DeviceTier::write(Slot slot, const PageRecord& record) {
   if (!slot || record.payload.size() != bytes_of(slot)) {
-    return error(KVC_E_INVALID, "device %d was given %zu bytes for a place of %zu: they must be equal", options_.ordinal,
-                 record.payload.size(), slot ? bytes_of(slot) : size_t{0});
+    return error(KVC_E_INVALID, "device %d was given %zu bytes for a place of %zu: they must be equal",
+                 options_.ordinal, record.payload.size(), slot ? bytes_of(slot) : size_t{0});
   }
   std::vector<uint32_t> slots;
   add_slots(slot, &slots);

@@ -8,13 +8,22 @@ target_compile_options(kvc_cuda_fake PRIVATE -O1 -Wall -Wextra -ffp-contract=off
 target_link_libraries(kvc_cuda_fake PRIVATE ${CMAKE_DL_LIBS})
 set_target_properties(kvc_cuda_fake PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
+add_library(kvc_cuda_fake_nvml SHARED ${CMAKE_CURRENT_LIST_DIR}/nvml/fake_nvml.cpp)
+set_target_properties(kvc_cuda_fake_nvml PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
+add_library(kvc_cuda_fake_cublas SHARED ${CMAKE_CURRENT_LIST_DIR}/cublas/fake_cublas.cpp)
+target_link_libraries(kvc_cuda_fake_cublas PRIVATE kvc_cuda_fake)
+target_compile_options(kvc_cuda_fake_cublas PRIVATE -O1 -Wall -Wextra $<$<BOOL:${KVC_WERROR}>:-Werror>)
+set_target_properties(kvc_cuda_fake_cublas PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
 kvc_gtest(cuda unit kvc_objects)
 target_include_directories(kvc_cuda_tests PRIVATE ${PROJECT_SOURCE_DIR}/cuda ${CMAKE_CURRENT_LIST_DIR})
 # Kernels have the bits of the library's own code: one operation at a time, nothing fused.
 target_compile_options(kvc_cuda_tests PRIVATE -ffp-contract=off)
 target_sources(kvc_cuda_tests PRIVATE $<TARGET_OBJECTS:kvc_cuda_objects>)
-target_link_libraries(kvc_cuda_tests PRIVATE kvc_cuda_objects kvc_cuda_fake)
-target_compile_definitions(kvc_cuda_tests PRIVATE KVC_TEST_FAKE_DRIVER="$<TARGET_FILE:kvc_cuda_fake>")
+target_link_libraries(kvc_cuda_tests PRIVATE kvc_cuda_objects kvc_cuda_fake kvc_cuda_fake_nvml kvc_cuda_fake_cublas)
+target_compile_definitions(kvc_cuda_tests PRIVATE KVC_TEST_FAKE_DRIVER="$<TARGET_FILE:kvc_cuda_fake>"
+  KVC_TEST_FAKE_NVML="$<TARGET_FILE:kvc_cuda_fake_nvml>" KVC_TEST_FAKE_CUBLAS="$<TARGET_FILE:kvc_cuda_fake_cublas>")
 
 if(NOT KVC_SANITIZE)
   if(TARGET kvc_cuda)
@@ -39,6 +48,14 @@ if(NOT KVC_SANITIZE)
     add_test(NAME cuda/device_tests_on_fake COMMAND kvc_cuda_device_tests)
     set_tests_properties(cuda/device_tests_on_fake PROPERTIES LABELS unit TIMEOUT ${KVC_TEST_SECONDS}
       ENVIRONMENT "KVC_CUDA_TEST_DRIVER=$<TARGET_FILE:kvc_cuda_fake>")
+
+    # The bench goes through all that it measures, on the driver of ours; and says that it is skipped where there is none.
+    if(TARGET kvc_bench_cuda)
+      add_dependencies(kvc_bench_cuda kvc_cuda_fake)
+      kvc_script(cuda/bench_on_fake abi $<TARGET_FILE:kvc_bench_cuda> --quick --json --driver $<TARGET_FILE:kvc_cuda_fake>)
+      kvc_script(cuda/bench_without_driver abi $<TARGET_FILE:kvc_bench_cuda> --driver libcuda_that_is_nowhere.so.1)
+      set_tests_properties(cuda/bench_without_driver PROPERTIES PASS_REGULAR_EXPRESSION "SKIPPED: no NVIDIA driver")
+    endif()
 
     # A program as users write it.
     configure_file(${PROJECT_SOURCE_DIR}/cuda/kvc_cuda.h ${PROJECT_BINARY_DIR}/tests/cuda_include/kvc/kvc_cuda.h COPYONLY)

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "kernels/block.h"
+#include "kernels/numbers.h"
 
 namespace kvc_cuda {
 
@@ -35,6 +35,43 @@ class HostBlock {
   uint32_t threads() const { return threads_; }
   unsigned char* shared() const { return shared_; }
   void sync() {}
+
+  // Products as mma.sync m16n8k16 lays them over a warp (PTX ISA, "Matrix fragments for mma.m16n8k16"). A device sums
+  // in an order of its own, with more or fewer bits; here one after the other.
+  template <class C, class A, class B>
+  void mma(bool bf16, C&& c, A&& a, B&& b) {
+    const auto number = [&](uint32_t word, uint32_t which) {
+      const uint32_t bits = word >> (which * 16) & 0xffffu;
+      return bf16 ? float_of(bits << 16) : f32_of_f16(bits);
+    };
+    float left[16][16], right[16][8];
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+      const uint32_t g = lane / 4, q = lane % 4;
+      for (uint32_t e = 0; e < 2; ++e) {
+        left[g][q * 2 + e] = number(a(lane)[0], e);
+        left[g + 8][q * 2 + e] = number(a(lane)[1], e);
+        left[g][q * 2 + 8 + e] = number(a(lane)[2], e);
+        left[g + 8][q * 2 + 8 + e] = number(a(lane)[3], e);
+        right[q * 2 + e][g] = number(b(lane)[0], e);
+        right[q * 2 + 8 + e][g] = number(b(lane)[1], e);
+      }
+    }
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+      float* to = c(lane);
+      for (uint32_t e = 0; e < 4; ++e) {
+        const uint32_t row = lane / 4 + e / 2 * 8, column = lane % 4 * 2 + e % 2;
+        for (uint32_t k = 0; k < 16; ++k) to[e] = to[e] + left[row][k] * right[k][column];
+      }
+    }
+  }
+  template <class Get>
+  void quad_max(Get&& get) {
+    quads(get, [](float x, float y) { return y > x ? y : x; });
+  }
+  template <class Get>
+  void quad_sum(Get&& get) {
+    quads(get, [](float x, float y) { return x + y; });
+  }
   template <typename Function>
   void each(Function&& function) {
     // A start and an odd step through a power of two: every thread once, in an order of its own.
@@ -49,6 +86,16 @@ class HostBlock {
   }
 
  private:
+  template <class Get, class Combine>
+  void quads(Get&& get, Combine&& combine) {
+    for (uint32_t e = 0; e < 2; ++e) {
+      for (uint32_t by = 1; by < 4; by *= 2) {
+        float before[32];
+        for (uint32_t lane = 0; lane < 32; ++lane) before[lane] = get(lane)[e];
+        for (uint32_t lane = 0; lane < 32; ++lane) get(lane)[e] = combine(before[lane], before[lane ^ by]);
+      }
+    }
+  }
   uint32_t index_, blocks_, threads_;
   unsigned char* shared_;
   uint64_t state_;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host_block.h"
-#include "kernels/attend.h"
+#include "kernels/attend_mma.h"
 #include "kernels/launch.h"
 #include "kernels/move.h"
 
@@ -22,6 +22,12 @@ inline void host_decode(const CodeArgs& a, Shape s, uint64_t seed) {
 }
 inline void host_attend(const AttendArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { attend_pages(b, x); });
+}
+inline void host_attend_mma(const AttendArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { attend_mma(b, x); });
+}
+inline void host_jacobi(const JacobiArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const JacobiArgs& x) { jacobi(b, x); });
 }
 inline void host_merge(const AttendArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { merge_splits(b, x); });

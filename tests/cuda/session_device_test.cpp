@@ -1,5 +1,5 @@
-// Sessions on devices, through the cache, on the fake driver: rows that were appended on a device or on the host, read on
-// either, under a device budget of a few pages, on several streams; every schedule looked at for races.
+// Sessions on devices, through the cache, on the fake driver: rows that were appended on a device or on the host, read
+// on either, under a device budget of a few pages, on several streams; every schedule looked at for races.
 #include "cache/session_device.h"
 
 #include <cmath>
@@ -77,9 +77,12 @@ struct Bench {
 
 // What a row holds follows from the tokens up to it: a wrong reuse shows.
 struct Content {
-  static uint64_t next(uint64_t prefix, int32_t token) { return (prefix ^ static_cast<uint64_t>(token)) * 1099511628211u; }
+  static uint64_t next(uint64_t prefix, int32_t token) {
+    return (prefix ^ static_cast<uint64_t>(token)) * 1099511628211u;
+  }
   static float value(uint64_t prefix, uint32_t layer, int plane, uint32_t head, uint32_t dim) {
-    const uint64_t mixed = prefix * 0x9e3779b97f4a7c15u + layer * 97 + static_cast<uint64_t>(plane) * 31 + head * 7 + dim;
+    const uint64_t mixed =
+        prefix * 0x9e3779b97f4a7c15u + layer * 97 + static_cast<uint64_t>(plane) * 31 + head * 7 + dim;
     return static_cast<float>((mixed >> 20) % 2001) / 1000.0f - 1.0f;
   }
   // [token][head][dim]
@@ -125,7 +128,8 @@ Status append_on_device(Bench& bench, Session& session, const std::vector<int32_
 
 Status append_on_host(Session& session, const std::vector<int32_t>& tokens, size_t from, size_t n) {
   for (uint32_t layer = 0; layer < kLayers; ++layer) {
-    std::vector<float> k = Content::rows(tokens, from, n, layer, KVC_KEY), v = Content::rows(tokens, from, n, layer, KVC_VALUE);
+    std::vector<float> k = Content::rows(tokens, from, n, layer, KVC_KEY),
+                       v = Content::rows(tokens, from, n, layer, KVC_VALUE);
     KVC_RETURN_IF_ERROR(session.append(layer, tensor(k, n), tensor(v, n), n));
   }
   return Status::ok();
@@ -143,7 +147,8 @@ void expect_on_device(Bench& bench, Session& session, const std::vector<int32_t>
       ASSERT_OK(bench.pages().wait(fence));
       const auto* got = reinterpret_cast<const float*>(at);
       for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_LE(std::abs(got[i] - expected[i]), tolerance) << "layer " << layer << " plane " << plane << " number " << i;
+        ASSERT_LE(std::abs(got[i] - expected[i]), tolerance)
+            << "layer " << layer << " plane " << plane << " number " << i;
       }
     }
   }
@@ -486,8 +491,9 @@ TEST(SessionDeviceTest, CapturesAreRefusedAndLeftAlone) {
     fake_begin_capture(bench.streams[0], 0);
     uint64_t fence = 0;
     EXPECT_EQ(session->device_load(0, 1, bench.on(0), &fence).code(), KVC_E_ORDER);
-    EXPECT_EQ(session->device_read(0, KVC_KEY, 0, 8, device_rows(bench.application->take(4096)), bench.on(0), &fence).code(),
-              KVC_E_ORDER);
+    EXPECT_EQ(
+        session->device_read(0, KVC_KEY, 0, 8, device_rows(bench.application->take(4096)), bench.on(0), &fence).code(),
+        KVC_E_ORDER);
     EXPECT_EQ(fake_end_capture(bench.streams[0]), 0) << "nothing is in the graph, and it is whole";
     expect_on_device(bench, *session, tokens, 0, 8, bench.on(0));
   }

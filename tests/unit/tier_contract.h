@@ -280,5 +280,4 @@ TEST_P(TierContractTest, ManyThreads) {
   EXPECT_EQ(tier_->stats().bytes, 0u);
 }
 
-
 }  // namespace kvc

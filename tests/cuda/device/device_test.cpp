@@ -294,5 +294,94 @@ TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
   }
 }
 
+// Tensor cores sum in an order of their own: within the rounding of sums, not to the bit.
+TEST_F(DeviceTest, AttendsByTensorCoresAsTheHostDoes) {
+  if (!gpu_->device().has_mma()) GTEST_SKIP() << "SKIPPED: a device without mma.sync m16n8k16";
+  const Form forms[] = {{2, 8, 8, 128, 128, 64, 0, Number::f16}, {3, 4, 4, 64, 128, 64, 0, Number::bf16}};
+  for (const Form& form : forms) {
+    for (const uint32_t group : {2u, 8u, 16u, 20u}) {
+      constexpr uint32_t kPages = 3;
+      CodeArgs g = args_of(form, 1);
+      g.pages = 1;
+      const uint64_t total = CodedLayout(g).total();
+      std::vector<unsigned char> clear = numbers(form.number, static_cast<uint64_t>(g.clear.page) * kPages / 2, group);
+      std::vector<uint64_t> coded(total / 8 + 8);
+      const uint64_t host_page = (reinterpret_cast<uint64_t>(coded.data()) + 63) / 64 * 64, device_page = at_[1];
+      uint32_t failed = 0, count = 1, length = form.tokens * 2 + 21;
+      const int32_t rest[2] = {1, 2};
+      CodeArgs encode = g;
+      encode.coded_pages = &host_page, encode.failed = &failed,
+      encode.clear.base = reinterpret_cast<uint64_t>(clear.data());
+      host_encode(encode, code_shape(encode), 1);
+      AttendArgs a;
+      a.page = g, a.sequences = 1, a.kv_heads = 2, a.group = group, a.splits = 3, a.layer = 1;
+      a.scale = 1.44269504f / std::sqrt(static_cast<float>(form.k_dim));
+      a.coded_stride = 1, a.clear_stride = 2, a.query_number = form.number;
+      std::vector<unsigned char> query = numbers(form.number, 2 * group * form.k_dim, group + 1);
+      std::vector<float> out(2 * group * form.v_dim), expected(out.size()), partial(partial_bytes(a) / 4);
+      AttendArgs host = a;
+      host.query = query.data(), host.out = reinterpret_cast<unsigned char*>(expected.data()),
+      host.partial = partial.data();
+      host.lengths = &length, host.coded_counts = &count, host.coded_pages = &host_page, host.clear_pages = rest;
+      host.clear = g.clear;
+      std::vector<unsigned char> room(clear.size() + 16);
+      unsigned char* lined = room.data() + (16 - reinterpret_cast<uint64_t>(room.data()) % 16) % 16;
+      std::memcpy(lined, clear.data(), clear.size());
+      host.clear.base = reinterpret_cast<uint64_t>(lined);
+      ASSERT_TRUE(fits_mma(host));
+      host_attend_mma(host, mma_shape(host), 1);
+      host_merge(host, merge_shape(host), 2);
+
+      put(0, clear.data(), clear.size());
+      put(1, reinterpret_cast<const void*>(host_page), total);
+      put(2, &device_page, 8);
+      put(3, query.data(), query.size());
+      const uint32_t lengths[2] = {length, count};
+      put(4, lengths, sizeof lengths);
+      put(5, rest, sizeof rest);
+      a.query = in<unsigned char>(3), a.out = in<unsigned char>(6), a.partial = in<float>(7);
+      a.lengths = in<uint32_t>(4), a.coded_counts = in<uint32_t>(4, 4), a.coded_pages = in<uint64_t>(2);
+      a.clear_pages = in<int32_t>(5), a.clear = g.clear, a.clear.base = at_[0];
+      ASSERT_TRUE(fits_mma(a));
+      ASSERT_OK(gpu_->attend(a, order({0, 1, 2, 3, 4, 5}, {6, 7}), nullptr));
+      get(6, out.data(), out.size() * 4);
+      float largest = 0;
+      for (const float x : expected) largest = std::max(largest, std::abs(x));
+      for (size_t i = 0; i < out.size(); ++i) {
+        ASSERT_NEAR(out[i], expected[i], largest * (form.number == Number::bf16 ? 0x1p-7f : 0x1p-9f))
+            << group << " " << i;
+      }
+    }
+  }
+}
+
+TEST_F(DeviceTest, FindsEigenvectorsToTheBitsOfTheHost) {
+  constexpr uint32_t kMatrices = 3, kDim = 48, kRank = 12;
+  kvc::Random random(5);
+  std::vector<float> gram(kMatrices * kDim * kDim), vectors(gram.size()), basis(kMatrices * kDim * kRank),
+      got(basis.size());
+  for (uint32_t m = 0; m < kMatrices; ++m) {
+    for (uint32_t i = 0; i < kDim; ++i) {
+      for (uint32_t j = 0; j <= i; ++j) {
+        const float x = static_cast<float>(random.unit() * 2 - 1) + (i == j ? 8.0f + static_cast<float>(i) : 0.0f);
+        gram[(m * kDim + i) * kDim + j] = gram[(m * kDim + j) * kDim + i] = x;
+      }
+    }
+  }
+  put(0, gram.data(), gram.size() * 4);
+  JacobiArgs a;
+  a.matrices = kMatrices, a.dim = kDim, a.rank = kRank;
+  JacobiArgs host = a;
+  host.gram = gram.data(), host.vectors = vectors.data(), host.basis = reinterpret_cast<unsigned char*>(basis.data());
+  host_jacobi(host, jacobi_shape(host), 1);
+  a.gram = in<float>(0), a.vectors = in<float>(1), a.basis = in<unsigned char>(2);
+  const Order on = order({}, {0, 1, 2});
+  ASSERT_OK(gpu_->use(on));
+  ASSERT_OK(gpu_->eigenvectors(a, on.stream));
+  ASSERT_OK(gpu_->used(on, nullptr));
+  get(2, got.data(), got.size() * 4);
+  EXPECT_EQ(got, basis);
+}
+
 }  // namespace
 }  // namespace kvc_cuda

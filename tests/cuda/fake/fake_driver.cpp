@@ -15,8 +15,8 @@ using Lock = std::lock_guard<std::mutex>;
 thread_local std::vector<int> contexts;
 thread_local int capture_mode = 0;
 
-const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",    "kvc_encode_pages",
-                                "kvc_decode_pages", "kvc_attend_pages", "kvc_merge_splits"};
+const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",  "kvc_encode_pages", "kvc_decode_pages",
+                                "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits"};
 
 int current() { return contexts.empty() ? -1 : contexts.back(); }
 
@@ -629,6 +629,18 @@ KVC_FAKE_API void fake_touch(Stream stream, uint64_t at, uint64_t bytes, int wri
   operation.run = [=] {
     if (write != 0) std::memset(reinterpret_cast<void*>(at), value, bytes);
   };
+  state().issue(stream_of(stream), std::move(operation));
+}
+KVC_FAKE_API void fake_issue(Stream stream, const FakeRange* ranges, int n, void (*run)(void*), void (*drop)(void*),
+                             void* context) {
+  const Lock lock(state().mutex);
+  const std::shared_ptr<void> kept(context, drop);
+  std::vector<Range> touched;
+  for (int i = 0; i < n; ++i) touched.push_back({ranges[i].at, ranges[i].bytes, ranges[i].write != 0});
+  Operation operation;
+  operation.name = "a library's kernel";
+  operation.ranges = [touched] { return touched; };
+  operation.run = [kept, run] { run(kept.get()); };
   state().issue(stream_of(stream), std::move(operation));
 }
 KVC_FAKE_API int fake_is_device_memory(uint64_t at, uint64_t bytes) {

@@ -52,6 +52,13 @@ KVC_FAKE_API void fake_begin_capture(kvc_cuda::abi::Stream stream, int mode);
 // Nodes of the graph, or -1: the capture became invalid.
 KVC_FAKE_API int fake_end_capture(kvc_cuda::abi::Stream stream);
 KVC_FAKE_API void fake_touch(kvc_cuda::abi::Stream stream, uint64_t at, uint64_t bytes, int write, uint8_t value);
+// What a library issues: `run` when the stream comes to it, on what it touches. drop gives the context back.
+struct FakeRange {
+  uint64_t at, bytes;
+  int write;
+};
+KVC_FAKE_API void fake_issue(kvc_cuda::abi::Stream stream, const FakeRange* ranges, int n, void (*run)(void*),
+                             void (*drop)(void*), void* context);
 // Whether `at` is memory of a device or registered.
 KVC_FAKE_API int fake_is_device_memory(uint64_t at, uint64_t bytes);
 KVC_FAKE_API void kvc_fake_note_host_access(const void* at, size_t bytes, int write);

@@ -124,6 +124,22 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
   } else if (kernel == "kvc_attend_pages") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
+  } else if (kernel == "kvc_attend_mma") {
+    fill<AttendArgs>(
+        args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend_mma, out);
+  } else if (kernel == "kvc_jacobi") {
+    fill<JacobiArgs>(
+        args, shape, seed,
+        [](const JacobiArgs& a) {
+          std::vector<Range> out;
+          const uint64_t n = a.dim, all = uint64_t{a.matrices} * n;
+          add(&out, a.gram, all * n * 4, true);
+          add(&out, a.vectors, all * n * 4, true);
+          add(&out, a.basis, all * a.rank * bytes_of(a.number), true);
+          if (a.values != nullptr) add(&out, a.values, all * 4, true);
+          return out;
+        },
+        host_jacobi, out);
   } else if (kernel == "kvc_merge_splits") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, true); }, host_merge, out);

@@ -1,0 +1,123 @@
+// Eigenvectors of symmetric matrices, one block for each, by Jacobi's rotations: in a round every channel is in one
+// pair (round-robin, Brent and Luk 1985), so that the pairs of a round do not touch each other. A fixed number of
+// sweeps: Gram matrices of K/V rows are there after 7 to 8, to the last bits of a float after 10.
+#pragma once
+
+#include "kernels/numbers.h"
+
+namespace kvc_cuda {
+
+inline constexpr uint32_t kJacobiSweeps = 10;
+inline constexpr uint32_t kJacobiThreads = 256;
+inline constexpr uint32_t kJacobiDim = 512;  // largest matrix
+
+struct JacobiArgs {
+  float* gram = nullptr;           // [matrix][dim][dim]; destroyed
+  float* vectors = nullptr;        // [matrix][dim][dim]: room, eigenvectors in columns
+  unsigned char* basis = nullptr;  // [matrix][dim][rank] of `number`: those of the largest eigenvalues, in their order
+  float* values = nullptr;         // [matrix][dim], largest first; may be null
+  uint32_t matrices = 0, dim = 0, rank = 0;
+  Number number = Number::f32;
+};
+
+KVC_BOTH float root_of(float x) {
+#ifdef __CUDA_ARCH__
+  return __fsqrt_rn(x);
+#else
+  return __builtin_sqrtf(x);
+#endif
+}
+
+// Which two channels pair i of a round has, of an even number of players: the last stays, the others go round.
+KVC_BOTH void pair_of(uint32_t players, uint32_t round, uint32_t i, uint32_t* p, uint32_t* q) {
+  const uint32_t turn = players - 1;
+  const uint32_t a = i == 0 ? players - 1 : (round + i) % turn;
+  const uint32_t b = (round + turn - i) % turn;
+  *p = a < b ? a : b;
+  *q = a < b ? b : a;
+}
+
+template <class Block>
+KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
+  const uint32_t n = a.dim, players = n + n % 2, pairs = players / 2;
+  float* g = a.gram + uint64_t{block.index()} * n * n;
+  float* v = a.vectors + uint64_t{block.index()} * n * n;
+  float* turns = reinterpret_cast<float*>(block.shared());  // [pair][cosine, sine]
+  block.each([&](uint32_t thread) {
+    for (uint32_t i = thread; i < n * n; i += block.threads()) v[i] = i / n == i % n ? 1.0f : 0.0f;
+  });
+  block.sync();
+  for (uint32_t sweep = 0; sweep < kJacobiSweeps; ++sweep) {
+    for (uint32_t round = 0; round + 1 < players; ++round) {
+      block.each([&](uint32_t thread) {
+        for (uint32_t i = thread; i < pairs; i += block.threads()) {
+          uint32_t p, q;
+          pair_of(players, round, i, &p, &q);
+          float c = 1.0f, s = 0.0f;
+          if (q < n) {
+            const float off = g[p * n + q], one = g[p * n + p], two = g[q * n + q];
+            const float size = one < 0 ? -one : one, other = two < 0 ? -two : two, small = off < 0 ? -off : off;
+            // Nothing to turn where it would change no bit.
+            if (small > 0.0f && (small + size != size || small + other != other)) {
+              const float angle = (two - one) / (2.0f * off);
+              const float t =
+                  (angle < 0 ? -1.0f : 1.0f) / ((angle < 0 ? -angle : angle) + root_of(angle * angle + 1.0f));
+              c = 1.0f / root_of(t * t + 1.0f);
+              s = t * c;
+            }
+          }
+          turns[2 * i] = c, turns[2 * i + 1] = s;
+        }
+      });
+      block.sync();
+      // Rows, then columns and eigenvectors: all pairs at once.
+      block.each([&](uint32_t thread) {
+        for (uint32_t i = thread; i < pairs * n; i += block.threads()) {
+          uint32_t p, q;
+          pair_of(players, round, i / n, &p, &q);
+          const float c = turns[2 * (i / n)], s = turns[2 * (i / n) + 1];
+          if (q >= n || s == 0.0f) continue;
+          const uint32_t k = i % n;
+          const float x = g[p * n + k], y = g[q * n + k];
+          g[p * n + k] = c * x - s * y;
+          g[q * n + k] = s * x + c * y;
+        }
+      });
+      block.sync();
+      block.each([&](uint32_t thread) {
+        for (uint32_t i = thread; i < pairs * n; i += block.threads()) {
+          uint32_t p, q;
+          pair_of(players, round, i / n, &p, &q);
+          const float c = turns[2 * (i / n)], s = turns[2 * (i / n) + 1];
+          if (q >= n || s == 0.0f) continue;
+          const uint32_t k = i % n;
+          const float x = g[k * n + p], y = g[k * n + q];
+          g[k * n + p] = c * x - s * y;
+          g[k * n + q] = s * x + c * y;
+          const float u = v[k * n + p], w = v[k * n + q];
+          v[k * n + p] = c * u - s * w;
+          v[k * n + q] = s * u + c * w;
+        }
+      });
+      block.sync();
+    }
+  }
+  // Each channel's place by its eigenvalue; of equals the first.
+  block.each([&](uint32_t thread) {
+    for (uint32_t i = thread; i < n; i += block.threads()) {
+      const float own = g[i * n + i];
+      uint32_t place = 0;
+      for (uint32_t j = 0; j < n; ++j) {
+        const float other = g[j * n + j];
+        place += other > own || (other == own && j < i) ? 1 : 0;
+      }
+      if (a.values != nullptr) a.values[uint64_t{block.index()} * n + place] = own;
+      if (place >= a.rank) continue;
+      const uint32_t size = bytes_of(a.number);
+      unsigned char* to = a.basis + (uint64_t{block.index()} * n * a.rank + place) * size;
+      for (uint32_t k = 0; k < n; ++k) store_number(a.number, v[k * n + i], to + uint64_t{k} * a.rank * size);
+    }
+  });
+}
+
+}  // namespace kvc_cuda
