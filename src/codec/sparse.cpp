@@ -202,7 +202,8 @@ constexpr Sparse kSparse;
 const Codec* sparse_codec() noexcept { return &kSparse; }
 
 uint32_t sparse_rows(const PageGeometry& g, const EncodeOptions& options) noexcept {
-  const double wanted = std::ceil(std::clamp(options.sparse_keep, 0.0, 1.0) * g.page_tokens);
+  const double share = options.sparse_keep > 0 ? std::min(options.sparse_keep, 1.0) : 0;  // also of what is no number
+  const double wanted = std::ceil(share * g.page_tokens);
   return std::clamp(static_cast<uint32_t>(wanted), std::min(std::max(1u, options.exact_tokens), g.page_tokens),
                     g.page_tokens);
 }

@@ -83,8 +83,8 @@ class Svd final : public Codec {
     for (const int plane : {KVC_KEY, KVC_VALUE}) {
       all += size_t{g.n_layers} * g.n_kv_heads * most_terms(g, plane) * term_bytes(g, plane);
     }
-    if (options.ratio <= 0) return all;
-    const auto wanted = static_cast<size_t>(static_cast<double>(g.page_bytes()) * options.ratio);
+    if (!(options.ratio > 0)) return all;
+    const auto wanted = static_cast<size_t>(static_cast<double>(g.page_bytes()) * std::min(options.ratio, 64.0));
     return std::clamp(wanted / 2 * 2, least, all);
   }
 

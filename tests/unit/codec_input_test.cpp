@@ -127,7 +127,7 @@ TEST_P(CodecInputTest, OptionsBeyondTheirRangeAreRefusedOrBounded) {
   std::vector<float> numbers(g.page_bytes() / sizeof(float));
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = wave(i);
   const auto* bytes = reinterpret_cast<const std::byte*>(numbers.data());
-  std::vector<EncodeOptions> all(9, GetParam().options);
+  std::vector<EncodeOptions> all(10, GetParam().options);
   all[0].exact_tokens = 0xffffffff;
   all[1].key_bits = 0, all[1].value_bits = 0;
   all[2].key_bits = 3, all[2].value_bits = 5;
@@ -136,6 +136,7 @@ TEST_P(CodecInputTest, OptionsBeyondTheirRangeAreRefusedOrBounded) {
   all[5].sparse_keep = std::nan("");
   all[6].ratio = 1e9;   // a rank above the dims
   all[7].ratio = 1e-9;  // not even one term
+  all[9].ratio = std::nan("");
   all[8].position = std::numeric_limits<uint64_t>::max();
   for (size_t i = 0; i < all.size(); ++i) {
     SCOPED_TRACE(i);
