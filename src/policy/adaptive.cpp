@@ -1,16 +1,15 @@
 // Adaptive: keeps what is worth most, by what it learns online of reuse (reuse_model.h), and falls back to recency where
 // that would have done better (recency_guard.h).
 //
-// Candidates lie in lists, one per cell (class of reuse time, level of probability, slice of age). The cells' worth is
-// tabled, their rank is a bit in a bitmap, so the next victim is found without looking at pages; a page moves to the
-// next cell when it ages, at most once per half octave. Entries with a priority, or that the cache says to drop, lie in
-// lists before and after these.
+// Candidates lie in lists, one per cell (class of reuse time, level of probability, slice of age; cell_lists.h). A page
+// moves to the next cell when it ages, at most once per half octave. Entries with a priority, or that the cache says to
+// drop, lie in lists before and after these.
 //
 // The unit of learning is a request: the chain of a session that closed. Its last whole page, its unfinished one, the
 // page where it left what was known, and one at random become examples that are judged later (examples.h). What was
 // known of evicted pages stays for a while (page_memory.h).
 //
-// Memory: what PolicyEntry has; about 1 MB of fixed tables beside it. What a session's end costs is a walk along its
+// Memory: what PolicyEntry has; less than 1 MB of fixed tables beside it. What a session's end costs is a walk along its
 // chain; the tables of worth are brought up to date only when room is needed.
 #include <algorithm>
 #include <array>
@@ -20,6 +19,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "policy/cell_lists.h"
 #include "policy/examples.h"
 #include "policy/page_memory.h"
 #include "policy/policy.h"
@@ -29,12 +29,11 @@
 namespace kvc {
 namespace {
 
-constexpr uint32_t kRemembered = 32768;        // pages
-constexpr uint64_t kRefreshEvery = 16;         // requests: one class each time; in the beginning more often
-constexpr uint64_t kRankEvery = 16;            // refreshes
+constexpr uint32_t kRemembered = 28672;        // pages
+constexpr uint64_t kRefreshEvery = 4;          // requests: one class each time
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3254'5041'4443'564b;  // "KVCDAPT2"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3354'5041'4443'564b;  // "KVCDAPT3"; another layout has another number
 
 constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
 constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
@@ -47,18 +46,25 @@ constexpr uint8_t kMaxTurn = 15;
 constexpr uint16_t kSuperseded = ReuseModel::kCells, kFinished = kSuperseded + 1, kPriorities = kFinished + 1;
 constexpr uint32_t kSpecial = 2 + KVC_PRIORITY_CRITICAL - KVC_PRIORITY_BACKGROUND + 1;
 constexpr uint16_t kNormal = kPriorities - KVC_PRIORITY_BACKGROUND;  // stays empty: these are in cells
-constexpr uint16_t kNoList = 0xffff;
-static_assert(ReuseModel::kCells + kSpecial < kNoList);
+using Lists = CellLists<kSpecial>;
+constexpr uint16_t kNoList = Lists::kNone;
 
 uint8_t log2_bucket(uint64_t n) noexcept {
   return static_cast<uint8_t>(std::min<int>(kBuckets - 1, static_cast<int>(std::bit_width(n))));
 }
+// Logarithm of a time, in eighths of an octave, and of the mean pace that a page keeps of it in more places.
+constexpr uint32_t eighths_of_octave(uint32_t ticks) noexcept {
+  const uint64_t n = uint64_t{ticks} + 2;
+  const auto top = static_cast<uint32_t>(63 - __builtin_clzll(n));
+  return 8 * top + static_cast<uint32_t>((n << 3 >> top) & 7);
+}
+constexpr uint32_t kPaceBits = 4;  // below an eighth
 uint8_t gap_bucket(uint32_t ticks) noexcept {
   return static_cast<uint8_t>(std::min<uint32_t>(kBuckets - 1, 1 + slice_of(ticks) / 3));
 }
 
 // What is kept in PolicyEntry: score holds the time of the last use (for kDue: when the next is expected) above its
-// sequence.
+// sequence; place holds the mean logarithm of the times between its uses.
 uint32_t time_of(const PolicyEntry& entry) noexcept { return static_cast<uint32_t>(entry.score >> 32); }
 uint32_t sequence_of(const PolicyEntry& entry) noexcept { return static_cast<uint32_t>(entry.score); }
 void set_use(PolicyEntry& entry, uint32_t time, uint32_t sequence) noexcept {
@@ -75,7 +81,7 @@ void set_flags(PolicyEntry& entry, uint8_t turn, uint32_t flags) noexcept {
 
 class Adaptive final : public Policy {
  public:
-  Adaptive() : memory_(kRemembered), random_(0x6b7663) { rank(); }
+  Adaptive() : memory_(kRemembered), random_(0x6b7663) {}
   std::string_view name() const noexcept override { return "adaptive"; }
   bool weighs_hints() const noexcept override { return true; }
 
@@ -92,6 +98,7 @@ class Adaptive final : public Policy {
     level_of(entry) = static_cast<uint8_t>(ReuseModel::level_of(-1.0F));
     time_class_of(entry) = kFirst;
     count_of(entry) = history.count;
+    entry.place = uint32_t{history.pace} << kPaceBits;
     set_flags(entry, history.turn, (history.flags & (kTail | kShared)) | kFresh | kWaiting);
     if (entry.is_tensor) used_alone(entry);
   }
@@ -116,7 +123,8 @@ class Adaptive final : public Policy {
       residence_ += (age - residence_) / 1024;
       if (!entry.is_tensor) {
         memory_.put(entry.key, PageHistory{time, sequence_of(entry), count_of(entry), turn_of(entry),
-                                           static_cast<uint8_t>(flags_of(entry) & (kTail | kShared))});
+                                           static_cast<uint8_t>(flags_of(entry) & (kTail | kShared)),
+                                           static_cast<uint8_t>(std::min(255u, entry.place >> kPaceBits))});
       }
     }
     guard_.limit(--n_entries_);
@@ -124,15 +132,12 @@ class Adaptive final : public Policy {
 
   PolicyEntry* victim() noexcept override {
     catch_up();
-    const uint32_t first = first_special();
-    if (first < kNormal) return oldest(first);
+    const uint32_t first = lists_.first_special();
+    if (first < kNormal) return lists_.oldest(first);
     move_on();
-    for (uint32_t word = 0; word < kWords; ++word) {
-      if (occupied_[word] == 0) continue;
-      const uint32_t at = word * 64 + static_cast<uint32_t>(std::countr_zero(occupied_[word]));
-      return guard_.trusts_recency() ? oldest_of_slice(at) : oldest(order_[at]);
-    }
-    return first == kNoList ? nullptr : oldest(first);
+    const uint32_t cell = lists_.least();
+    if (cell != kNoList) return guard_.trusts_recency() ? least_recent() : lists_.oldest(cell);
+    return first == kNoList ? nullptr : lists_.oldest(first);
   }
 
   void closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept override;
@@ -147,7 +152,7 @@ class Adaptive final : public Policy {
       return false;
     }
     if (!model_.load(state.data() + sizeof kStateVersion, state.size() - sizeof kStateVersion)) return false;
-    reorder_ = true;
+    for (uint32_t c = 0; c < kTimeClasses; ++c) lists_.reorder(c, model_);
     return true;
   }
   PolicyState state() const noexcept override { return state_; }
@@ -158,10 +163,6 @@ class Adaptive final : public Policy {
   }
 
  private:
-  static constexpr uint32_t kCells = ReuseModel::kCells;
-  static constexpr uint32_t kWords = kCells / 64;
-  static_assert(kCells % 64 == 0 && kCells <= 65536);
-
   void changed(int32_t reason) noexcept {
     state_.strategy = guard_.trusts_recency() ? KVC_STRATEGY_RECENCY : KVC_STRATEGY_LEARNED;
     state_.reason = reason;
@@ -190,88 +191,25 @@ class Adaptive final : public Policy {
     return static_cast<uint16_t>(ReuseModel::cell_of(time_class, level_of(entry), slice_of(age)));
   }
 
-  // Lists are rings: heads_ is the youngest, the one before it the oldest.
-  PolicyEntry* oldest(uint32_t list) const noexcept { return heads_[list]->prev; }
-
+  uint32_t list_for(PolicyEntry& entry) const noexcept {
+    if (entry.superseded) return kSuperseded;
+    if (entry.finished) return kFinished;
+    if (entry.priority == KVC_PRIORITY_NORMAL) return cell_for(entry);
+    return static_cast<uint32_t>(
+        kNormal + std::clamp<int>(entry.priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL));
+  }
   void enter(PolicyEntry& entry) noexcept {
-    if (entry.superseded) {
-      entry.list = kSuperseded;
-    } else if (entry.finished) {
-      entry.list = kFinished;
-    } else if (entry.priority != KVC_PRIORITY_NORMAL) {
-      const int priority = std::clamp<int>(entry.priority, KVC_PRIORITY_BACKGROUND, KVC_PRIORITY_CRITICAL);
-      entry.list = static_cast<uint16_t>(kNormal + priority);
-    } else {
-      entry.list = cell_for(entry);
-    }
-    PolicyEntry*& head = heads_[entry.list];
-    if (head == nullptr) {
-      entry.prev = entry.next = head = &entry;
-      mark(entry.list, true);
-      return;
-    }
-    entry.next = head;
-    entry.prev = head->prev;
-    entry.next->prev = entry.prev->next = &entry;
-    // What comes among the candidates is usually older than all or younger than all.
-    if (time_of(*entry.prev) < time_of(entry)) head = &entry;
+    lists_.enter(entry, list_for(entry), model_,
+                 [](const PolicyEntry& a, const PolicyEntry& b) { return time_of(a) < time_of(b); });
   }
+  void leave(PolicyEntry& entry) noexcept { lists_.leave(entry, model_); }
 
-  void leave(PolicyEntry& entry) noexcept {
-    if (entry.list == kNoList) return;
-    PolicyEntry*& head = heads_[entry.list];
-    if (entry.next == &entry) {
-      head = nullptr;
-      mark(entry.list, false);
-    } else {
-      entry.next->prev = entry.prev;
-      entry.prev->next = entry.next;
-      if (head == &entry) head = entry.next;
-    }
-    entry.list = kNoList;
-  }
-
-  void mark(uint32_t list, bool occupied) noexcept {
-    const bool special = list >= kCells;
-    const uint32_t at = special ? list - kCells : rank_[list];
-    uint64_t& word = (special ? special_ : occupied_.data())[at / 64];
-    const uint64_t bit = uint64_t{1} << (at % 64);
-    word = occupied ? word | bit : word & ~bit;
-  }
-
-  // The list of what leaves before all others of those beside the cells; kNoList: these are empty.
-  uint32_t first_special() const noexcept {
-    for (uint32_t word = 0; word < std::size(special_); ++word) {
-      if (special_[word] != 0) return kCells + word * 64 + static_cast<uint32_t>(std::countr_zero(special_[word]));
-    }
-    return kNoList;
-  }
-
-  // Brings worth and order up to date with what was learned.
+  // Brings worth up to date with what was learned.
   void catch_up() noexcept {
-    if (stale_ == 0 && !reorder_) return;
-    reorder_ = reorder_ || stale_ > kTimeClasses;
     for (stale_ = std::min<uint64_t>(stale_, kTimeClasses); stale_ > 0; --stale_) {
-      model_.refresh(static_cast<uint32_t>(++refreshes_ % kTimeClasses), 1 + residence_ * kQuantum);
-      reorder_ = reorder_ || refreshes_ % kRankEvery == 0;
-    }
-    if (reorder_) rank();
-    reorder_ = false;
-  }
-
-  // Orders the cells: least worth first, with recency none before another; then oldest first.
-  void rank() noexcept {
-    std::array<uint64_t, kCells> keys;
-    for (uint32_t cell = 0; cell < kCells; ++cell) {
-      const float worth = guard_.trusts_recency() ? 0 : model_.worth(cell);  // >= 0: has the order of its bits
-      keys[cell] = uint64_t{std::bit_cast<uint32_t>(worth)} << 32 | uint64_t{kSlices - 1 - cell % kSlices} << 16 | cell;
-    }
-    std::sort(keys.begin(), keys.end());
-    occupied_.fill(0);
-    for (uint32_t r = 0; r < kCells; ++r) {
-      order_[r] = static_cast<uint16_t>(keys[r]);
-      rank_[order_[r]] = static_cast<uint16_t>(r);
-      if (heads_[order_[r]] != nullptr) mark(order_[r], true);
+      const auto time_class = static_cast<uint32_t>(++refreshes_ % kTimeClasses);
+      model_.refresh(time_class, 1 + residence_ * kQuantum);
+      lists_.reorder(time_class, model_);
     }
   }
 
@@ -279,30 +217,25 @@ class Adaptive final : public Policy {
   void move_on() noexcept {
     if (now() == moved_) return;
     moved_ = now();
-    for (uint32_t word = 0; word < kWords; ++word) {
-      for (uint64_t bits = occupied_[word]; bits != 0; bits &= bits - 1) {
-        const uint32_t cell = order_[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))];
-        for (;;) {
-          PolicyEntry* last = heads_[cell] != nullptr ? oldest(cell) : nullptr;
-          if (last == nullptr || cell_for(*last) == cell) break;
+    for (uint32_t slice = 0; slice < kSlices; ++slice) {
+      lists_.each_of_slice(slice, [&](uint32_t cell) {
+        while (!lists_.empty(cell)) {
+          PolicyEntry* last = lists_.oldest(cell);
+          if (cell_for(*last) == cell) break;
           leave(*last);
           enter(*last);
         }
-      }
+      });
     }
   }
 
-  // With recency: the least recent of the oldest of the cells that begin at rank `at` and have its slice of age.
-  PolicyEntry* oldest_of_slice(uint32_t at) const noexcept {
-    const uint32_t slice = order_[at] % kSlices;
-    PolicyEntry* found = oldest(order_[at]);
-    for (uint32_t word = at / 64; word < kWords; ++word) {
-      for (uint64_t bits = occupied_[word]; bits != 0; bits &= bits - 1) {
-        const uint32_t cell = order_[word * 64 + static_cast<uint32_t>(std::countr_zero(bits))];
-        if (cell % kSlices != slice) return found;
-        if (sequence_of(*oldest(cell)) < sequence_of(*found)) found = oldest(cell);
-      }
-    }
+  // The least recent of the candidates in cells: it is among those of the oldest slice that there is.
+  PolicyEntry* least_recent() noexcept {
+    PolicyEntry* found = nullptr;
+    lists_.each_of_slice(lists_.last_slice(), [&](uint32_t cell) {
+      PolicyEntry* last = lists_.oldest(cell);
+      if (found == nullptr || sequence_of(*last) < sequence_of(*found)) found = last;
+    });
     return found;
   }
 
@@ -312,18 +245,19 @@ class Adaptive final : public Policy {
     return static_cast<float>(std::log1p(static_cast<double>(page.depth) * page.tokens / balanced));
   }
 
-  uint8_t class_after(const SessionEnd& end, bool shared, uint32_t count, uint32_t gap) const noexcept {
+  uint8_t class_after(const SessionEnd& end, bool shared, uint32_t count, uint32_t pace) const noexcept {
     if (!shared) {
       if (end.return_ns != 0 && (end.hint == SessionHint::expected || end.hint == SessionHint::idle)) return kDue;
       if (end.hint == SessionHint::tool_call) return kTool;
       if (end.hint == SessionHint::turn_end) return kTurn;
     }
-    constexpr uint32_t kSecond = 1'000'000'000 / kTickNs;
     if (count < 2) return kFirst;
-    if (gap < kSecond / 2) return kGapHalfSecond;
-    if (gap < 4 * kSecond) return kGap4Seconds;
-    if (gap < 32 * kSecond) return kGap32Seconds;
-    return gap < 256 * kSecond ? kGap4Minutes : kGapLonger;
+    constexpr uint32_t kSecond = 1'000'000'000 / kTickNs;
+    constexpr uint32_t kEnds[] = {kSecond / 2, 4 * kSecond, 11 * kSecond, 32 * kSecond, 90 * kSecond, 256 * kSecond};
+    static_assert(kGapHalfSecond + std::size(kEnds) == kGapLonger);
+    uint8_t time_class = kGapHalfSecond;
+    for (const uint32_t end_of_class : kEnds) time_class += pace >= eighths_of_octave(end_of_class) << kPaceBits ? 1 : 0;
+    return time_class;
   }
 
   PageMemory memory_;
@@ -331,15 +265,11 @@ class Adaptive final : public Policy {
   ReuseModel model_;
   RecencyGuard guard_;
   Random random_;
-  std::array<PolicyEntry*, kCells + kSpecial> heads_{};
-  std::array<uint16_t, kCells> order_, rank_;  // cell of a rank, rank of a cell
-  std::array<uint64_t, kWords> occupied_{};    // by rank
-  uint64_t special_[(kSpecial + 63) / 64] = {};
+  Lists lists_;
   uint32_t n_entries_ = 0;
   uint32_t moved_ = 0, observed_ = 0;  // ticks
   uint64_t requests_ = 0, next_refresh_ = 0, refreshes_ = 0;
-  uint64_t stale_ = 0;    // refreshes to be made
-  bool reorder_ = false;  // after them
+  uint64_t stale_ = 0;  // refreshes to be made
   PolicyState state_{KVC_STRATEGY_LEARNED, KVC_REASON_NONE, 0, 0};
   PolicyObjective objective_;
   double residence_ = 0;  // ticks since their last use after which pages leave
@@ -395,6 +325,10 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     if (count_of(*page) < 255) ++count_of(*page);
     const uint32_t count = count_of(*page);
     const uint32_t own_gap = t - std::min(t, time_of(*page));
+    if (count > 1) {
+      const uint32_t octaves = eighths_of_octave(own_gap) << kPaceBits;
+      page->place = count == 2 ? octaves : (3 * page->place + octaves) / 4;
+    }
 
     Features features = request;
     if (shared) features[kHintFeature] = 0;  // what a session says of itself concerns its own pages
@@ -414,7 +348,7 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     // Of rarely used pages, one that costs twice as much to compute again is worth as much as one twice as likely used.
     if (objective_.time) level = static_cast<uint8_t>(ReuseModel::level_of(logit + log_cost(*page)));
 
-    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, count, own_gap);
+    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, count, page->place);
     level_of(*page) = level;
     time_class_of(*page) = time_class;
     if (unfinished || is_tail || depth == known || pages - depth == picked) {
@@ -431,12 +365,11 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   observed_ = t;
   ++requests_;
   if (requests_ >= next_refresh_) {
-    next_refresh_ = requests_ + std::clamp(requests_ / 64, uint64_t{4}, kRefreshEvery);
+    next_refresh_ = requests_ + kRefreshEvery;
     model_.set_patience();
     ++stale_;
   }
   if (trusted_recency != guard_.trusts_recency()) {
-    reorder_ = true;
     changed(trusted_recency ? KVC_REASON_RETRY : KVC_REASON_LOST);
   }
 }

@@ -35,8 +35,8 @@ class Examples {
       if (due_[m] == end_) judge(m, model);  // the ring is full: the oldest is judged early
     }
     Example& example = ring_[place];
-    if (example.key != 0) *link_to(example.key) = example.next;
-    example = Example{key, time, features, kNone, time_class, false};
+    if (example.key != 0) unlink(place);
+    example = Example{tag_of(key), time, pack(features), kNone, time_class, false};
     *link_to(key) = place;
   }
 
@@ -56,10 +56,12 @@ class Examples {
  private:
   static constexpr uint16_t kCapacity = 8192;
   static constexpr uint16_t kNone = 0xffff;
+  using Packed = std::array<uint8_t, kFeatures / 2>;  // four bits per feature
+  static_assert(kBuckets <= 16 && kFeatures % 2 == 0);
   struct Example {
-    uint64_t key = 0;  // 0: none, or it was used again
+    uint32_t key = 0;  // a part of it; 0: none, or it was used again
     uint32_t time = 0;
-    Features features{};
+    Packed features{};
     uint16_t next = kNone;  // of the same hash
     uint8_t time_class = 0;
     bool returned = false;
@@ -68,14 +70,36 @@ class Examples {
   uint16_t next_place(uint16_t place) const noexcept {
     return static_cast<uint16_t>((place + 1) % kCapacity);
   }
+  static uint32_t tag_of(uint64_t key) noexcept {
+    const auto tag = static_cast<uint32_t>(key ^ key >> 32);
+    return tag == 0 ? 1 : tag;
+  }
   uint16_t* link_to(uint64_t key) noexcept {
-    uint16_t* link = &heads_[(key ^ key >> 32) % kCapacity];
-    while (*link != kNone && ring_[*link].key != key) link = &ring_[*link].next;
+    const uint32_t tag = tag_of(key);
+    uint16_t* link = &heads_[tag % kCapacity];
+    while (*link != kNone && ring_[*link].key != tag) link = &ring_[*link].next;
     return link;
+  }
+  void unlink(uint16_t place) noexcept {
+    uint16_t* link = &heads_[ring_[place].key % kCapacity];
+    while (*link != place) link = &ring_[*link].next;
+    *link = ring_[place].next;
+  }
+  static Packed pack(const Features& features) noexcept {
+    Packed packed;
+    for (uint32_t i = 0; i < kFeatures / 2; ++i) {
+      packed[i] = static_cast<uint8_t>(features[2 * i] | features[2 * i + 1] << 4);
+    }
+    return packed;
+  }
+  static Features unpack(const Packed& packed) noexcept {
+    Features features;
+    for (uint32_t i = 0; i < kFeatures; ++i) features[i] = i % 2 == 0 ? packed[i / 2] & 15 : packed[i / 2] >> 4;
+    return features;
   }
   void judge(uint32_t m, ReuseModel* model) noexcept {
     const Example& example = ring_[due_[m]];
-    model->learn(m, example.features, example.returned);
+    model->learn(m, unpack(example.features), example.returned);
     due_[m] = next_place(due_[m]);
   }
 

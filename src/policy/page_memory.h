@@ -13,6 +13,7 @@ struct PageHistory {
   uint8_t count = 0;      // uses, saturating
   uint8_t turn = 0;       // times that its conversation had gone on
   uint8_t flags = 0;
+  uint8_t pace = 0;       // of its uses, eighths of an octave of ticks
 };
 
 class PageMemory {

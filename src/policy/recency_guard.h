@@ -64,12 +64,17 @@ class RecencyGuard {
       period_ = 0;
       return;
     }
-    // What was won counts for a while only: a workload that changes must not lose all of it first.
-    balance_ = std::min(balance_, kCredit + 0.01 * static_cast<double>(held_));
+    try_ += won;
+    // What was won counts for a while only: a workload that changes must not lose most of it first.
+    balance_ = std::min(balance_, kCredit + 0.01 * static_cast<double>(held_) + kStaked * std::max(total_, 0.0));
     const double per_request = static_cast<double>(accesses_) / static_cast<double>(requests_);
-    if (balance_ >= -(kStake * per_request / static_cast<double>(1 + switches_) + std::max(budget, 0.0))) return;
+    const double stake = std::min(kStake * per_request, kFixedStake + kSureStake * per_request);
+    if (balance_ >= -(stake / static_cast<double>(1 + switches_) + std::max(budget, 0.0))) return;
     trusts_recency_ = true;
-    // The less there is to win, the longer it is not tried again: hits against reuses that were missed.
+    if (try_ > 0) pause_ = 0;
+    try_ = 0;
+    // The less there is to win, the longer it is not tried again: hits against reuses that were missed. Longer each
+    // time, unless the try won more than it lost in the end.
     const double odds = static_cast<double>(hits_ + 1) / static_cast<double>(missed_ + 1);
     pause_ = std::max<uint64_t>(2 * pause_, static_cast<uint64_t>(0.2 * odds * held_));
     period_ = 0;
@@ -83,7 +88,10 @@ class RecencyGuard {
  private:
   static constexpr uint32_t kBuckets = 4096;
   static constexpr double kCredit = 256;
-  static constexpr double kStake = 6;      // requests whose pages the first try may lose beyond that; later tries less
+  // What the first try may lose beyond that, in requests' pages, or in pages and requests' pages; later tries less. What
+  // is kept for a late return costs before it pays.
+  static constexpr double kStake = 10, kFixedStake = 250, kSureStake = 4;
+  static constexpr double kStaked = 0.2;   // of what was won ever: what may be lost of it before it is noticed
   static constexpr double kLoss = 0.0003;  // of all accesses: what tries may lose while they are not behind
 
   // Twice as wide buckets, when there are too few for the uses that LRU's pages reach back.
@@ -103,6 +111,7 @@ class RecencyGuard {
   uint32_t frontier_ = 0, newest_ = 0;  // buckets
   uint32_t held_ = 0;                   // pages of LRU
   double balance_ = 0;  // hits beyond LRU's in this try
+  double try_ = 0;      // the same, without a limit
   double total_ = 0;    // ever
   uint64_t accesses_ = 0, requests_ = 0, hits_ = 0, missed_ = 0, period_ = 0, pause_ = 0, switches_ = 0;
   bool trusts_recency_ = false;

@@ -14,10 +14,10 @@ constexpr float kVariance = 0.1F;     // of a weight before anything was seen
 constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
 constexpr float kMemory = 4096;       // returns that a distribution remembers
-constexpr float kBackoff = 1;         // returns that a class needs to outweigh what is common to all
+constexpr float kBackoff = 10;        // returns that a class needs to outweigh what is common to all
 constexpr float kPrior = 0.1F;       // returns that each slice of the common distribution begins with
 constexpr double kLeastSeen = 0.125;   // of what was observed: the scaling of rare late returns is bounded
-constexpr float kShare[ReuseModel::kModels] = {0.5F, 0.95F};  // of the returns that a model waits for
+constexpr float kShare[ReuseModel::kModels] = {0.5F, 0.7F, 0.85F, 0.95F};  // of the returns that a model waits for
 
 float sigmoid(float x) noexcept { return 1.0F / (1.0F + std::exp(-x)); }
 
@@ -152,22 +152,29 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   }
   for (uint32_t level = 0; level < kLevels; ++level) {
     const double p = probability_of(level);
-    std::array<double, kSlices> time;  // expected in the slice
-    for (uint32_t s = 0; s < kSlices; ++s) {
-      const double waiting = (1 - p) + p * (after[s + 1] + 0.5 * density[s]);
-      time[s] = waiting * (slice_begin(s + 1) - slice_begin(s));
-    }
-    for (uint32_t from = 0; from < kSlices; ++from) {
-      double hits = 0, held = quantum, best_hits = 0, best_held = 1;
-      for (uint32_t s = from; s < kSlices; ++s) {
-        hits += density[s];
-        held += time[s];
-        if (hits * best_held > best_hits * held) {
-          best_hits = hits;
-          best_held = held;
-        }
-      }
-      worth_[cell_of(time_class, level, from)] = static_cast<float>(p * best_hits / best_held);
+    // From the last slice to the first: `hull` holds the ends that some start could be best held until. These are
+    // points (time held, hits) on a concave line, and the best one for a start is where a tangent from it touches.
+    struct Point {
+      double held, hits;
+    };
+    std::array<Point, kSlices> hull;
+    uint32_t n = 0;  // the nearest end is the last
+    const auto steeper = [](const Point& from, const Point& a, const Point& b) {  // to a than to b, both later
+      return (a.hits - from.hits) * (b.held - from.held) > (b.hits - from.hits) * (a.held - from.held);
+    };
+    Point end{0, 0};  // of the slice, counted back from the end of the last one
+    for (uint32_t from = kSlices; from-- > 0;) {
+      while (n >= 2 && !steeper(end, hull[n - 1], hull[n - 2])) --n;
+      hull[n++] = end;
+      const double waiting = (1 - p) + p * (after[from + 1] + 0.5 * density[from]);
+      const double length = slice_begin(from + 1) - slice_begin(from);
+      const Point begin{end.held - waiting * length, end.hits - density[from]};
+      const Point earlier{begin.held - quantum, begin.hits};
+      uint32_t best = n - 1;
+      while (best > 0 && steeper(earlier, hull[best - 1], hull[best])) --best;
+      const double gain = hull[best].hits - earlier.hits;
+      worth_[cell_of(time_class, level, from)] = static_cast<float>(p * gain / (hull[best].held - earlier.held));
+      end = begin;
     }
   }
 }

@@ -2,9 +2,9 @@
 //
 // A mixture-cure model. With probability p an access is followed by another one: logistic regression over a dozen
 // features, learned online with a normal distribution per weight (the extended Kalman filter of the logistic model;
-// compare Graepel et al. 2010, "adPredictor"). Two such regressions judge an access after a short and after a long
-// wait, and their logits are averaged: the first one learns early, the second one sees late returns. If it is followed
-// by one, then after a time drawn from the empirical distribution of the page's class.
+// compare Graepel et al. 2010, "adPredictor"). Several such regressions judge an access after shorter and longer waits,
+// and their logits are averaged: the first one learns early, the last one sees late returns, and their errors cancel in
+// part. If it is followed by one, then after a time drawn from the empirical distribution of the page's class.
 //
 // The worth of holding a page of age a is the Gittins index (Gittins 1979)
 //     sup over h of  P(used within h | not used until a) / E[time until used or h]
@@ -47,7 +47,8 @@ constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a ch
 // Classes of reuse times.
 enum TimeClass : uint8_t {
   kFirst,                                              // used once so far
-  kGapHalfSecond, kGap4Seconds, kGap32Seconds, kGap4Minutes, kGapLonger,  // by the time between the last two uses
+  // By the time between uses, the last ones foremost.
+  kGapHalfSecond, kGap4Seconds, kGap11Seconds, kGap32Seconds, kGap90Seconds, kGap4Minutes, kGapLonger,
   kTool, kTurn,                                        // by the reason that the turn ended
   kShort,                                              // an unfinished last page
   kDue,                                                // expected; the age is the time that is left
@@ -57,8 +58,8 @@ enum TimeClass : uint8_t {
 
 class ReuseModel {
  public:
-  static constexpr uint32_t kLevels = 24;   // of probability
-  static constexpr uint32_t kModels = 2;
+  static constexpr uint32_t kLevels = 32;   // of probability
+  static constexpr uint32_t kModels = 4;
   static constexpr uint32_t kCells = kTimeClasses * kLevels * kSlices;
 
   ReuseModel() noexcept;
@@ -78,7 +79,7 @@ class ReuseModel {
   // Sets them by the returns seen so far.
   void set_patience() noexcept;
 
-  // Recomputes the worth of the cells of one class. `quantum`: ticks that a page is held at least.
+  // Recomputes the worth of the cells of one class, O(cells). `quantum`: ticks that a page is held at least.
   void refresh(uint32_t time_class, double quantum) noexcept;
   void refresh_all(double quantum) noexcept;
   float worth(uint32_t cell) const noexcept { return worth_[cell]; }

@@ -1,6 +1,7 @@
 // What the adaptive policy promises: never far below LRU, better where there is something to learn, hints worth their
 // truth, the same results every time, and a state that survives a restart and refuses damage.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstring>
 #include <vector>
@@ -175,6 +176,21 @@ TEST(AdaptiveTest, HintsAreWorthMuchAndWrongOnesCostLittle) {
   EXPECT_GT(hits(chat(5000, 7, 0.5, 0.5), "adaptive", 1500), none - 0.02);
 }
 
+// What a page costs beside these tables is PolicyEntry: 64 bytes, asserted where it is declared.
+TEST(AdaptiveTest, TakesLessThanAMebibyteOfItsOwn) {
+  const auto allocated = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  Memory memory(nullptr, 1 << 20);
+  const size_t before = allocated();
+  const auto policy = make_policy("adaptive", &memory);
+  const size_t taken = allocated() - before;
+  if (taken == 0) GTEST_SKIP() << "another allocator serves this build";
+  EXPECT_LE(taken, size_t{1} << 20);
+  EXPECT_EQ(memory.used(), 0u);
+}
+
 TEST(AdaptiveTest, GivesTheSameResultEveryTime) {
   const Workload load = chat(2000, 8) + documents(500, 9);
   EXPECT_EQ(hits(load, "adaptive", 700), hits(load, "adaptive", 700));
@@ -220,13 +236,50 @@ TEST(ReuseModelTest, LearnsAProbability) {
   likely[5] = 1;
   unlikely[5] = 2;
   for (int i = 0; i < 2000; ++i) {
-    model.learn(0, likely, i % 10 != 0);
-    model.learn(1, likely, i % 10 != 0);
-    model.learn(0, unlikely, i % 10 == 0);
-    model.learn(1, unlikely, i % 10 == 0);
+    for (uint32_t m = 0; m < ReuseModel::kModels; ++m) {
+      model.learn(m, likely, i % 10 != 0);
+      model.learn(m, unlikely, i % 10 == 0);
+    }
   }
   EXPECT_NEAR(ReuseModel::probability_of(ReuseModel::level_of(model.logit(likely))), 0.9, 0.04);
   EXPECT_NEAR(ReuseModel::probability_of(ReuseModel::level_of(model.logit(unlikely))), 0.1, 0.04);
+}
+
+// Against the definition, by all ends there are.
+TEST(ReuseModelTest, WorthIsTheBestRatioOfHitsToTime) {
+  ReuseModel model;
+  model.observe(1e9);
+  const auto learn = [&](uint32_t ticks, int times) {
+    for (int i = 0; i < times; ++i) model.learn_gap(kFirst, ticks);
+  };
+  learn(50, 300);
+  learn(5000, 200);
+  learn(40'000, 500);
+  const double quantum = 3;
+  model.refresh(kFirst, quantum);
+  const auto share = [](uint32_t slice) {  // of the returns
+    constexpr double kReturns = 1000;
+    double found = 0;
+    for (const auto& [ticks, n] : {std::pair{50, 300}, {5000, 200}, {40'000, 500}}) {
+      if (slice_of(static_cast<uint32_t>(ticks)) == slice) found += n / kReturns;
+    }
+    return found;
+  };
+  for (uint32_t level : {3u, 16u, 30u}) {
+    const double p = ReuseModel::probability_of(level);
+    for (uint32_t from = 0; from < slice_of(40'000); ++from) {
+      double best = 0, hits = 0, held = quantum, after = 0;
+      for (uint32_t s = from; s < kSlices; ++s) after += share(s);
+      for (uint32_t s = from; s < kSlices; ++s) {
+        hits += share(s);
+        after -= share(s);
+        held += ((1 - p) + p * (after + share(s) / 2)) * (slice_begin(s + 1) - slice_begin(s));
+        best = std::max(best, p * hits / held);
+      }
+      // What is common to all classes has a small share in it.
+      EXPECT_NEAR(model.worth(ReuseModel::cell_of(kFirst, level, from)) / best, 1, 0.06) << level << ' ' << from;
+    }
+  }
 }
 
 TEST(ReuseModelTest, AStateComesBackWholeOrNotAtAll) {
