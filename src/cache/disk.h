@@ -55,6 +55,7 @@ struct DiskOptions {
   uint64_t interval_ns = 0;
   uint64_t timeout_ns = 1'000'000'000;
   bool second_sight = false;
+  bool by_worth = false;  // pages are written when they are evicted, and if they are worth it (Disk::worth_writing)
   int zstd_level = 1;
   std::optional<Digest> key;
   uint32_t prefetch = 4;
@@ -144,7 +145,8 @@ class Disk {
   // A page was encoded again; the caller holds a reference. What was stored of it, under this name, gives way to it.
   void aged(Page* page, const PageId& former) noexcept;
   // A page was evicted: unlinked, unused. True: it is the disk's from now on, and with it the reference on its root.
-  bool evicted(Page* page, const PageId& parent) noexcept;
+  // chance: that it would have been used again, negative where the policy does not know.
+  bool evicted(Page* page, const PageId& parent, float chance) noexcept;
   // --- plain tensors (disk_tensors.cpp)
   // prepare throws std::bad_alloc. note is called with the index lock held, so that changes are noted in the order in
   // which they are made. blob empty: the key is removed. Without room for the blob until it is written, the key is
@@ -212,6 +214,7 @@ class Disk {
   void run() noexcept;
   bool start_writer() noexcept;
   bool enqueue(const Job& job) noexcept;
+  bool worth_writing(float chance) noexcept;
   void write(const Job& job) noexcept;
   void write_now(const Job& job) noexcept;
   PutPage described(const Put& put) const noexcept;
@@ -243,6 +246,8 @@ class Disk {
 
   // Reads that were given up and have not come back.
   std::atomic<uint32_t> overdue_{0};
+  std::atomic<bool> displaces_{false};          // the disk is full: what is written takes the place of something
+  std::atomic<float> written_chance_{0};  // mean of the pages offered lately
   std::atomic<bool> stopping_{false}, decode_at_once_{false};
   std::atomic<double> read_ns_per_byte_{0};
   std::atomic<uint32_t> left_alone_{0};

@@ -35,7 +35,7 @@ struct Disk::Put {
 };
 
 void Disk::sealed(Page* page) noexcept {
-  if (!writes() || page->on_disk.exchange(true, std::memory_order_relaxed)) return;
+  if (!writes() || options_.by_worth || page->on_disk.exchange(true, std::memory_order_relaxed)) return;
   cache_->reference(page);
   const Job job{page, parent_id(*page), false, false, false};
   if (enqueue(job)) return;
@@ -54,11 +54,22 @@ void Disk::aged(Page* page, const PageId& former) noexcept {
   sealed(page);
 }
 
-bool Disk::evicted(Page* page, const PageId& parent) noexcept {
+// While the disk has room, everything is. Then what is written displaces the oldest of what is there, pages that were
+// once like those that are offered now: one that is less likely to be used again than half of these on average is worth
+// less than what it would displace.
+bool Disk::worth_writing(float chance) noexcept {
+  if (!options_.by_worth || chance < 0) return true;
+  constexpr float kShare = 0.5F, kMemory = 1.0F / 256;
+  const float mean = written_chance_.load(std::memory_order_relaxed);
+  written_chance_.store(mean + (chance - mean) * kMemory, std::memory_order_relaxed);
+  return !displaces_.load(std::memory_order_relaxed) || chance >= kShare * mean;
+}
+
+bool Disk::evicted(Page* page, const PageId& parent, float chance) noexcept {
   if (!writes() || own_->contains(cache_->disk_id(*page))) return false;
   // With second sight it was offered once, when it was sealed: to leave memory is not to be seen again.
   if (options_.second_sight && page->on_disk.load(std::memory_order_relaxed)) return false;
-  return enqueue({page, parent, true, true, false});
+  return worth_writing(chance) && enqueue({page, parent, true, true, false});
 }
 
 // False: the queue is full, or there is no thread to empty it.
@@ -261,6 +272,9 @@ void Disk::finished(Put& put, bool ok) noexcept {
   }
   if (stored) {
     counters_.written.add();
+    if (options_.by_worth && !displaces_.load(std::memory_order_relaxed) && own_->stats().pages_evicted > 0) {
+      displaces_.store(true, std::memory_order_relaxed);
+    }
     if (job.demoted) counters_.demoted.add();
     try {
       auto clue = std::make_shared<Put>();

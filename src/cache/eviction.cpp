@@ -151,6 +151,7 @@ bool Cache::evict_one() noexcept {
   TensorMap::node_type node;
   Root* root = nullptr;
   PageId parent;
+  float chance = -1;  // that it would have been used again
   {
     std::unique_lock index(index_mutex_);
     std::lock_guard policy(policy_mutex_);
@@ -172,6 +173,7 @@ bool Cache::evict_one() noexcept {
         set_candidate(page, false);  // taken up since; its release settles it again
         continue;
       }
+      chance = policy_->chance(*page);
       policy_->removed(*page);
       Page** siblings = page->parent != nullptr ? &page->parent->children : &page->root->children;
       rest_.erase(page);
@@ -189,7 +191,7 @@ bool Cache::evict_one() noexcept {
     }
   }
   if (tensor != nullptr) free_tensor(tensor);
-  if (page != nullptr && !disk_->evicted(page, parent)) {
+  if (page != nullptr && !disk_->evicted(page, parent, chance)) {
     free_page(page);
     release_root(root);
   }

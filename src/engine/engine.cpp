@@ -68,6 +68,7 @@ DiskOptions disk_options(const Settings& settings) {
   options.interval_ns = settings.disk_interval_ns;
   options.timeout_ns = settings.disk_timeout_ns;
   options.second_sight = settings.disk_admission == "second_sight";
+  options.by_worth = settings.disk_admission == "worth";
   options.zstd_level = static_cast<int>(settings.disk_compression);
   if (!settings.disk_key.empty()) options.key = secret_of(settings.disk_key);
   options.prefetch = settings.prefetch_size;

@@ -38,7 +38,7 @@ const char* codec_choices() {
 
 const char* tensor_codec_choices() { return kTensorCodecs; }
 const char* disk_mode_choices() { return "read_write|read_only"; }
-const char* disk_admission_choices() { return "always|second_sight"; }
+const char* disk_admission_choices() { return "always|second_sight|worth"; }
 const char* mode_choices() { return "training|inference|bulk|streaming|interactive"; }
 
 const char* cache_types() { return "f16|bf16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl"; }
@@ -186,8 +186,9 @@ constexpr OptionRow kOptions[] = {
      "hangs is not waited for again until it answers.",
      "0.1.0", &Settings::disk_timeout_ns},
     {"disk_admission", KVC_OPTION_CHOICE, "always", "", "", disk_admission_choices,
-     "Which pages are written: always all of them, or those that are seen a second time (second_sight), which spares "
-     "the disk one-off prompts. kvc_persist writes all of them.",
+     "Which pages are written: always all of them; or those that are seen a second time (second_sight), which spares "
+     "the disk one-off prompts; or, as they leave memory and once the disk is full, those that policy adaptive expects "
+     "to be used again more often than what they would displace (worth). kvc_persist writes all of them.",
      "0.1.0", &Settings::disk_admission},
     {"disk_compression", KVC_OPTION_INTEGER, "1", "0", "19", nullptr,
      "Level of zstd for pages on disk, lossless; 0 is off. Data that does not shrink is kept as it is.", "0.1.0",

@@ -71,7 +71,9 @@ void set_use(PolicyEntry& entry, uint32_t time, uint32_t sequence) noexcept {
   entry.score = uint64_t{time} << 32 | sequence;
 }
 uint8_t& level_of(PolicyEntry& entry) noexcept { return entry.notes[0]; }
+uint8_t level_of(const PolicyEntry& entry) noexcept { return entry.notes[0]; }
 uint8_t& time_class_of(PolicyEntry& entry) noexcept { return entry.notes[1]; }
+uint8_t time_class_of(const PolicyEntry& entry) noexcept { return entry.notes[1]; }
 uint8_t& count_of(PolicyEntry& entry) noexcept { return entry.notes[2]; }
 uint8_t flags_of(const PolicyEntry& entry) noexcept { return entry.notes[3] & kFlags; }
 uint8_t turn_of(const PolicyEntry& entry) noexcept { return entry.notes[3] >> 4; }
@@ -140,6 +142,11 @@ class Adaptive final : public Policy {
     return first == kNoList ? nullptr : lists_.oldest(first);
   }
 
+  float chance(const PolicyEntry& entry) const noexcept override {
+    if (entry.superseded || entry.finished) return 0;
+    return entry.priority > KVC_PRIORITY_NORMAL ? 1 : model_.chance(cell_for(entry));
+  }
+
   void closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept override;
 
   size_t state_size() const noexcept override { return sizeof kStateVersion + ReuseModel::state_size(); }
@@ -182,7 +189,7 @@ class Adaptive final : public Policy {
     if (candidate) enter(entry);
   }
 
-  uint16_t cell_for(PolicyEntry& entry) const noexcept {
+  uint16_t cell_for(const PolicyEntry& entry) const noexcept {
     const uint32_t t = now();
     const uint32_t time = time_of(entry);
     uint32_t time_class = time_class_of(entry);

@@ -48,8 +48,9 @@ class FrequencySketch {
 
  private:
   static constexpr uint32_t kRows = 4;
+  // Of half the key, which what-if questions know too.
   static uint64_t hash(uint64_t key, uint32_t row) noexcept {
-    uint64_t x = (key + row) * (0x9e3779b97f4a7c15 + 2 * uint64_t{row});
+    uint64_t x = ((key & 0xffffffff) + 1 + row) * (0x9e3779b97f4a7c15 + 2 * uint64_t{row});
     x ^= x >> 32;
     return x * 0x94d049bb133111eb;
   }

@@ -11,7 +11,10 @@ namespace {
 
 // A record: kHeader words, then n keys. Pages that are not in the sample count in its depth alone.
 struct Header {
-  uint32_t n = 0;            // keys
+  uint32_t n = 0;            // keys of its own
+  uint32_t shared = 0;       // keys before them: the first ones of the chain of ...
+  uint32_t before = 0;       // ... the record there
+  uint32_t scratch = 0;
   uint32_t ticks = 0;        // kTickNs each
   uint32_t depth = 0;        // pages of the chain
   uint16_t page_tokens = 0;
@@ -19,89 +22,189 @@ struct Header {
   uint32_t hint : 4 = 0;
   uint32_t return_ticks : 28 = 0;
 };
-static_assert(sizeof(Header) == 20);
+static_assert(sizeof(Header) == 32);
 constexpr uint32_t kHeader = sizeof(Header) / sizeof(uint32_t);
-constexpr double kLeast = 100;  // pages of what the cache holds that are in the sample
+constexpr uint32_t kNone = 0xffffffff;
+constexpr double kLeast = 400;  // pages of what the cache holds that are in the sample
+constexpr uint32_t kNamed = 4;   // last pages of a chain that later records are likely to go on from, and every ...
+constexpr uint32_t kNamedEvery = 16;  // ... page of those before
 
 Header read(const uint32_t* words) noexcept {
   Header header;
   std::memcpy(static_cast<void*>(&header), words, sizeof header);
   return header;
 }
+void write(uint32_t* words, const Header& header) noexcept { std::memcpy(words, &header, sizeof header); }
 uint32_t key_of(const PolicyEntry& entry) noexcept { return static_cast<uint32_t>(entry.key); }
+
+// visit(keys, n, first) for the pieces of the first `n` keys of a record's chain, the last ones first.
+template <typename Visit>
+void each_piece(const uint32_t* words, uint32_t record, uint32_t n, Visit visit) noexcept {
+  while (n > 0) {
+    const Header header = read(&words[record]);
+    if (n > header.shared) {
+      if (!visit(&words[record + kHeader], n - header.shared, header.shared)) return;
+      n = header.shared;
+    }
+    record = header.before;
+  }
+}
 
 }  // namespace
 
+void History::forget_recent() noexcept {
+  for (uint32_t i = 0; i < recent_.capacity(); ++i) recent_[i] = Recent{0, kNone};
+}
+
 void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const SessionEnd& end, uint64_t held) noexcept {
-  const auto count = [&] {  // in the sample
-    uint32_t n = 0;
-    for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) n += key_of(*page) <= threshold_ ? 1 : 0;
-    return n;
+  if (recent_.capacity() == 0) {
+    if (n_recent_ == 0 || !recent_.reserve(n_recent_, 0, n_recent_)) return;
+    forget_recent();
+  }
+  // What comes after the latest record that has a page of this chain.
+  uint32_t n = 0, total = 0;  // in the sample: new, all
+  Header header;
+  header.before = kNone;
+  const auto compare = [&] {
+    n = total = header.shared = 0;
+    header.before = kNone;
+    for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
+      const uint32_t key = key_of(*page);
+      if (key > threshold_) continue;
+      ++total;
+      if (header.before != kNone) continue;
+      const Recent& recent = recent_of(key);
+      if (recent.record != kNone && recent.key == key) {
+        const auto find = [&](const uint32_t* keys, uint32_t m, uint32_t first) {
+          for (uint32_t i = m; i-- > 0;) {
+            if (keys[i] != key) continue;
+            header.before = recent.record;
+            header.shared = first + i + 1;
+            return false;
+          }
+          return true;
+        };
+        const Header known = read(&words_[recent.record]);
+        each_piece(&words_[0], recent.record, known.shared + known.n, find);
+      }
+      if (header.before == kNone) ++n;
+    }
+    // A key is a part of a page's identity: another chain's page can have the same, and then lies elsewhere.
+    if (header.shared + n != total) {
+      header.shared = 0;
+      header.before = kNone;
+      n = total;
+    }
   };
-  uint32_t n = count();
+  compare();
   while (!words_.reserve(size_ + kHeader + n, size_, capacity_)) {
     if (size_ == 0) return;
     shrink(held);
-    n = count();
+    compare();
   }
-  const auto tokens = static_cast<uint16_t>(last.tokens);
-  Header header{n, static_cast<uint32_t>(time_ns / kTickNs), last.depth + 1, tokens, tokens,
-                static_cast<uint32_t>(end.hint) & 15,
-                static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 28) - 1))};
-  uint32_t* keys = &words_[size_ + kHeader];
+  if (n_parts_ == 0 || (n_parts_ < kParts && size_ - parts_[n_parts_ - 1] >= capacity_ / kParts)) {
+    parts_[n_parts_++] = size_;
+    forget_recent();
+    compare();
+    if (!words_.reserve(size_ + kHeader + n, size_, capacity_)) {
+      --n_parts_;
+      return;
+    }
+  }
+  header.n = n;
+  header.ticks = static_cast<uint32_t>(time_ns / kTickNs);
+  header.depth = last.depth + 1;
+  header.page_tokens = header.last_tokens = static_cast<uint16_t>(last.tokens);
+  header.hint = static_cast<uint32_t>(end.hint) & 15;
+  header.return_ticks = static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 28) - 1));
+  uint32_t left = total;
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
     if (page != &last) header.page_tokens = static_cast<uint16_t>(page->tokens);
-    if (key_of(*page) > threshold_) continue;
-    if (n == header.n) header.last_tokens = static_cast<uint16_t>(page->tokens);
-    keys[--n] = key_of(*page);
+    const uint32_t key = key_of(*page);
+    if (key > threshold_) continue;
+    if (left == total) header.last_tokens = static_cast<uint16_t>(page->tokens);
+    if (--left >= header.shared) words_[size_ + kHeader + left - header.shared] = key;
+    if (total - left <= kNamed || left % kNamedEvery == 0) recent_of(key) = Recent{key, size_};
   }
-  std::memcpy(&words_[size_], &header, sizeof header);
-  size_ += kHeader + header.n;
+  write(&words_[size_], header);
+  size_ += kHeader + n;
 }
 
 void History::shrink(uint64_t held) noexcept {
   const double share = static_cast<double>(threshold_) / 0xffffffff;
   const uint32_t before = size_;
-  if (share / 2 * static_cast<double>(held) < kLeast) {
-    drop_older_half();
+  if (share / 2 * static_cast<double>(held) < kLeast && n_parts_ > 1) {
+    drop_oldest_part();
   } else {
     halve_sample();
   }
+  forget_recent();
   if (size_ != before) return;
-  size_ = 0;
+  size_ = n_parts_ = 0;
   whole_ = false;
 }
 
+// Records are rewritten in place, in three walks: what is left of what they share, where they will lie, and there.
 void History::halve_sample() noexcept {
   threshold_ /= 2;
-  uint32_t to = 0;
-  for (uint32_t from = 0; from < size_;) {
-    Header header = read(&words_[from]);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < header.n; ++i) {
-      const uint32_t key = words_[from + kHeader + i];
-      // The last page may be short; without it all that are left are whole.
-      if (key <= threshold_) {
-        words_[to + kHeader + n++] = key;
-      } else if (i + 1 == header.n) {
-        header.last_tokens = header.page_tokens;
-      }
+  const auto kept = [&](uint32_t record, uint32_t n) {
+    uint32_t sum = 0;
+    each_piece(&words_[0], record, n, [&](const uint32_t* keys, uint32_t m, uint32_t) {
+      for (uint32_t i = 0; i < m; ++i) sum += keys[i] <= threshold_ ? 1 : 0;
+      return true;
+    });
+    return sum;
+  };
+  for (uint32_t at = 0; at < size_;) {
+    Header header = read(&words_[at]);
+    const uint32_t total = header.shared + header.n;
+    header.scratch = kept(header.before, header.shared);
+    // The last page may be short; without it all that are left are whole.
+    if (total > 0 && kept(at, total) == kept(at, total - 1)) header.last_tokens = header.page_tokens;
+    write(&words_[at], header);
+    at += kHeader + header.n;
+  }
+  uint32_t to = 0, part = 0;
+  for (uint32_t at = 0; at < size_;) {
+    Header header = read(&words_[at]);
+    if (part < n_parts_ && parts_[part] == at) parts_[part++] = to;
+    header.shared = header.scratch;
+    header.scratch = to;
+    if (header.before != kNone) header.before = read(&words_[header.before]).scratch;
+    write(&words_[at], header);
+    to += kHeader;
+    for (uint32_t i = 0; i < header.n; ++i) to += words_[at + kHeader + i] <= threshold_ ? 1 : 0;
+    at += kHeader + header.n;
+  }
+  to = 0;
+  for (uint32_t at = 0; at < size_;) {
+    Header header = read(&words_[at]);
+    const uint32_t n = header.n;
+    header.n = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      const uint32_t key = words_[at + kHeader + i];
+      if (key <= threshold_) words_[to + kHeader + header.n++] = key;
     }
-    from += kHeader + header.n;
-    header.n = n;
-    std::memcpy(&words_[to], &header, sizeof header);
-    to += kHeader + n;
+    at += kHeader + n;
+    write(&words_[to], header);
+    to += kHeader + header.n;
   }
   size_ = to;
 }
 
-void History::drop_older_half() noexcept {
-  uint32_t from = 0;
-  while (from < size_ / 2) from += kHeader + read(&words_[from]).n;
-  if (from == size_) from = 0;
+void History::drop_oldest_part() noexcept {
+  const uint32_t from = parts_[1];
   for (uint32_t i = from; i < size_; ++i) words_[i - from] = words_[i];
   size_ -= from;
-  whole_ = whole_ && from == 0;
+  --n_parts_;
+  for (uint32_t part = 0; part < n_parts_; ++part) parts_[part] = parts_[part + 1] - from;
+  for (uint32_t at = 0; at < size_;) {
+    Header header = read(&words_[at]);
+    if (header.before != kNone) header.before -= from;
+    write(&words_[at], header);
+    at += kHeader + header.n;
+  }
+  whole_ = false;
 }
 
 History::Sample History::sample() const {
@@ -125,19 +228,23 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
   uint32_t first_ticks = 0, last_ticks = 0;
   for (size_t at = 0; at < sample.words.size();) {
     const Header header = read(&sample.words[at]);
-    const uint32_t* words = &sample.words[at + kHeader];
+    const uint32_t n_keys = header.shared + header.n;
+    keys.resize(n_keys);
+    const auto spell = [&](const uint32_t* words, uint32_t m, uint32_t first) {
+      // Keys have 64 bits: the lower half is the page's own.
+      for (uint32_t i = 0; i < m; ++i) keys[first + i] = uint64_t{words[i] * 0x9e3779b9u + 1} << 32 | words[i];
+      return true;
+    };
+    each_piece(sample.words.data(), static_cast<uint32_t>(at), n_keys, spell);
     at += kHeader + header.n;
     const bool counts = sample.whole || at > sample.words.size() / 2;
-    keys.resize(header.n);
-    // Spread over 64 bits, as keys are.
-    for (uint32_t i = 0; i < header.n; ++i) keys[i] = (uint64_t{words[i]} + 1) * 0x9e3779b97f4a7c15;
     PrefixSimulator::Request request;
     request.pages = keys;
     request.time_ns = (uint64_t{header.ticks} + 1) * kTickNs;
     request.page_tokens = header.page_tokens;
     request.last_tokens = header.last_tokens;
     request.end = SessionEnd{static_cast<SessionHint>(header.hint), uint64_t{header.return_ticks} * kTickNs};
-    const size_t hits = header.n == 0 ? 0 : simulator.request(request);
+    const size_t hits = n_keys == 0 ? 0 : simulator.request(request);
     if (!counts) continue;
     all_pages += header.depth;
     if (result.sessions++ == 0) first_ticks = header.ticks;
@@ -145,16 +252,16 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
     const auto tokens_of = [&](size_t n) {
       const double whole = static_cast<double>(n) * header.page_tokens;
       if (n == 0) return whole;
-      return n == header.n ? whole - header.page_tokens + header.last_tokens : whole;
+      return n == n_keys ? whole - header.page_tokens + header.last_tokens : whole;
     };
-    const double tokens = tokens_of(header.n);
+    const double tokens = tokens_of(n_keys);
     const double hit_tokens = hits == 0 ? 0 : tokens_of(hits);
-    n_pages += header.n;
+    n_pages += n_keys;
     hit_pages += static_cast<double>(hits);
     result.tokens += tokens;
     result.hit_tokens += hit_tokens;
     // What is found is the beginning: on average, half of it precedes a token.
-    const double reach = static_cast<double>(hits) / header.n * header.depth * header.page_tokens;
+    const double reach = static_cast<double>(hits) / n_keys * header.depth * header.page_tokens;
     result.cost_saved += hit_tokens * (1 + reach / 2 / balanced);
   }
   // Where more or fewer uses are in the sample than its share of all, the difference is the few pages that are used most

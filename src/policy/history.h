@@ -1,12 +1,17 @@
 // A sample of what sessions used, for questions of what another policy or size would have hit.
 //
+// A request mostly repeats what an earlier one used and adds to it: a record names an earlier record, how much of its
+// chain is the same, and the pages after that. Chains of agents take a twentieth of what their pages would.
+//
 // A page is in the sample if its key is below a threshold, the same for every use of it: what is left of a cache of N
 // pages is then a cache of N times the sampled share (Waldspurger et al. 2015, SHARDS), and of every chain a chain. When
-// the room is used up, the threshold is halved, or, once too little of what the cache holds would be left, the older half
-// is dropped. Memory comes from the budget without asking for eviction; where there is none, the sample
-// is halved too. Threads: the caller serialises.
+// the room is used up, the threshold is halved, or, once too little of what the cache holds would be left for small
+// caches to be told apart, the oldest part is dropped. Records refer to none of another part. Memory comes from the
+// budget without asking for eviction; where there is none, the sample is halved too. Threads: the caller serialises.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -20,7 +25,10 @@ class History {
  public:
   // bytes: most that it takes; 0: nothing is kept.
   History(Memory* memory, uint64_t bytes) noexcept
-      : words_(memory), capacity_(static_cast<uint32_t>(bytes / sizeof(uint32_t))) {}
+      : words_(memory),
+        recent_(memory),
+        n_recent_(std::bit_floor(static_cast<uint32_t>(std::min<uint64_t>(kMostRecent, bytes / kBytesPerRecent)))),
+        capacity_(static_cast<uint32_t>((bytes - n_recent_ * sizeof(Recent)) / sizeof(uint32_t))) {}
 
   // A session ended. `held`: pages that the cache has now.
   void add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const SessionEnd& end, uint64_t held) noexcept;
@@ -33,13 +41,28 @@ class History {
   Sample sample() const;  // may throw bad_alloc
 
  private:
+  static constexpr uint32_t kParts = 4;
+  // Pages by which earlier records are found.
+  static constexpr uint32_t kMostRecent = 4096, kBytesPerRecent = 64;
+
+  struct Recent {
+    uint32_t key, record;
+  };
+  void forget_recent() noexcept;
+  Recent& recent_of(uint32_t key) noexcept {
+    return recent_[static_cast<uint32_t>(uint64_t{key * 0x9e3779b9u} * n_recent_ >> 32)];
+  }
   void shrink(uint64_t held) noexcept;
   void halve_sample() noexcept;
-  void drop_older_half() noexcept;
+  void drop_oldest_part() noexcept;
 
-  BudgetArray<uint32_t> words_;  // records: header, then keys from the first page to the last
+  BudgetArray<uint32_t> words_;  // records: header, then keys after those that are the same
+  BudgetArray<Recent> recent_;
+  const uint32_t n_recent_;
   const uint32_t capacity_;
   uint32_t size_ = 0;
+  uint32_t parts_[kParts] = {};  // where they begin, the oldest first
+  uint32_t n_parts_ = 0;
   uint32_t threshold_ = 0xffffffff;
   bool whole_ = true;
 };

@@ -109,6 +109,8 @@ class Policy {
   // `up` gives the page before a page, nullptr before the first. All of them are inserted; none need be evictable.
   using Up = PolicyEntry* (*)(PolicyEntry& entry) noexcept;
   virtual void closed(PolicyEntry& /*last*/, Up /*up*/, const SessionEnd& /*end*/) noexcept {}
+  // Estimated chance (0..1) that a held entry is used again; negative: the policy does not learn it.
+  virtual float chance(const PolicyEntry& /*entry*/) const noexcept { return -1; }
   // True: `finished` and other hints are evidence whose worth is learned, not orders.
   virtual bool weighs_hints() const noexcept { return false; }
 

@@ -13,7 +13,7 @@ constexpr float kMaxWeight = 12.0F;
 constexpr float kVariance = 0.1F;     // of a weight before anything was seen
 constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
-constexpr float kMemory = 4096;       // returns that a distribution remembers
+constexpr float kMemory = 1024;       // returns that a distribution remembers
 constexpr float kBackoff = 10;        // returns that a class needs to outweigh what is common to all
 constexpr float kPrior = 0.1F;       // returns that each slice of the common distribution begins with
 constexpr double kLeastSeen = 0.125;   // of what was observed: the scaling of rare late returns is bounded
@@ -59,6 +59,12 @@ uint32_t ReuseModel::level_of(float logit) noexcept {
 
 float ReuseModel::probability_of(uint32_t level) noexcept {
   return sigmoid(kLogitLow + kLogitStep * static_cast<float>(level));
+}
+
+float ReuseModel::chance(uint32_t cell) const noexcept {
+  const float p = probability_of(cell / kSlices % kLevels);
+  const float later = p * later_[cell / kSlices / kLevels][cell % kSlices];
+  return later / (1 - p + later);
 }
 
 void ReuseModel::learn(uint32_t model, const Features& features, bool returned) noexcept {
@@ -128,6 +134,7 @@ void ReuseModel::set_patience() noexcept {
 
 void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   if (time_class == kDue) {
+    later_[kDue].fill(1);
     for (uint32_t level = 0; level < kLevels; ++level) {
       for (uint32_t s = 0; s < kSlices; ++s) {
         worth_[cell_of(kDue, level, s)] = static_cast<float>(probability_of(level) / (slice_begin(s) + quantum));
@@ -150,6 +157,7 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
     density[s] = (counts[s] + kBackoff * all[s] / total) / (own + kBackoff);
     after[s] = after[s + 1] + density[s];
   }
+  for (uint32_t s = 0; s < kSlices; ++s) later_[time_class][s] = static_cast<float>(after[s] / after[0]);
   for (uint32_t level = 0; level < kLevels; ++level) {
     const double p = probability_of(level);
     // From the last slice to the first: `hull` holds the ends that some start could be best held until. These are

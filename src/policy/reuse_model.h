@@ -83,6 +83,8 @@ class ReuseModel {
   void refresh(uint32_t time_class, double quantum) noexcept;
   void refresh_all(double quantum) noexcept;
   float worth(uint32_t cell) const noexcept { return worth_[cell]; }
+  // Chance that a page of this cell is used again.
+  float chance(uint32_t cell) const noexcept;
   static constexpr uint32_t cell_of(uint32_t time_class, uint32_t level, uint32_t slice) noexcept {
     return (time_class * kLevels + level) * kSlices + slice;
   }
@@ -114,6 +116,7 @@ class ReuseModel {
   State state_;
   std::array<uint32_t, kModels> patience_{};
   std::array<float, kCells> worth_{};
+  std::array<std::array<float, kSlices>, kTimeClasses> later_{};  // share of the returns that come in a slice or later
 };
 
 }  // namespace kvc

@@ -94,6 +94,31 @@ TEST(WhatIfTest, ASampleTellsTheSameAsAllOfIt) {
   }
 }
 
+// Pages compete as soon as their session closes: what is worth less than the worst page that is held does not stay.
+TEST(AdmissionTest, WhatIsWorthLessThanWhatIsHeldDoesNotDisplaceIt) {
+  TestClock clock;
+  const kvc_clock_t table = clock.table();
+  Engine engine({{"page_limit", "40"}, {"memory", "64MiB"}}, nullptr, &table);
+  Space space(engine, Geometry{});
+  std::mt19937_64 random(3);
+  const Tokens held = random_tokens(random, 30 * 4);
+  const auto use = [&](const Tokens& tokens, int32_t hint) {
+    clock.advance(kSecond);
+    Session session(space);
+    EXPECT_STATUS(KVC_OK, session.prompt(tokens), session);
+    const size_t matched = session.info().matched;
+    EXPECT_STATUS(KVC_OK, kvc_session_hint(session, hint), session);
+    return matched;
+  };
+  for (int i = 0; i < 5; ++i) use(held, KVC_HINT_NONE);
+  for (int i = 0; i < 5; ++i) {
+    const Tokens passing = random_tokens(random, 30 * 4);
+    use(passing, KVC_HINT_ONE_OFF);
+    EXPECT_EQ(held.size(), use(held, KVC_HINT_NONE)) << i;
+  }
+  EXPECT_LE(engine.stats().pages, 40u);
+}
+
 TEST(WhatIfTest, ALargerBudgetHitsMoreAndSparesMoreTime) {
   TestClock clock;
   const kvc_clock_t table = clock.table();
