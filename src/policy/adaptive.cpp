@@ -1,4 +1,4 @@
-// Adaptive: keeps what is worth most, by what it learns online of reuse (reuse_model.h), and falls back to recency where
+// Adaptive: keeps what is worth most, by what it learns online of reuse (reuse_model.h); falls back to recency where
 // that would have done better (recency_guard.h).
 //
 // Candidates lie in lists, one per cell (class of reuse time, level of probability, slice of age; cell_lists.h). A page
