@@ -95,7 +95,7 @@ TEST(WhatIfTest, ASampleTellsTheSameAsAllOfIt) {
 }
 
 // Pages compete as soon as their session closes: what is worth less than the worst page that is held does not stay.
-TEST(AdmissionTest, WhatIsWorthLessThanWhatIsHeldDoesNotDisplaceIt) {
+TEST(HostAdmissionTest, WhatIsWorthLessThanWhatIsHeldDoesNotDisplaceIt) {
   TestClock clock;
   const kvc_clock_t table = clock.table();
   Engine engine({{"page_limit", "40"}, {"memory", "64MiB"}}, nullptr, &table);
