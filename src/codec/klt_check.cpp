@@ -18,7 +18,7 @@ using RowsOf = Eigen::Map<const Rows>;
 
 // Errors count as so much larger than they are: of queries of the session, of those that the space was learned from, and of
 // these where there are no others.
-constexpr double kMargin = 1.35, kMarginLearned = 1.0, kMarginAlone = 2.2;
+constexpr double kMargin = 1.42, kMarginLearned = 1.0, kMarginAlone = 2.2;
 // More for the first page: all later queries look at it, most of them longer than at others, and it is sealed when its
 // session has given the fewest.
 constexpr double kMarginFirst = 1.5;
