@@ -28,6 +28,8 @@ size_t PrefixSimulator::request(const Request& request) {
   }
   for (Node* node = last; node != nullptr; node = node->parent) policy_->hit(*node);
   for (size_t i = hits; i < request.pages.size(); ++i) {
+    // Another chain's page has the same key: what-if questions know half of it. The request ends before it.
+    if (held_.count(request.pages[i]) != 0) break;
     auto made = std::make_unique<Node>();
     Node* node = made.get();
     node->key = request.pages[i];
