@@ -148,7 +148,6 @@ bool Cache::evict_one() noexcept {
   if (devices_ != nullptr) devices_->collect();  // pages whose copies have arrived may be all that is missing
   Page* page = nullptr;
   StoredTensor* tensor = nullptr;
-  TensorMap::node_type node;
   Root* root = nullptr;
   PageId parent;
   float chance = -1;  // that it would have been used again
@@ -163,7 +162,7 @@ bool Cache::evict_one() noexcept {
         tensor = static_cast<StoredTensor*>(victim);
         policy_->removed(*tensor);
         disk_->tensor_evicted(*tensor);
-        node = tensors_.extract(TensorKey{tensor->tenant(), tensor->name()});
+        tensors_.erase(TensorKey{tensor->tenant(), tensor->name()});
         counters_->tensors.fetch_sub(1, std::memory_order_relaxed);
         counters_->tensors_evicted.add();
         break;
