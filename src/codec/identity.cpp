@@ -47,9 +47,8 @@ class Identity final : public Codec {
     tile->tokens = tile->exact = std::min(kTileTokens, geometry.page_tokens - from);
     for (const int plane : {KVC_KEY, KVC_VALUE}) {
       const size_t row = geometry.row_bytes(plane);
-      (plane == KVC_KEY ? tile->k : tile->v) = {
-          geometry.dtype,
-          encoded.data() + geometry.head_offset(layer, plane, head) + from * row, row};
+      ClearRows& clear = plane == KVC_KEY ? tile->k : tile->v;
+      clear = {geometry.dtype, encoded.data() + geometry.head_offset(layer, plane, head) + from * row, row};
     }
     return Status::ok();
   }

@@ -158,7 +158,8 @@ class Svd final : public Codec {
       for (uint32_t t = from; t < std::min(page.exact, from + n); ++t) {
         to_f32(g.dtype, exact + t * g.row_bytes(plane), to + size_t{t - from} * dim, dim);
       }
-      (plane == KVC_KEY ? tile->k : tile->v) = {DType::f32, reinterpret_cast<const std::byte*>(to), dim * sizeof(float)};
+      ClearRows& clear = plane == KVC_KEY ? tile->k : tile->v;
+      clear = {DType::f32, reinterpret_cast<const std::byte*>(to), dim * sizeof(float)};
       to += size_t{n} * dim;
     }
     tile->tokens = tile->exact = n;

@@ -262,7 +262,8 @@ Status UserCodec::tile(const PageGeometry& g, std::span<const std::byte> encoded
     const uint32_t dim = g.dim(plane);
     KVC_RETURN_IF_ERROR(rows(g, page, layer, plane, head, from, n, compact.data()));
     to_f32(g.dtype, compact.data(), to, size_t{n} * dim);
-    (plane == KVC_KEY ? tile->k : tile->v) = {DType::f32, reinterpret_cast<const std::byte*>(to), dim * sizeof(float)};
+    ClearRows& clear = plane == KVC_KEY ? tile->k : tile->v;
+    clear = {DType::f32, reinterpret_cast<const std::byte*>(to), dim * sizeof(float)};
     to += size_t{n} * dim;
   }
   tile->tokens = tile->exact = n;
