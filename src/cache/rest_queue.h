@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <new>
+#include <optional>
 
 #include "cache/page.h"
 #include "memory/memory.h"
@@ -15,7 +16,7 @@ namespace kvc {
 
 class RestQueue {
  public:
-  explicit RestQueue(Memory* memory) : pages_(CountedAllocator<Page*>(memory)) {}
+  explicit RestQueue(Memory* memory) noexcept : memory_(memory) {}
 
   void enable() noexcept { enabled_ = true; }
   bool enabled() const noexcept { return enabled_; }
@@ -24,23 +25,25 @@ class RestQueue {
     const Codec* codec = find_codec(page->codec);  // nullptr: one of the caller's
     if (!enabled_ || page->aged || codec == nullptr || codec->is_clear()) return;
     try {
-      pages_.push_back(page);
+      // Made when it is needed: an empty deque has memory already.
+      if (!pages_.has_value()) pages_.emplace(CountedAllocator<Page*>(memory_));
+      pages_->push_back(page);
     } catch (const std::bad_alloc&) {
       return;
     }
-    page->rest_number = first_ + static_cast<uint32_t>(pages_.size() - 1);
-    if (page->rest_number == 0) pages_.back() = nullptr;  // 2^32 pages on: one is passed over
+    page->rest_number = first_ + static_cast<uint32_t>(pages_->size() - 1);
+    if (page->rest_number == 0) pages_->back() = nullptr;  // 2^32 pages on: one is passed over
   }
   void erase(Page* page) noexcept {
     if (page->rest_number == 0) return;
-    pages_[page->rest_number - first_] = nullptr;
+    (*pages_)[page->rest_number - first_] = nullptr;
     page->rest_number = 0;
   }
   // The first page, which is no longer in the queue; nullptr: there is none.
   Page* pop() noexcept {
-    while (!pages_.empty()) {
-      Page* page = pages_.front();
-      pages_.pop_front();
+    while (pages_.has_value() && !pages_->empty()) {
+      Page* page = pages_->front();
+      pages_->pop_front();
       ++first_;
       if (page == nullptr) continue;
       page->rest_number = 0;
@@ -50,9 +53,10 @@ class RestQueue {
   }
 
  private:
+  Memory* const memory_;
   bool enabled_ = false;
   uint32_t first_ = 1;  // number of the first page
-  std::deque<Page*, CountedAllocator<Page*>> pages_;
+  std::optional<std::deque<Page*, CountedAllocator<Page*>>> pages_;
 };
 
 }  // namespace kvc

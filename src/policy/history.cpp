@@ -52,15 +52,30 @@ void each_piece(const uint32_t* words, uint32_t record, uint32_t n, Visit visit)
 
 }  // namespace
 
+// By twice where the records have become many for it; false: there is none. Without memory it stays as it is.
+bool History::grow_recent() noexcept {
+  const uint32_t n = recent_.capacity();
+  const uint32_t wanted = std::min(most_recent_, n == 0 ? kFirstRecent : size_ / 4 > n ? 2 * n : n);
+  if (n >= wanted || !recent_.reserve(wanted, n, wanted)) return n != 0;
+  if (n == 0) {
+    forget_recent();
+    return true;
+  }
+  // A place becomes two beside each other: moved from the last on, nothing is in the way.
+  for (uint32_t i = n; i-- > 0;) {
+    const Recent moved = recent_[i];
+    recent_[2 * i] = recent_[2 * i + 1] = Recent{0, kNone};
+    if (moved.record != kNone) recent_of(moved.key) = moved;
+  }
+  return true;
+}
+
 void History::forget_recent() noexcept {
   for (uint32_t i = 0; i < recent_.capacity(); ++i) recent_[i] = Recent{0, kNone};
 }
 
 void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const SessionEnd& end, uint64_t held) noexcept {
-  if (recent_.capacity() == 0) {
-    if (n_recent_ == 0 || !recent_.reserve(n_recent_, 0, n_recent_)) return;
-    forget_recent();
-  }
+  if (!grow_recent()) return;
   // What comes after the latest record that has a page of this chain.
   uint32_t n = 0, total = 0;  // in the sample: new, all
   Header header;

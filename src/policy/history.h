@@ -27,8 +27,8 @@ class History {
   History(Memory* memory, uint64_t bytes) noexcept
       : words_(memory),
         recent_(memory),
-        n_recent_(std::bit_floor(static_cast<uint32_t>(std::min<uint64_t>(kMostRecent, bytes / kBytesPerRecent)))),
-        capacity_(static_cast<uint32_t>((bytes - n_recent_ * sizeof(Recent)) / sizeof(uint32_t))) {}
+        most_recent_(std::bit_floor(static_cast<uint32_t>(std::min<uint64_t>(kMostRecent, bytes / kBytesPerRecent)))),
+        capacity_(static_cast<uint32_t>((bytes - most_recent_ * sizeof(Recent)) / sizeof(uint32_t))) {}
 
   // A session ended. `held`: pages that the cache has now.
   void add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const SessionEnd& end, uint64_t held) noexcept;
@@ -43,22 +43,23 @@ class History {
  private:
   static constexpr uint32_t kParts = 4;
   // Pages by which earlier records are found.
-  static constexpr uint32_t kMostRecent = 4096, kBytesPerRecent = 64;
+  static constexpr uint32_t kFirstRecent = 64, kMostRecent = 4096, kBytesPerRecent = 64;
 
   struct Recent {
     uint32_t key, record;
   };
+  bool grow_recent() noexcept;
   void forget_recent() noexcept;
   Recent& recent_of(uint32_t key) noexcept {
-    return recent_[static_cast<uint32_t>(uint64_t{key * 0x9e3779b9u} * n_recent_ >> 32)];
+    return recent_[static_cast<uint32_t>(uint64_t{key * 0x9e3779b9u} * recent_.capacity() >> 32)];
   }
   void shrink(uint64_t held) noexcept;
   void halve_sample() noexcept;
   void drop_oldest_part() noexcept;
 
   BudgetArray<uint32_t> words_;  // records: header, then keys after those that are the same
-  BudgetArray<Recent> recent_;
-  const uint32_t n_recent_;
+  BudgetArray<Recent> recent_;  // a hash table; the capacity is a power of two
+  const uint32_t most_recent_;
   const uint32_t capacity_;
   uint32_t size_ = 0;
   uint32_t parts_[kParts] = {};  // where they begin, the oldest first
