@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "cache/cache.h"
 #include "cache/counters.h"
@@ -517,8 +518,9 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
                                 2 * sizeof(uint32_t));
   const size_t clear_at = encoded.size() * sizeof(uint64_t), counts_at = clear_at + clear.size() * sizeof(int32_t);
   const uint32_t counts[2] = {static_cast<uint32_t>(tokens), static_cast<uint32_t>(encoded.size())};
-  std::memcpy(tables.data(), encoded.data(), clear_at);
-  std::memcpy(tables.data() + clear_at, clear.data(), counts_at - clear_at);
+  // Either may be empty.
+  std::ranges::copy(std::as_bytes(std::span(encoded)), tables.begin());
+  std::ranges::copy(std::as_bytes(std::span(clear)), tables.data() + clear_at);
   std::memcpy(tables.data() + counts_at, counts, sizeof counts);
   uint64_t placed = 0;
   KVC_RETURN_IF_ERROR(pages.put_table(attend.room, tables.data(), tables.size(), {}, call, &placed));
