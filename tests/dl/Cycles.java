@@ -140,8 +140,8 @@ public final class Cycles {
     long threadsAfter = threads();
     System.out.printf("%d cycles in a JVM, resident memory grew by %d KiB in the second half, %d threads then, %d now%n", cycles,
         growth, threadsBefore, threadsAfter);
-    // The JVM starts and ends compiler threads of its own, a few; a thread left per cycle would be hundreds.
-    check(threadsAfter <= threadsBefore + 8, "threads are joined");
+    // The JVM starts and ends threads of its own, more of them on a busy machine; a thread left per cycle would be thousands.
+    check(threadsAfter <= threadsBefore + 64, "threads are joined");
     check(growth <= limitKib, "resident memory is flat");
   }
 }
