@@ -130,6 +130,10 @@ Status DeviceTier::read(Slot slot, std::span<std::byte> out) const {
 void DeviceTier::release(Slot slot) noexcept {
   if (!slot) return;
   const uint32_t n = slots_for(bytes_of(slot));
+  // Before the slots are free for others, so that what is in use is never more than there is.
+  pages_.fetch_sub(1, std::memory_order_relaxed);
+  bytes_.fetch_sub(bytes_of(slot), std::memory_order_relaxed);
+  used_.fetch_sub(n * slot_bytes(), std::memory_order_relaxed);
   uint32_t some[64];
   for (uint32_t done = 0; done < n;) {
     const uint32_t step = std::min<uint32_t>(n - done, 64);
@@ -137,9 +141,6 @@ void DeviceTier::release(Slot slot) noexcept {
     (void)api_.release(cuda_, step, some);
     done += step;
   }
-  pages_.fetch_sub(1, std::memory_order_relaxed);
-  bytes_.fetch_sub(bytes_of(slot), std::memory_order_relaxed);
-  used_.fetch_sub(n * slot_bytes(), std::memory_order_relaxed);
 }
 
 TierStats DeviceTier::stats() const noexcept {
