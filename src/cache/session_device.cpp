@@ -214,7 +214,7 @@ kvc_cuda_pages_t Session::device_form(std::string_view codec) const {
   pages.n_layers = g.n_layers, pages.n_kv_heads = g.n_kv_heads;
   pages.k_head_dim = g.k_dim, pages.v_head_dim = g.v_dim, pages.page_tokens = g.page_tokens;
   pages.dtype = static_cast<int32_t>(g.dtype);
-  std::memcpy(pages.codec, codec.data(), std::min(codec.size(), sizeof pages.codec - 1));
+  codec.copy(pages.codec, sizeof pages.codec - 1);
   pages.key_bits = cache_->options_.codec_key_bits, pages.value_bits = cache_->options_.codec_value_bits;
   return pages;
 }
