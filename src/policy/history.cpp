@@ -126,6 +126,12 @@ void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const Sess
       return;
     }
   }
+  // To the record whose own keys end what is the same: a chain that comes again and again is no chain of records.
+  while (header.before != kNone) {
+    const Header known = read(&words_[header.before]);
+    if (known.shared < header.shared) break;
+    header.before = known.before;
+  }
   header.n = n;
   header.ticks = static_cast<uint32_t>(time_ns / kTickNs);
   header.depth = last.depth + 1;
