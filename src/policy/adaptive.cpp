@@ -33,7 +33,7 @@ constexpr uint32_t kRemembered = 28672;        // pages
 constexpr uint64_t kRefreshEvery = 4;          // requests: one class each time
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3354'5041'4443'564b;  // "KVCDAPT3"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3454'5041'4443'564b;  // "KVCDAPT4"; another layout has another number
 
 constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
 constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
@@ -189,6 +189,13 @@ class Adaptive final : public Policy {
     if (candidate) enter(entry);
   }
 
+  // A request that ended with this page was seen in this tick, and said nothing of itself.
+  bool just_ended(const PolicyEntry& last) const noexcept {
+    if (hinted_ == now()) return false;
+    const bool ends = (flags_of(last) & kTail) != 0 || time_class_of(last) == kShort;
+    return ends && (flags_of(last) & kFresh) == 0 && time_class_of(last) != kDue && time_of(last) == now();
+  }
+
   uint16_t cell_for(const PolicyEntry& entry) const noexcept {
     const uint32_t t = now();
     const uint32_t time = time_of(entry);
@@ -274,7 +281,7 @@ class Adaptive final : public Policy {
   Random random_;
   Lists lists_;
   uint32_t n_entries_ = 0;
-  uint32_t moved_ = 0, observed_ = 0;  // ticks
+  uint32_t moved_ = 0, observed_ = 0, hinted_ = 0;  // ticks; when a session last left a hint
   uint64_t requests_ = 0, next_refresh_ = 0, refreshes_ = 0;
   uint64_t stale_ = 0;  // refreshes to be made
   PolicyState state_{KVC_STRATEGY_LEARNED, KVC_REASON_NONE, 0, 0};
@@ -285,6 +292,14 @@ class Adaptive final : public Policy {
 void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept {
   const uint32_t t = now();
   const uint32_t pages = last.depth + 1;
+  if (end.hint != SessionHint::none) {
+    hinted_ = t;
+  } else if (just_ended(last)) {
+    // Again within a tick: one reference, not two (the correlated references of LRU-K, O'Neil et al. 1993). Thousands of
+    // sessions a second that begin with the same prompt would otherwise learn the same thing thousands of times.
+    guard_.compare(pages, pages, pages, pages);
+    return;
+  }
   const PolicyEntry* before = up(last);
   const bool is_short = before != nullptr && last.tokens < before->tokens;
 
@@ -306,17 +321,16 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   const bool trusted_recency = guard_.trusts_recency();
   guard_.compare(pages, known, hits, lru_hits);
 
-  Features request{};
-  request[kHintFeature] = static_cast<uint8_t>(end.hint);
-  request[2] = turn;
-  request[3] = log2_bucket(pages);
-  request[4] = log2_bucket(pages - known);
-  request[5] = known > 0 ? gap_bucket(gap) : 0;
-  request[6] = log2_bucket(known);
+  Features request;
+  request.set(kHintFeature, static_cast<uint32_t>(end.hint));
+  request.set(2, turn);
+  request.set(3, log2_bucket(pages));
+  request.set(4, log2_bucket(pages - known));
+  request.set(5, known > 0 ? gap_bucket(gap) : 0);
+  request.set(6, log2_bucket(known));
   const uint32_t picked = static_cast<uint32_t>(random_.next() % pages);
   bool shared = false;
-  Features judged{};  // what `level` is of: pages beside each other are mostly alike
-  judged[kHintFeature] = kBuckets;
+  Features judged = Features::none();  // what `level` is of: pages beside each other are mostly alike
   float logit = 0;
   uint8_t level = 0;
   uint32_t depth = pages;  // of this page, counted from 1
@@ -338,15 +352,15 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     }
 
     Features features = request;
-    if (shared) features[kHintFeature] = 0;  // what a session says of itself concerns its own pages
+    if (shared) features.set(kHintFeature, 0);  // what a session says of itself concerns its own pages
     const uint8_t distance = log2_bucket(pages - depth + (is_short ? 0 : 1));
-    features[kDistanceFeature] = unfinished ? 0 : std::min<uint8_t>(15, distance + 1);
+    features.set(kDistanceFeature, unfinished ? 0 : std::min(15u, distance + 1u));
     const uint32_t uses = count < 8 ? count : 6 + log2_bucket(count) / 2;
-    features[7] = static_cast<uint8_t>(std::min<uint32_t>(15, uses));
-    features[8] = static_cast<uint8_t>(kind + (unfinished ? 4 : 0) + (depth <= known ? 8 : 0));
-    features[9] = count > 1 ? gap_bucket(own_gap) : 0;
-    features[10] = static_cast<uint8_t>(std::min<uint8_t>(7, turn) + (depth <= known ? 8 : 0));
-    features[11] = log2_bucket(depth);
+    features.set(7, std::min(15u, uses));
+    features.set(8, kind + (unfinished ? 4u : 0u) + (depth <= known ? 8u : 0u));
+    features.set(9, count > 1 ? gap_bucket(own_gap) : 0);
+    features.set(10, std::min<uint32_t>(7, turn) + (depth <= known ? 8u : 0u));
+    features.set(11, log2_bucket(depth));
     if (features != judged) {
       judged = features;
       logit = model_.logit(features);

@@ -36,7 +36,7 @@ class Examples {
     }
     Example& example = ring_[place];
     if (example.key != 0) unlink(place);
-    example = Example{tag_of(key), time, pack(features), kNone, time_class, false};
+    example = Example{tag_of(key), time, features, kNone, time_class, false};
     *link_to(key) = place;
   }
 
@@ -56,12 +56,10 @@ class Examples {
  private:
   static constexpr uint16_t kCapacity = 8192;
   static constexpr uint16_t kNone = 0xffff;
-  using Packed = std::array<uint8_t, kFeatures / 2>;  // four bits per feature
-  static_assert(kBuckets <= 16 && kFeatures % 2 == 0);
   struct Example {
     uint32_t key = 0;  // a part of it; 0: none, or it was used again
     uint32_t time = 0;
-    Packed features{};
+    Features features;
     uint16_t next = kNone;  // of the same hash
     uint8_t time_class = 0;
     bool returned = false;
@@ -85,21 +83,9 @@ class Examples {
     while (*link != place) link = &ring_[*link].next;
     *link = ring_[place].next;
   }
-  static Packed pack(const Features& features) noexcept {
-    Packed packed;
-    for (uint32_t i = 0; i < kFeatures / 2; ++i) {
-      packed[i] = static_cast<uint8_t>(features[2 * i] | features[2 * i + 1] << 4);
-    }
-    return packed;
-  }
-  static Features unpack(const Packed& packed) noexcept {
-    Features features;
-    for (uint32_t i = 0; i < kFeatures; ++i) features[i] = i % 2 == 0 ? packed[i / 2] & 15 : packed[i / 2] >> 4;
-    return features;
-  }
   void judge(uint32_t m, ReuseModel* model) noexcept {
     const Example& example = ring_[due_[m]];
-    model->learn(m, unpack(example.features), example.returned);
+    model->learn(m, example.features, example.returned);
     due_[m] = next_place(due_[m]);
   }
 

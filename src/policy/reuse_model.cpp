@@ -29,26 +29,35 @@ constexpr bool is_hot(uint32_t time_class) noexcept {
 }  // namespace
 
 ReuseModel::ReuseModel() noexcept {
-  for (Weights& weights : state_.weights) {
-    for (auto& row : weights.variance) row.fill(kVariance);
-    // What needs no learning: nobody continues an unfinished page, and hints are usually true.
-    weights.mean[kDistanceFeature][0] = -3;
-    weights.mean[kHintFeature][1] = -4;  // finished
-    weights.mean[kHintFeature][6] = -2;  // one_off
-    weights.mean[kHintFeature][7] = 2;   // shared
+  state_.bias_mean.fill(-1);
+  state_.bias_variance.fill(1);
+  for (auto& feature : state_.variance) {
+    for (Weights& weights : feature) weights.fill(kVariance);
   }
+  // What needs no learning: nobody continues an unfinished page, and hints are usually true.
+  state_.mean[kDistanceFeature][0].fill(-3);
+  state_.mean[kHintFeature][1].fill(-4);  // finished
+  state_.mean[kHintFeature][6].fill(-2);  // one_off
+  state_.mean[kHintFeature][7].fill(2);   // shared
   refresh_all(1);
 }
 
-float ReuseModel::logit_of(const Weights& weights, const Features& features) noexcept {
-  float sum = weights.bias_mean;
-  for (uint32_t f = 0; f < kFeatures; ++f) sum += weights.mean[f][features[f]];
-  return sum;
+ReuseModel::Weights ReuseModel::logits(const Features& features) const noexcept {
+  // Two sums that do not wait for each other.
+  Weights sums = state_.bias_mean, others{};
+  for (uint32_t f = 0; f < kFeatures; f += 2) {
+    const Weights& weights = state_.mean[f][features[f]];
+    const Weights& next = state_.mean[f + 1][features[f + 1]];
+    for (uint32_t m = 0; m < kModels; ++m) sums[m] += weights[m];
+    for (uint32_t m = 0; m < kModels; ++m) others[m] += next[m];
+  }
+  for (uint32_t m = 0; m < kModels; ++m) sums[m] += others[m];
+  return sums;
 }
 
 float ReuseModel::logit(const Features& features) const noexcept {
   float sum = 0;
-  for (const Weights& weights : state_.weights) sum += logit_of(weights, features);
+  for (const float logit : logits(features)) sum += logit;
   return sum / kModels;
 }
 
@@ -68,10 +77,9 @@ float ReuseModel::chance(uint32_t cell) const noexcept {
 }
 
 void ReuseModel::learn(uint32_t model, const Features& features, bool returned) noexcept {
-  Weights& weights = state_.weights[model];
-  const float p = std::clamp(sigmoid(logit_of(weights, features)), 0.002F, 0.998F);
-  float spread = weights.bias_variance;
-  for (uint32_t f = 0; f < kFeatures; ++f) spread += weights.variance[f][features[f]];
+  const float p = std::clamp(sigmoid(logits(features)[model]), 0.002F, 0.998F);
+  float spread = state_.bias_variance[model];
+  for (uint32_t f = 0; f < kFeatures; ++f) spread += state_.variance[f][features[f]][model];
   const float curvature = p * (1 - p);
   const float shrink = curvature / (1 + spread * curvature);
   const float gain = ((returned ? 1.0F : 0.0F) - p) / (1 + spread * curvature);
@@ -79,8 +87,10 @@ void ReuseModel::learn(uint32_t model, const Features& features, bool returned) 
     *mean = std::clamp(*mean + *variance * gain, -kMaxWeight, kMaxWeight);
     *variance = std::clamp(*variance - *variance * *variance * shrink + kDrift, 0.0F, kMaxVariance);
   };
-  step(&weights.bias_mean, &weights.bias_variance);
-  for (uint32_t f = 0; f < kFeatures; ++f) step(&weights.mean[f][features[f]], &weights.variance[f][features[f]]);
+  step(&state_.bias_mean[model], &state_.bias_variance[model]);
+  for (uint32_t f = 0; f < kFeatures; ++f) {
+    step(&state_.mean[f][features[f]][model], &state_.variance[f][features[f]][model]);
+  }
 }
 
 void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
@@ -93,22 +103,22 @@ void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
   }
 }
 
-ReuseModel::Distribution ReuseModel::returns(uint32_t time_class) const noexcept {
-  Distribution counts = state_.gaps[time_class];
+// By slice, what scales the returns seen up to those that there were.
+ReuseModel::Distribution ReuseModel::censoring() const noexcept {
+  Distribution factors;
   for (uint32_t s = 0; s < kSlices; ++s) {
     const double middle = 0.5 * (slice_begin(s) + slice_begin(s + 1));
-    counts[s] *= static_cast<float>(1 / std::max(1 - middle / std::max(1.0F, state_.span), kLeastSeen));
+    factors[s] = static_cast<float>(1 / std::max(1 - middle / std::max(1.0F, state_.span), kLeastSeen));
   }
-  return counts;
+  return factors;
 }
 
-ReuseModel::Distribution ReuseModel::common() const noexcept {
+ReuseModel::Distribution ReuseModel::common(const Distribution& factors) const noexcept {
   Distribution all;
   all.fill(kPrior);
   for (uint32_t c = 0; c < kTimeClasses; ++c) {
     if (is_hot(c) || c == kDue) continue;
-    const Distribution counts = returns(c);
-    for (uint32_t s = 0; s < kSlices; ++s) all[s] += counts[s];
+    for (uint32_t s = 0; s < kSlices; ++s) all[s] += state_.gaps[c][s] * factors[s];
   }
   return all;
 }
@@ -119,7 +129,7 @@ void ReuseModel::refresh_all(double quantum) noexcept {
 }
 
 void ReuseModel::set_patience() noexcept {
-  const Distribution all = common();
+  const Distribution all = common(censoring());
   float total = 0;
   for (float count : all) total += count;
   float seen = 0;
@@ -143,11 +153,13 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
     return;
   }
 
-  const Distribution all = common();
+  const Distribution factors = censoring();
+  const Distribution all = common(factors);
   float total = 0;
   for (float count : all) total += count;
   // density[s]: share of the returns in slice s; after[s]: share not before its begin.
-  const Distribution counts = returns(time_class);
+  Distribution counts = state_.gaps[time_class];
+  for (uint32_t s = 0; s < kSlices; ++s) counts[s] *= factors[s];
   float own = 0;
   for (float count : counts) own += count;
   std::array<double, kSlices> density;
@@ -197,14 +209,14 @@ bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
   std::memcpy(static_cast<void*>(&read), in, sizeof read);
   // NaN is within nothing.
   const auto within = [](float value, float low, float high) { return value >= low && value <= high; };
-  for (const Weights& weights : read.weights) {
-    if (!within(weights.bias_mean, -kMaxWeight, kMaxWeight)) return false;
-    if (!within(weights.bias_variance, 0, kMaxVariance)) return false;
-    for (uint32_t f = 0; f < kFeatures; ++f) {
-      for (uint32_t b = 0; b < kBuckets; ++b) {
-        if (!within(weights.mean[f][b], -kMaxWeight, kMaxWeight)) return false;
-        if (!within(weights.variance[f][b], 0, kMaxVariance)) return false;
-      }
+  const auto sound = [&](const Weights& means, const Weights& variances) {
+    return std::ranges::all_of(means, [&](float mean) { return within(mean, -kMaxWeight, kMaxWeight); }) &&
+           std::ranges::all_of(variances, [&](float variance) { return within(variance, 0, kMaxVariance); });
+  };
+  if (!sound(read.bias_mean, read.bias_variance)) return false;
+  for (uint32_t f = 0; f < kFeatures; ++f) {
+    for (uint32_t b = 0; b < kBuckets; ++b) {
+      if (!sound(read.mean[f][b], read.variance[f][b])) return false;
     }
   }
   for (const Distribution& counts : read.gaps) {

@@ -36,10 +36,28 @@ constexpr double slice_begin(uint32_t slice) noexcept {
   return static_cast<double>(uint64_t{2 + (slice & 1)} << (slice / 2)) - 2.0;
 }
 
-// One bucket per feature; buckets are < kBuckets.
 constexpr uint32_t kFeatures = 12;
 constexpr uint32_t kBuckets = 16;
-using Features = std::array<uint8_t, kFeatures>;
+
+// One bucket per feature, each < kBuckets, four bits each: a page's are compared and kept as one number.
+class Features {
+ public:
+  uint32_t operator[](uint32_t feature) const noexcept { return static_cast<uint32_t>(bits_ >> (4 * feature)) & 15; }
+  void set(uint32_t feature, uint32_t bucket) noexcept {
+    bits_ = (bits_ & ~(uint64_t{15} << (4 * feature))) | uint64_t{bucket} << (4 * feature);
+  }
+  bool operator==(const Features&) const = default;
+  // Equal to those of no page.
+  static Features none() noexcept {
+    Features features;
+    features.bits_ = ~uint64_t{0};
+    return features;
+  }
+
+ private:
+  static_assert(kBuckets <= 16 && kFeatures < 16 && kFeatures % 2 == 0);
+  uint64_t bits_ = 0;
+};
 // Features of which something is known beforehand.
 constexpr uint32_t kHintFeature = 0;      // a SessionHint
 constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a chain
@@ -96,22 +114,19 @@ class ReuseModel {
   bool load(const std::byte* in, size_t size) noexcept;
 
  private:
-  struct Weights {
-    float bias_mean = -1.0F;
-    float bias_variance = 1.0F;
-    std::array<std::array<float, kBuckets>, kFeatures> mean{};
-    std::array<std::array<float, kBuckets>, kFeatures> variance{};
-  };
+  // The models' weights of one bucket lie beside each other: a page's probability is read from all models at once.
+  using Weights = std::array<float, kModels>;
   struct State {
-    std::array<Weights, kModels> weights;
+    Weights bias_mean, bias_variance;
+    std::array<std::array<Weights, kBuckets>, kFeatures> mean{}, variance{};
     std::array<std::array<float, kSlices>, kTimeClasses> gaps{};  // counts of returns, decayed
     float span = 0;                                               // ticks observed
   };
   using Distribution = std::array<float, kSlices>;
 
-  Distribution returns(uint32_t time_class) const noexcept;
-  Distribution common() const noexcept;
-  static float logit_of(const Weights& weights, const Features& features) noexcept;
+  Weights logits(const Features& features) const noexcept;
+  Distribution censoring() const noexcept;
+  Distribution common(const Distribution& factors) const noexcept;
 
   State state_;
   std::array<uint32_t, kModels> patience_{};

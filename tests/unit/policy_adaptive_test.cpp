@@ -232,9 +232,9 @@ TEST(ReuseModelTest, LateReturnsCountMoreWhileFewCouldHaveBeenSeen) {
 
 TEST(ReuseModelTest, LearnsAProbability) {
   ReuseModel model;
-  Features likely{}, unlikely{};
-  likely[5] = 1;
-  unlikely[5] = 2;
+  Features likely, unlikely;
+  likely.set(5, 1);
+  unlikely.set(5, 2);
   for (int i = 0; i < 2000; ++i) {
     for (uint32_t m = 0; m < ReuseModel::kModels; ++m) {
       model.learn(m, likely, i % 10 != 0);
@@ -284,7 +284,7 @@ TEST(ReuseModelTest, WorthIsTheBestRatioOfHitsToTime) {
 
 TEST(ReuseModelTest, AStateComesBackWholeOrNotAtAll) {
   ReuseModel model;
-  Features features{};
+  Features features;
   for (int i = 0; i < 100; ++i) model.learn(0, features, true);
   for (int i = 0; i < 100; ++i) model.learn_gap(kFirst, 1000);
   std::vector<std::byte> state(ReuseModel::state_size());
@@ -301,6 +301,22 @@ TEST(ReuseModelTest, AStateComesBackWholeOrNotAtAll) {
     ASSERT_FALSE(other.load(damaged.data(), damaged.size())) << at;
   }
   EXPECT_EQ(other.logit(features), before);
+}
+
+TEST(AdaptiveTest, RepeatsWithinATickTeachNothing) {
+  const Workload load = chat(500, 12);
+  const auto learned = [&](int repeats) {
+    PrefixSimulator simulator("adaptive", 4000);
+    for (const Workload::Item& item : load.items) {
+      simulator.request({item.pages, item.time_ns, 64, 64, item.end});
+      for (int i = 0; i < repeats; ++i) simulator.request({item.pages, item.time_ns, 64, 64, {}});
+    }
+    std::vector<std::byte> state(simulator.policy().state_size());
+    simulator.policy().save(state.data());
+    return state;
+  };
+  EXPECT_NE(learned(0), std::vector<std::byte>(learned(0).size()));
+  EXPECT_EQ(learned(0), learned(20));
 }
 
 TEST(AdaptiveTest, WhatWasLearnedSurvivesARestart) {
