@@ -119,4 +119,19 @@ inline std::unique_ptr<DiskStore> open_store(const StoreOptions& options) {
   return store;
 }
 
+// A directory and the options of a small store in it.
+class DiskTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.directory = directory_.path() + "/store";
+    options_.budget = 8 << 20;
+    options_.checkpoint_ns = 0;
+  }
+  static std::vector<std::byte> key(int seed) { return std::vector<std::byte>(32, static_cast<std::byte>(seed)); }
+  static uint64_t misses(DiskStore& store, DiskMiss miss) { return store.stats().misses[static_cast<size_t>(miss)]; }
+
+  TemporaryDirectory directory_;
+  StoreOptions options_;
+};
+
 }  // namespace kvc::disk_test
