@@ -2,6 +2,8 @@
 the model's next-token distributions. Weights are dequantised to f32; nothing but K/V differs between two runs."""
 import numpy as np
 
+BLOCK = 64  # queries
+
 
 class Model:
     def __init__(self, path):
@@ -39,12 +41,38 @@ class Model:
     def norm(self, x, w):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * w
 
+    def attention(self, q, k, v, k2, v2, exact):
+        """Causal attention over k2 and v2; over k and v where exact [query][key] says so. By blocks of queries, each with the
+        keys that it may see, so that the scores of a block stay in a processor's cache."""
+        n, group, dim = len(q), self.heads // self.kv_heads, self.dim
+        out = np.empty((n, self.heads, dim), np.float32)
+        heads = lambda x: [np.ascontiguousarray(x[:, g]) for g in range(self.kv_heads)]
+        k, v, k2, v2 = (heads(x) for x in (k, v, k2, v2))
+        for at in range(0, n, BLOCK):
+            end = min(at + BLOCK, n)
+            own = exact[at:end, None, :end] if exact is not None else None
+            for g in range(self.kv_heads):
+                rows = q[at:end, g * group:(g + 1) * group].reshape(-1, dim) * np.float32(dim ** -0.5)
+                score = (rows @ k2[g][:end].T).reshape(end - at, group, end)
+                if own is not None:
+                    score = np.where(own, (rows @ k[g][:end].T).reshape(score.shape), score)
+                np.copyto(score[:, :, at:], np.float32(-1e30), where=np.triu(np.ones((end - at,) * 2, bool), 1)[:, None])
+                score -= score.max(-1, keepdims=True)
+                np.exp(score, out=score)
+                total = score.sum(-1)
+                if own is not None:
+                    exactly = (score * own).reshape(-1, end)
+                    o = (score.reshape(-1, end) - exactly) @ v2[g][:end] + exactly @ v[g][:end]
+                else:
+                    o = score.reshape(-1, end) @ v2[g][:end]
+                out[at:end, g * group:(g + 1) * group] = o.reshape(end - at, group, dim) / total[:, :, None]
+        return out
+
     def log_probs(self, tokens, first, codec=None, exact=None, see=None):
         """Log probabilities after each token from `first` on. codec(layer, k, v) -> what attention uses instead; exact
         [query][key] says where it uses k and v themselves; see(layer, q, k, v) is shown them. Keys and queries after RoPE."""
-        w, n, group = self.weights, len(tokens), self.heads // self.kv_heads
+        w, n = self.weights, len(tokens)
         x = w["token_embd.weight"][tokens]
-        later = np.triu(np.ones((n, n), bool), 1)
         for layer in range(self.layers):
             p = f"blk.{layer}."
             h = self.norm(x, w[p + "attn_norm.weight"])
@@ -54,21 +82,7 @@ class Model:
             if see:
                 see(layer, q, k, v)
             k2, v2 = codec(layer, k, v) if codec else (k, v)
-            out = np.empty((n, self.heads, self.dim), np.float32)
-            for g in range(self.kv_heads):
-                rows = q[:, g * group:(g + 1) * group].reshape(-1, self.dim) * np.float32(self.dim ** -0.5)
-                score = (rows @ k2[:, g].T).reshape(n, group, n)
-                if codec and exact is not None:
-                    score = np.where(exact[:, None], (rows @ k[:, g].T).reshape(n, group, n), score)
-                score = np.where(later[:, None], np.float32(-1e30), score)
-                score = np.exp(score - score.max(-1, keepdims=True))
-                score /= score.sum(-1, keepdims=True)
-                if codec and exact is not None:
-                    own = (score * exact[:, None]).reshape(-1, n)
-                    o = (score.reshape(-1, n) - own) @ v2[:, g] + own @ v[:, g]
-                else:
-                    o = score.reshape(-1, n) @ v2[:, g]
-                out[:, g * group:(g + 1) * group] = o.reshape(n, group, self.dim)
+            out = self.attention(q, k, v, k2, v2, exact if codec else None)
             x = x + out.reshape(n, -1) @ w[p + "attn_output.weight"]
             h = self.norm(x, w[p + "ffn_norm.weight"])
             gate = h @ w[p + "ffn_gate.weight"]
