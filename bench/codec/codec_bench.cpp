@@ -277,14 +277,19 @@ void bench_ggml_rows(Report* report) {
 // A session of so many tokens in an engine with a codec.
 class Holder {
  public:
-  Holder(const char* codec, size_t tokens, uint32_t layers) : layers_(layers) {
+  // rope: the space says how its keys are turned, as SmolLM2's are.
+  Holder(const char* codec, size_t tokens, uint32_t layers, bool rope = false) : layers_(layers) {
     Config config("seamless");
-    config.set("model", "none").set("memory", "8GiB").set("codec", codec);
+    config.set("model", "none").set("memory", "8GiB").set("codec", codec).set("codec_learn", "256");
     engine_ = std::make_unique<Engine>(config);
     kvc_space_desc_t desc;
     cli::check(kvc_space_desc_init(&desc, sizeof desc), "space");
     desc.weights_digest = "bench", desc.weights_digest_size = 5;
-    desc.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
+    desc.none = KVC_NONE_TOKENIZER | (rope ? 0 : KVC_NONE_ROPE) | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
+    kvc_rope_t turn{};
+    turn.struct_size = sizeof turn;
+    turn.base = 100000, turn.freq_scale = 1, turn.dims = 64, turn.applied = 1;
+    if (rope) desc.rope = &turn;
     desc.n_layers = layers, desc.n_kv_heads = 3, desc.k_head_dim = 64, desc.dtype = KVC_F16, desc.page_tokens = 64;
     engine_->check(kvc_space_open(engine_->handle(), &desc, &space_), "space");
     engine_->check(kvc_session_open(space_, nullptr, &session_), "session");
@@ -365,11 +370,13 @@ void bench_attend(Report* report) {
     const size_t tokens = quick ? 512 : 16384;
     const uint32_t layers = quick ? 2 : 30;
     Holder f16("identity", tokens, layers), int8("int8", tokens, layers), int4("int4", tokens, layers);
+    Holder klt("klt", tokens, layers, true), klt_still("klt", tokens, layers, false);
     std::vector<uint64_t> memory(f16.memory() / 8 + 1, 1);
     uint64_t sum = 0;
     const std::vector<double> t =
         best_times(rounds, {[&] { f16.attend(&query, &out); }, [&] { int8.attend(&query, &out); },
-                            [&] { int4.attend(&query, &out); },
+                            [&] { int4.attend(&query, &out); }, [&] { klt.attend(&query, &out); },
+                            [&] { klt_still.attend(&query, &out); },
                             [&] {
                               uint64_t s[8] = {};
                               for (size_t i = 0; i + 8 <= memory.size(); i += 8) {
@@ -384,8 +391,12 @@ void bench_attend(Report* report) {
     report->add("attend_f16_ns_per_row", t[0] / rows * 1e9);
     report->add("attend_int8_ns_per_row", t[1] / rows * 1e9);
     report->add("attend_int4_ns_per_row", t[2] / rows * 1e9);
-    report->add("attend_f16_vs_bandwidth", t[3] / t[0]);
-    report->add("read_gb_per_s", static_cast<double>(memory.size()) * 8 / t[3] * 1e-9);
+    report->add("attend_klt_vs_f16", t[0] / t[3]);
+    report->add("attend_klt_without_rope_vs_f16", t[0] / t[4]);
+    report->add("attend_klt_ns_per_row", t[3] / rows * 1e9);
+    report->add("attend_klt_without_rope_ns_per_row", t[4] / rows * 1e9);
+    report->add("attend_f16_vs_bandwidth", t[5] / t[0]);
+    report->add("read_gb_per_s", static_cast<double>(memory.size()) * 8 / t[5] * 1e-9);
   }
   std::string why;
   const std::unique_ptr<Ggml> ggml = load_ggml(&why);

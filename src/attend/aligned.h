@@ -7,6 +7,12 @@
 
 namespace kvc {
 
+// The first address from `at` on that begins a cache line.
+inline float* align_line(float* at) noexcept {
+  constexpr uintptr_t kBytes = 64;
+  return at + (kBytes - reinterpret_cast<uintptr_t>(at) % kBytes) % kBytes / sizeof(float);
+}
+
 class AlignedFloats {
  public:
   static constexpr size_t kLine = 16;  // floats
@@ -14,10 +20,7 @@ class AlignedFloats {
   explicit AlignedFloats(size_t n, Fill fill = Fill::zero)
       : memory_(fill == Fill::zero ? std::make_unique<float[]>(n + kLine)
                                    : std::make_unique_for_overwrite<float[]>(n + kLine)) {}
-  float* data() noexcept {
-    const auto at = reinterpret_cast<uintptr_t>(memory_.get());
-    return memory_.get() + (kLine - at / sizeof(float) % kLine) % kLine;
-  }
+  float* data() noexcept { return align_line(memory_.get()); }
 
  private:
   std::unique_ptr<float[]> memory_;

@@ -18,7 +18,7 @@ struct Part {
 
 // The arrays of a state, each beginning at a cache line.
 struct Parts {
-  static constexpr size_t kN = 11;
+  static constexpr size_t kN = 13;
   Part items[kN];
   explicit Parts(const AttendState& s, size_t widest)
       : items{{&AttendState::query, size_t{s.columns} * s.k_stride},
@@ -28,6 +28,8 @@ struct Parts {
               {&AttendState::max, s.columns},
               {&AttendState::sum, s.columns},
               {&AttendState::slope, s.columns},
+              {&AttendState::turned, size_t{s.columns} * s.k_stride},
+              {&AttendState::offset, s.columns},
               {&AttendState::weights, 4 * kTileTokens},
               {&AttendState::scratch, kTileTokens * widest},
               {&AttendState::grid, 4 * widest},
@@ -70,7 +72,25 @@ bool AttendState::sees(const AttendTile& tile) const noexcept {
 }
 
 void AttendState::attend(const AttendTile& tile) noexcept {
-  if (sees(tile)) attend_(*this, tile);
+  if (!sees(tile)) return;
+  if (tile.k_basis != nullptr && tile.k_basis != basis_) turn_queries(tile);
+  attend_(*this, tile);
+}
+
+void AttendState::turn_queries(const AttendTile& tile) noexcept {
+  basis_ = tile.k_basis;
+  owner_ = tile.owner;  // or another basis might lie where this one did
+  const size_t dim = options.k_dim;
+  for (uint32_t c = 0; c < columns; ++c) {
+    const float* from = query + size_t{c} * k_stride;
+    float* to = turned + size_t{c} * k_stride;
+    offset[c] = 0;
+    for (size_t i = 0; i < dim; ++i) offset[c] += from[i] * tile.k_mean[i];
+    for (size_t j = 0; j < dim; ++j) {
+      to[j] = 0;
+      for (size_t i = 0; i < dim; ++i) to[j] += from[i] * tile.k_basis[j * dim + i];
+    }
+  }
 }
 
 namespace {
@@ -87,7 +107,7 @@ void prefetch(const AttendTile& tile) noexcept {
     prefetch_bytes(tile.k.data, tile.exact * tile.k.stride);
     prefetch_bytes(tile.v.data, tile.exact * tile.v.stride);
   }
-  if (tile.exact == tile.tokens) return;
+  if (tile.exact == tile.tokens || tile.k_columns != nullptr) return;
   const TileBytes k = key_tile_bytes(tile.k_codes.shape), v = value_tile_bytes(tile.v_codes.shape);
   for (const auto& [codes, bytes] : {std::pair{&tile.k_codes, k}, {&tile.v_codes, v}}) {
     prefetch_bytes(codes->scale, bytes.scale);

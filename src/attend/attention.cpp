@@ -411,7 +411,8 @@ void add_tile_codes(AttendState& state, const AttendTile& tile, uint32_t column)
 }
 
 template <DType kType, uint32_t N>
-void add_rows(const ClearRows& rows, uint32_t n, const float* weights, size_t dim, float* out, size_t stride) {
+void add_rows(const ClearRows& rows, uint32_t n, const float* weights, size_t weight_stride, size_t dim, float* out,
+              size_t stride) {
   const F f;
   const auto run = [&](size_t first, auto side) {
     constexpr size_t kN = decltype(side)::value;
@@ -424,7 +425,7 @@ void add_rows(const ClearRows& rows, uint32_t n, const float* weights, size_t di
       for (size_t v = 0; v < kN; ++v) {
         const auto value = load_row<kType>(row, first + v * kLanes);
         for (uint32_t c = 0; c < N; ++c) {
-          sums[v][c] = hn::MulAdd(value, hn::Set(f, weights[c * kTileTokens + t]), sums[v][c]);
+          sums[v][c] = hn::MulAdd(value, hn::Set(f, weights[c * weight_stride + t]), sums[v][c]);
         }
       }
     }
@@ -480,14 +481,37 @@ void add_clear(AttendState& state, const AttendTile& tile, uint32_t column) {
   float* out = state.out + column * state.v_stride;
   switch (rows.dtype) {
     case DType::f32:
-      return add_rows<DType::f32, N>(rows, tile.exact, state.weights, dim, out, state.v_stride);
+      return add_rows<DType::f32, N>(rows, tile.exact, state.weights, kTileTokens, dim, out, state.v_stride);
     case DType::f16:
-      return add_rows<DType::f16, N>(rows, tile.exact, state.weights, dim, out, state.v_stride);
+      return add_rows<DType::f16, N>(rows, tile.exact, state.weights, kTileTokens, dim, out, state.v_stride);
     case DType::bf16:
-      return add_rows<DType::bf16, N>(rows, tile.exact, state.weights, dim, out, state.v_stride);
+      return add_rows<DType::bf16, N>(rows, tile.exact, state.weights, kTileTokens, dim, out, state.v_stride);
     case DType::u8:
       return;
   }
+}
+
+ClearRows floats(const float* rows, size_t stride) {
+  return {DType::f32, reinterpret_cast<const std::byte*>(rows), stride * sizeof(float)};
+}
+
+// Scores of keys that are there as columns: sums of columns, as values are sums of rows.
+template <uint32_t N>
+void score_columns(const AttendState& state, const AttendTile& tile, uint32_t column, float* scores) {
+  const bool turned = tile.k_basis != nullptr;
+  const float* query = (turned ? state.turned : state.query) + size_t{column} * state.k_stride;
+  for (uint32_t c = 0; c < N; ++c) {
+    std::fill_n(scores + c * kTileTokens, kTileTokens, turned ? state.offset[column + c] : 0.0f);
+  }
+  add_rows<DType::f32, N>(floats(tile.k_columns, kTileTokens), state.options.k_dim, query, state.k_stride,
+                          round_up(tile.tokens, kUnitLanes), scores, kTileTokens);
+}
+
+template <uint32_t N>
+void add_turned(AttendState& state, const AttendTile& tile, uint32_t column) {
+  add_rows<DType::f32, N>(floats(tile.v_turned + size_t{tile.exact} * state.v_stride, state.v_stride),
+                          tile.tokens - tile.exact, state.weights + tile.exact, kTileTokens, state.v_stride,
+                          state.rotated + size_t{column} * state.v_stride, state.v_stride);
 }
 
 void widen_grid(const CodedTile& tile, size_t used, size_t n, float* grid) {
@@ -503,8 +527,11 @@ template <uint32_t N>
 void attend_columns(AttendState& state, const AttendTile& tile, uint32_t column) {
   const bool coded = tile.exact < tile.tokens;
   float* scores = state.weights;
+  const bool made = tile.k_columns != nullptr;
   // Codes first: they fill whole blocks, also under the tokens that are exact.
-  if (coded) {
+  if (coded && made) {
+    score_columns<N>(state, tile, column, scores);
+  } else if (coded) {
     widen_grid(tile.k_codes, key_channels(tile.k_codes.shape), state.k_stride, state.grid);
     score_tile_codes<N>(state, tile.k_codes, column, scores);
   }
@@ -513,7 +540,9 @@ void attend_columns(AttendState& state, const AttendTile& tile, uint32_t column)
   for (uint32_t c = 0; c < N; ++c) any |= weigh(state, column + c, tile, scores + c * kTileTokens);
   if (!any) return;
   if (tile.exact > 0) add_clear<N>(state, tile, column);
-  if (coded) {
+  if (coded && made) {
+    add_turned<N>(state, tile, column);
+  } else if (coded) {
     widen_grid(tile.v_codes, tile.v_codes.shape.padded_tokens(), kTileTokens, state.grid);
     add_tile_codes<N>(state, tile, column);
   }

@@ -1,5 +1,6 @@
 // Attention of queries over tiles of K/V, encoded or in the clear, with an online softmax (Milakov and Gimelshein 2018)
-// and in parts that can be merged (flash-decoding, Dao et al. 2023). No tile is ever decoded to memory.
+// and in parts that can be merged (flash-decoding, Dao et al. 2023). Tiles of 8, 4 and 2 bits are never decoded to
+// memory; those of codecs that learn a tile at a time, in their basis.
 //
 // What is constant along a sum is taken out of it: a channel's scale goes into the query, a token's into its weight,
 // the Hadamard transform of values is undone once, on the sum. Codes are multiplied as 16-bit integers, exactly: the
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "attend/aligned.h"
@@ -24,7 +26,16 @@ struct AttendTile {
   uint32_t exact = 0;
   ClearRows k, v;            // if exact > 0
   CodedTile k_codes, v_codes;  // if exact < tokens
-  std::vector<float> rows;     // room for k and v where a codec makes them on the way
+  // Instead of codes, what a codec that learns makes of its own on the way (codec/klt.cpp), of rows [exact, tokens):
+  // keys as columns [k_dim][kTileTokens], or their coefficients in a basis, key = mean + coefficients * basis; then the
+  // queries are brought into it, once for all tiles. Values as rows [token][round_up(v_dim, kUnitLanes)] that the
+  // Hadamard transform has yet to turn; their weighted sum is turned, once.
+  const float* k_columns = nullptr;
+  const float* v_turned = nullptr;
+  const float* k_basis = nullptr;  // [k_dim][k_dim]; nullptr: columns are the keys themselves
+  const float* k_mean = nullptr;
+  std::shared_ptr<const void> owner;  // of the basis
+  std::vector<float> rows;            // room for what is made
   // Of rows that do not follow one another: row r is token position + offsets[r]. Kernels take rows as consecutive, so such a
   // tile may be attended to whole only where its positions do not matter.
   bool gathered = false;
@@ -82,14 +93,20 @@ class AttendState {
   float* max = nullptr;               // [column]: largest score; -infinity at the start
   float* sum = nullptr;               // [column]: of weights
   float* slope = nullptr;             // [column]
+  float* turned = nullptr;            // [column][k_stride]: the query in the basis of the tiles that came last
+  float* offset = nullptr;            // [column]: its product with their mean
   float* weights = nullptr;           // [4 columns][kTileTokens]: scratch
   float* scratch = nullptr;           // [kTileTokens][max stride]: rows that cannot be used in place
   float* grid = nullptr;              // [4][max(k_stride, kTileTokens)]: scales and zeros as floats
   float* words = nullptr;             // [4 columns][max(k_stride, kTileTokens)] int16_t: query or weights as integers
 
  private:
+  void turn_queries(const AttendTile& tile) noexcept;
+
   AlignedFloats memory_;
   Kernel attend_;
+  const float* basis_ = nullptr;  // of `turned`
+  std::shared_ptr<const void> owner_;
 };
 
 }  // namespace kvc

@@ -6,5 +6,5 @@ set(kvc_kernel_optimisation -O3)
 if(KVC_SANITIZE)
   set(kvc_kernel_optimisation -O1)
 endif()
-set_source_files_properties(attend/quantize.cpp attend/attention.cpp attend/attend_state.cpp PROPERTIES
+set_source_files_properties(attend/quantize.cpp attend/attention.cpp attend/attend_state.cpp attend/transform.cpp PROPERTIES
   COMPILE_OPTIONS "${kvc_kernel_optimisation};-ffp-contract=off;-fno-tree-vectorize")

@@ -124,10 +124,12 @@ Status Session::attend_pages(uint32_t layer, const AttendCall& call, const Resto
   // The tile that is attended to next, while its bytes are on their way.
   AttendTile waiting;
   bool has_waiting = false;
+  std::vector<float> room;  // of the tile before it, for the next one
   const auto take = [&](AttendTile tile) {
     if (!state->sees(tile)) return;
     prefetch(tile);
     if (has_waiting) state->attend(waiting);
+    room = std::move(waiting.rows);
     waiting = std::move(tile);  // not copied: it may own its rows
     has_waiting = true;
   };
@@ -144,6 +146,7 @@ Status Session::attend_pages(uint32_t layer, const AttendCall& call, const Resto
     task->rows += there;
     for (uint32_t from = 0; from < there; from += kTileTokens) {
       AttendTile tile;
+      tile.rows = std::move(room);
       if (whole) {
         const auto* rows = reinterpret_cast<const std::byte*>(restored[index]->data());
         KVC_RETURN_IF_ERROR(

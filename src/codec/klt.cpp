@@ -7,15 +7,21 @@
 //   levels  u16 [layer][block], u8 [layer][head]   in pages with levels of their own (KltLevels), else nothing
 //   tiles   [layer]{ keys [block][tile], values [head][tile] }
 //   exact   [layer][K|V][head][token]   rows of the first tokens, as they came
-// Without a calibration keys are coded as they are, all channels alike; such a page is complete in itself.
+// Attention goes over the coefficients of a tile at a time: values stay as they are coded, and their sum is turned back
+// once. Where keys do not turn with their positions the query is brought into their basis; where they do, a product of
+// the query for each position would cost more than one of the key, which all query heads and queries share. Without a
+// calibration keys are coded as they are, all channels alike; such a page is complete in itself.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "attend/aligned.h"
 #include "attend/convert.h"
 #include "attend/copy.h"
+#include "attend/quantize.h"
+#include "attend/transform.h"
 #include "codec/klt_calibration.h"
 #include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
@@ -188,7 +194,9 @@ class Klt final : public Codec {
     }
     std::vector<uint8_t> widths;
     const uint32_t channels = at.channels();
-    std::vector<float> rows(kTileTokens * std::max(channels, g.v_dim)), columns(kTileTokens * channels), y(channels);
+    std::vector<float> rows(kTileTokens * std::max(channels, g.v_dim)), keys(kTileTokens * channels),
+        columns(keys.size());
+    AlignedFloats room(round_up(g.v_dim, kUnitLanes));
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (uint32_t block = 0; block < at.blocks(); ++block) {
         for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
@@ -197,8 +205,8 @@ class Klt final : public Codec {
             to = copy_raw_keys(g, at, page, layer, block, tile, to);
             continue;
           }
-          read_keys(g, at, calibration, options.position, page, layer, block, tile, rows.data());
-          to_columns(at, calibration, layer, block, rows.data(), n, y.data(), columns.data());
+          read_keys(g, at, calibration, options.position, page, layer, block, tile, rows.data(), keys.data());
+          to_coefficients(at, calibration, layer, block, n, keys.data(), columns.data());
           const uint32_t exact = tile == 0 ? header.exact : 0;
           if (!encode_groups(columns.data(), channels, n, exact,
                              at.part(&KltCalibration::deviation, layer, block, channels),
@@ -222,7 +230,7 @@ class Klt final : public Codec {
           to_f32(g.dtype, from + tile * kTileTokens * g.row_bytes(KVC_VALUE), rows.data(), size_t{n} * g.v_dim);
           // Exact tokens count as 0 here: they are read from elsewhere.
           std::fill_n(rows.data(), size_t{exact} * g.v_dim, 0.0f);
-          for (uint32_t t = 0; t < n; ++t) hadamard_row(rows.data() + t * g.v_dim, g.v_dim);
+          for (uint32_t t = 0; t < n; ++t) hadamard_row(rows.data() + t * g.v_dim, g.v_dim, room.data());
           if (!encode_groups(rows.data(), n, g.v_dim, 0, nullptr, nullptr, at.value_bits(layer, head), 0,
                              /*clip=*/true, to)) {
             return not_finite(layer, "values");
@@ -255,23 +263,27 @@ class Klt final : public Codec {
     const uint32_t dim = g.dim(plane);
     const uint32_t heads_each = plane == KVC_KEY ? at.block_heads() : 1;
     const size_t tiles_end = at.tiles_end();
-    std::vector<float> rows(kTileTokens * heads_each * dim);
+    const uint32_t stride = round_up(dim, kUnitLanes);
+    const size_t tile_floats = size_t{kTileTokens} * stride, coefficients = kTileTokens * heads_each * dim;
+    AlignedFloats rows(tile_floats), keys(plane == KVC_KEY ? tile_floats + coefficients : 0);
     for (uint32_t block = 0; block < g.n_kv_heads / heads_each; ++block) {
       const std::byte* tile_at = encoded.data() + at.part_at(layer, plane, block);
       for (uint32_t tile = 0; tile * kTileTokens < from + n; ++tile) {
-        const uint32_t first = tile * kTileTokens, end = first + at.tile_tokens(tile);
-        const uint32_t begin = std::max(from, first), run = std::min(from + n, end) - std::min(begin, from + n);
-        if (end > from) {
+        const uint32_t first = tile * kTileTokens, end = std::min(from + n, first + at.tile_tokens(tile));
+        const uint32_t begin = std::max(from, first);
+        for (uint32_t h = 0; h < heads_each && begin < end; ++h) {
           if (plane == KVC_KEY) {
-            read_key_tile(g, at, page, layer, block, tile, tile_at, begin - first, run, rows.data());
+            float* const columns = keys.data() + coefficients;
+            if (h == 0) read_coefficients(g, at, layer, block, tile, tile_at, keys.data());
+            read_key_columns(g, at, page, layer, block, h, tile, begin - first, end - first, keys.data(), columns);
+            transpose(columns + begin - first, kTileTokens, dim, end - begin, rows.data(), stride);
           } else {
-            read_value_tile(g, at, layer, block, tile, tile_at, begin - first, run, rows.data());
+            read_value_tile(g, at, layer, block, tile, tile_at, begin - first, end - begin, /*turned=*/false,
+                            rows.data());
           }
-          for (uint32_t h = 0; h < heads_each; ++h) {
-            std::byte* to = out + (block * heads_each + h) * head_stride + (begin - from) * token_stride;
-            for (uint32_t t = 0; t < run; ++t) {
-              from_f32(g.dtype, rows.data() + (size_t{t} * heads_each + h) * dim, to + t * token_stride, dim);
-            }
+          std::byte* to = out + (block * heads_each + h) * head_stride + (begin - from) * token_stride;
+          for (uint32_t t = 0; t < end - begin; ++t) {
+            from_f32(g.dtype, rows.data() + size_t{t} * stride, to + t * token_stride, dim);
           }
         }
         tile_at += plane == KVC_KEY ? at.key_tile_bytes(layer, block, tile) : at.value_tile_bytes(layer, block, tile);
@@ -284,7 +296,7 @@ class Klt final : public Codec {
     return Status::ok();
   }
 
-  // Kernels see the tile in the clear: its rows are made here, and live as long as `tile`.
+  // Kernels see the tile as AttendTile::k_columns and v_turned say. It lives as long as `tile`.
   Status tile(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t layer, uint32_t head, uint32_t index,
               AttendTile* tile) const override {
     Page page;
@@ -292,30 +304,45 @@ class Klt final : public Codec {
     KVC_RETURN_IF_ERROR(check_range(name_, g, layer, KVC_KEY, index * kTileTokens, 1));
     const Layout at = page.layout(g);
     const uint32_t n = at.tile_tokens(index), heads_each = at.block_heads(), block = head / heads_each;
-    const size_t keys = size_t{n} * heads_each * g.k_dim;
-    tile->rows.resize(keys + size_t{n} * g.v_dim);
-    float* k = tile->rows.data();
-    float* v = k + keys;
     const std::byte* key_at = encoded.data() + at.part_at(layer, KVC_KEY, block);
     const std::byte* value_at = encoded.data() + at.part_at(layer, KVC_VALUE, head);
     for (uint32_t t = 0; t < index; ++t) {
       key_at += at.key_tile_bytes(layer, block, t);
       value_at += at.value_tile_bytes(layer, head, t);
     }
-    read_key_tile(g, at, page, layer, block, index, key_at, 0, n, k);
-    read_value_tile(g, at, layer, head, index, value_at, 0, n, v);
-    k += (head % heads_each) * g.k_dim;
-    const size_t tiles_end = at.tiles_end();
-    for (uint32_t t = 0; index == 0 && t < page.header.exact; ++t) {
-      const std::byte* k_row = encoded.data() + at.exact_at(tiles_end, layer, KVC_KEY, head) + t * g.row_bytes(KVC_KEY);
-      const std::byte* v_row =
-          encoded.data() + at.exact_at(tiles_end, layer, KVC_VALUE, head) + t * g.row_bytes(KVC_VALUE);
-      to_f32(g.dtype, k_row, k + size_t{t} * heads_each * g.k_dim, g.k_dim);
-      to_f32(g.dtype, v_row, v + size_t{t} * g.v_dim, g.v_dim);
+    tile->tokens = n;
+    tile->k = {g.dtype, nullptr, g.row_bytes(KVC_KEY)};
+    tile->v = {g.dtype, nullptr, g.row_bytes(KVC_VALUE)};
+    if (at.raw_keys(layer, block) && at.raw_values(layer, head)) {
+      tile->exact = n;
+      tile->k.data = key_at + (head % heads_each) * n * tile->k.stride;
+      tile->v.data = value_at;
+      return Status::ok();
     }
-    tile->tokens = tile->exact = n;
-    tile->k = {DType::f32, reinterpret_cast<const std::byte*>(k), heads_each * g.k_dim * sizeof(float)};
-    tile->v = {DType::f32, reinterpret_cast<const std::byte*>(v), g.v_dim * sizeof(float)};
+    tile->exact = index == 0 ? page.header.exact : 0;
+    if (tile->exact > 0) {
+      const size_t tiles_end = at.tiles_end();
+      tile->k.data = encoded.data() + at.exact_at(tiles_end, layer, KVC_KEY, head);
+      tile->v.data = encoded.data() + at.exact_at(tiles_end, layer, KVC_VALUE, head);
+    }
+    const size_t coefficients = size_t{kTileTokens} * at.channels(), columns = size_t{kTileTokens} * g.k_dim;
+    tile->rows.resize(AlignedFloats::kLine + coefficients + columns + size_t{n} * round_up(g.v_dim, kUnitLanes));
+    float* const room = align_line(tile->rows.data());
+    read_coefficients(g, at, layer, block, index, key_at, room);
+    tile->k_columns = room;
+    const KltCalibration* calibration = page.calibration.get();
+    if (calibration != nullptr && calibration->rope.frequency.empty() && heads_each == 1 &&
+        !at.raw_keys(layer, block)) {
+      // Keys that do not turn with their positions: one product of the query serves all of them.
+      tile->k_basis = at.part(&KltCalibration::synthesis, layer, block, size_t{g.k_dim} * g.k_dim);
+      tile->k_mean = at.part(&KltCalibration::mean, layer, block, g.k_dim);
+      tile->owner = page.calibration;
+    } else if (calibration != nullptr) {
+      read_key_columns(g, at, page, layer, block, head % heads_each, index, 0, n, room, room + coefficients);
+      tile->k_columns = room + coefficients;
+    }
+    read_value_tile(g, at, layer, head, index, value_at, 0, n, /*turned=*/true, room + coefficients + columns);
+    tile->v_turned = room + coefficients + columns;
     return Status::ok();
   }
 
@@ -343,19 +370,18 @@ class Klt final : public Codec {
                  layer, what);
   }
 
-  // Keys of a block and tile as [token][head in block][dim], before RoPE if the calibration says so.
+  // Keys of a block and tile as columns, [head in block][dim][kTileTokens], before RoPE if the calibration says so.
+  // rows: room for a tile of one head.
   static void read_keys(const PageGeometry& g, const Layout& at, const KltCalibration* calibration, uint64_t position,
-                        std::span<const std::byte> page, uint32_t layer, uint32_t block, uint32_t tile, float* rows) {
+                        std::span<const std::byte> page, uint32_t layer, uint32_t block, uint32_t tile, float* rows,
+                        float* keys) {
     const uint32_t n = at.tile_tokens(tile), heads = at.block_heads();
-    for (uint32_t h = 0; h < heads; ++h) {
-      const std::byte* from = page.data() + g.plane_offset(layer, KVC_KEY) +
-                              (block * heads + h) * g.head_bytes(KVC_KEY) + tile * kTileTokens * g.row_bytes(KVC_KEY);
-      for (uint32_t t = 0; t < n; ++t) {
-        to_f32(g.dtype, from + t * g.row_bytes(KVC_KEY), rows + (size_t{t} * heads + h) * g.k_dim, g.k_dim);
-      }
+    for (uint32_t h = 0; h < heads; ++h, keys += size_t{g.k_dim} * kTileTokens) {
+      const std::byte* from = page.data() + g.head_offset(layer, KVC_KEY, block * heads + h);
+      to_f32(g.dtype, from + tile * kTileTokens * g.row_bytes(KVC_KEY), rows, size_t{n} * g.k_dim);
+      transpose(rows, g.k_dim, n, g.k_dim, keys, kTileTokens);
       if (calibration == nullptr) continue;
-      rotate_keys(calibration->rope, position + tile * kTileTokens, /*inverse=*/true, rows + size_t{h} * g.k_dim, n,
-                  size_t{heads} * g.k_dim);
+      rotate_columns(*calibration, position + tile * kTileTokens, /*inverse=*/true, 0, round_up(n, kUnitLanes), keys);
     }
   }
 
@@ -370,83 +396,77 @@ class Klt final : public Codec {
     return to;
   }
 
-  // rows [token][channel] to coefficients [channel][token].
-  static void to_columns(const Layout& at, const KltCalibration* calibration, uint32_t layer, uint32_t block,
-                         const float* rows, uint32_t n, float* y, float* columns) {
+  // keys [channel][kTileTokens], which are centred, to coefficients [channel][n].
+  static void to_coefficients(const Layout& at, const KltCalibration* calibration, uint32_t layer, uint32_t block,
+                              uint32_t n, float* keys, float* columns) {
     const uint32_t channels = at.channels();
-    const float* mean = at.part(&KltCalibration::mean, layer, block, channels);
-    const float* analysis = at.part(&KltCalibration::analysis, layer, block, size_t{channels} * channels);
-    for (uint32_t t = 0; t < n; ++t) {
-      const float* x = rows + size_t{t} * channels;
-      if (calibration != nullptr) {
-        std::fill_n(y, channels, 0.0f);
-        for (uint32_t i = 0; i < channels; ++i) {
-          const float centred = x[i] - mean[i];
-          const float* basis = analysis + size_t{i} * channels;
-          for (uint32_t j = 0; j < channels; ++j) y[j] += centred * basis[j];
-        }
-        x = y;
+    if (calibration != nullptr) {
+      const float* mean = at.part(&KltCalibration::mean, layer, block, channels);
+      for (uint32_t j = 0; j < channels; ++j) {
+        for (uint32_t t = 0; t < n; ++t) keys[j * kTileTokens + t] -= mean[j];
       }
-      for (uint32_t j = 0; j < channels; ++j) columns[size_t{j} * n + t] = x[j];
+      const float* analysis = at.part(&KltCalibration::analysis, layer, block, size_t{channels} * channels);
+      const uint32_t stride = round_up(n, kUnitLanes);
+      transform_kernels().add_products(analysis, channels, keys, kTileTokens, channels, nullptr, channels, stride,
+                                       columns, stride);
+      if (stride == n) return;
+      for (uint32_t j = 1; j < channels; ++j) std::copy_n(columns + size_t{j} * stride, n, columns + size_t{j} * n);
+    } else {
+      for (uint32_t j = 0; j < channels; ++j) std::copy_n(keys + size_t{j} * kTileTokens, n, columns + size_t{j} * n);
     }
   }
 
-  // Tokens [from, from + n) of a tile of keys as [token][head in block][dim].
-  static void read_key_tile(const PageGeometry& g, const Layout& at, const Page& page, uint32_t layer, uint32_t block,
-                            uint32_t tile, const std::byte* in, uint32_t from, uint32_t n, float* rows) {
+  // What a tile of keys has codes of, as columns [channel][kTileTokens]; rows in the clear: as they are.
+  static void read_coefficients(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t block, uint32_t tile,
+                                const std::byte* in, float* columns) {
     const uint32_t channels = at.channels(), tokens = at.tile_tokens(tile);
     if (at.raw_keys(layer, block)) {
+      std::vector<float> rows(size_t{tokens} * g.k_dim);
       for (uint32_t h = 0; h < at.block_heads(); ++h) {
-        for (uint32_t t = 0; t < n; ++t) {
-          to_f32(g.dtype, in + (size_t{h} * tokens + from + t) * g.row_bytes(KVC_KEY),
-                 rows + (size_t{t} * at.block_heads() + h) * g.k_dim, g.k_dim);
-        }
+        to_f32(g.dtype, in + h * tokens * g.row_bytes(KVC_KEY), rows.data(), rows.size());
+        transpose(rows.data(), g.k_dim, tokens, g.k_dim, columns + size_t{h} * g.k_dim * kTileTokens, kTileTokens);
       }
       return;
     }
     std::vector<uint8_t> widths;
     GroupDecoder decoder(in, channels, tokens, at.part(&KltCalibration::deviation, layer, block, channels),
                          at.key_bits(layer, block, &widths), at.same_key_bits());
-    float column[kTileTokens];
-    static_assert(kTileTokens % 8 == 0);
-    if (page.calibration == nullptr) {
-      for (uint32_t j = 0; j < channels; ++j) {
-        decoder.next(column);
-        for (uint32_t t = 0; t < n; ++t) rows[size_t{t} * channels + j] = column[from + t];
-      }
-      return;
-    }
-    const float* mean = at.part(&KltCalibration::mean, layer, block, channels);
-    const float* synthesis = at.part(&KltCalibration::synthesis, layer, block, size_t{channels} * channels);
-    for (uint32_t t = 0; t < n; ++t) std::copy_n(mean, channels, rows + size_t{t} * channels);
-    for (uint32_t j = 0; j < channels; ++j) {
-      decoder.next(column);
-      const float* basis = synthesis + size_t{j} * channels;
-      for (uint32_t t = 0; t < n; ++t) {
-        const float y = column[from + t];
-        float* row = rows + size_t{t} * channels;
-        for (uint32_t i = 0; i < channels; ++i) row[i] += y * basis[i];
-      }
-    }
-    for (uint32_t h = 0; h < at.block_heads(); ++h) {
-      rotate_keys(page.calibration->rope, page.header.position + tile * kTileTokens + from, /*inverse=*/false,
-                  rows + size_t{h} * g.k_dim, n, channels);
-    }
+    for (uint32_t j = 0; j < channels; ++j) decoder.next(columns + size_t{j} * kTileTokens);
   }
 
-  static void read_value_tile(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t head, uint32_t tile,
-                              const std::byte* in, uint32_t from, uint32_t n, float* rows) {
-    if (at.raw_values(layer, head)) {
-      to_f32(g.dtype, in + from * g.row_bytes(KVC_VALUE), rows, size_t{n} * g.v_dim);
+  // Keys of one head as columns [k_dim][kTileTokens], tokens [from, end) at least, from what read_coefficients gave.
+  static void read_key_columns(const PageGeometry& g, const Layout& at, const Page& page, uint32_t layer,
+                               uint32_t block, uint32_t head_in_block, uint32_t tile, uint32_t from, uint32_t end,
+                               const float* coefficients, float* columns) {
+    const size_t own = size_t{head_in_block} * g.k_dim, channels = at.channels();
+    if (page.calibration == nullptr || at.raw_keys(layer, block)) {
+      std::copy_n(coefficients + own * kTileTokens, size_t{g.k_dim} * kTileTokens, columns);
       return;
     }
+    from = from / kUnitLanes * kUnitLanes;
+    end = round_up(end, kUnitLanes);
+    const float* mean = at.part(&KltCalibration::mean, layer, block, channels) + own;
+    const float* synthesis = at.part(&KltCalibration::synthesis, layer, block, channels * channels) + own;
+    transform_kernels().add_products(synthesis, channels, coefficients + from, kTileTokens, channels, mean, g.k_dim,
+                                     end - from, columns + from, kTileTokens);
+    rotate_columns(*page.calibration, page.header.position + tile * kTileTokens, /*inverse=*/false, from, end, columns);
+  }
+
+  // Rows [token][round_up(v_dim, kUnitLanes)], aligned to 64 bytes; turned: as they are before the Hadamard transform.
+  static void read_value_tile(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t head, uint32_t tile,
+                              const std::byte* in, uint32_t from, uint32_t n, bool turned, float* rows) {
+    const uint32_t stride = round_up(g.v_dim, kUnitLanes), block = hadamard_block(g.v_dim);
+    const bool raw = at.raw_values(layer, head);
     GroupDecoder decoder(in, at.tile_tokens(tile), g.v_dim, nullptr, nullptr, at.value_bits(layer, head));
-    std::vector<float> row(round_up(g.v_dim, 8));
-    for (uint32_t t = 0; t < from; ++t) decoder.skip();
-    for (uint32_t t = 0; t < n; ++t) {
-      decoder.next(row.data());
-      hadamard_row(row.data(), g.v_dim);
-      std::copy_n(row.data(), g.v_dim, rows + size_t{t} * g.v_dim);
+    for (uint32_t t = 0; t < from && !raw; ++t) decoder.skip();
+    for (uint32_t t = 0; t < n; ++t, rows += stride) {
+      if (raw) {
+        to_f32(g.dtype, in + (from + t) * g.row_bytes(KVC_VALUE), rows, g.v_dim);
+      } else {
+        decoder.next(rows);
+      }
+      std::fill(rows + g.v_dim, rows + stride, 0.0f);
+      if (raw == turned) hadamard(rows, stride, block);
     }
   }
 

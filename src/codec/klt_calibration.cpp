@@ -35,8 +35,10 @@ KeyRope make_key_rope(double base, double scale, uint32_t dims, bool interleaved
 
 size_t KltCalibration::bytes() const noexcept {
   return sizeof *this + rope.frequency.size() * sizeof(double) + block_bits.size() * sizeof(uint32_t) +
-         (mean.size() + analysis.size() + synthesis.size() + deviation.size()) * sizeof(float) + key_bits.size() +
-         value_bits.size() + cancelling.size() * sizeof(float) + (order.size() + queries.size() + rest.key_steps.size()) * sizeof(uint16_t) + rest.value_bits.size();
+         (mean.size() + analysis.size() + synthesis.size() + deviation.size() + cancelling.size() + steps.size()) *
+             sizeof(float) +
+         key_bits.size() + value_bits.size() +
+         (order.size() + queries.size() + rest.key_steps.size()) * sizeof(uint16_t) + rest.value_bits.size();
 }
 
 void KltCalibration::widths(size_t block, uint32_t steps, uint8_t* out) const noexcept {
@@ -64,6 +66,11 @@ void KltCalibration::seal() {
   for (size_t at = 0; at < key_bits.size(); at += channels()) {
     block_bits.push_back(std::accumulate(key_bits.begin() + static_cast<ptrdiff_t>(at),
                                          key_bits.begin() + static_cast<ptrdiff_t>(at + channels()), 0u));
+  }
+  steps.clear();
+  for (const double frequency : rope.frequency) {
+    for (uint32_t t = 0; t < kTileTokens; ++t) steps.push_back(static_cast<float>(std::cos(t * frequency)));
+    for (uint32_t t = 0; t < kTileTokens; ++t) steps.push_back(static_cast<float>(std::sin(t * frequency)));
   }
   crypto_generichash_state state;
   crypto_generichash_init(&state, nullptr, 0, sizeof digest.bytes);

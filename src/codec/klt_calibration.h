@@ -68,6 +68,8 @@ struct KltCalibration {
   std::vector<float> cancelling;
   KltLevels rest;  // of pages at rest; empty: they are not coded anew
   std::vector<uint32_t> block_bits;  // sum of key_bits; set by seal()
+  // Of the turns by 0 ... kTileTokens - 1 positions, [pair][2][kTileTokens]: cosines, sines; set by seal().
+  std::vector<float> steps;
 
   uint32_t channels() const noexcept { return block_heads * k_dim; }
   uint32_t blocks() const noexcept { return n_kv_heads / block_heads; }
@@ -78,7 +80,7 @@ struct KltCalibration {
   bool fits(const PageGeometry& g) const noexcept {
     return g.n_layers == n_layers && g.n_kv_heads == n_kv_heads && g.k_dim == k_dim && g.v_dim == v_dim;
   }
-  // Sets digest and block_bits. Call once, when all else is filled in.
+  // Sets digest, block_bits and steps. Call once, when all else is filled in.
   void seal();  // may throw bad_alloc
 };
 

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "attend/transform.h"
+
 namespace kvc {
 
 // The bounds of calibrated channels are counted in sixteenths of their standard deviation, or more where that does not reach
@@ -36,7 +38,7 @@ class GroupDecoder {
  public:
   GroupDecoder(const std::byte* tile, size_t groups, size_t count, const float* deviation, const uint8_t* bits,
                uint32_t same_bits);
-  // The numbers of the next group, `count` of them, to out (room for count rounded up to 8).
+  // The numbers of the next group, `count` of them.
   void next(float* out);
   // Passes over a group.
   void skip();
@@ -44,6 +46,7 @@ class GroupDecoder {
  private:
   uint32_t width() const { return bits_ != nullptr ? bits_[group_] : same_bits_; }
 
+  const TransformKernels& kernels_;
   const std::byte* bounds_;
   const std::byte* planes_;
   const float* deviation_;

@@ -1,8 +1,12 @@
 #include "codec/klt_transform.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "attend/quantize.h"
 #include "attend/tile.h"
+#include "attend/transform.h"
 
 namespace kvc {
 
@@ -28,22 +32,40 @@ void rotate_keys(const KeyRope& rope, uint64_t position, bool inverse, float* ro
   }
 }
 
-void hadamard_row(float* row, uint32_t dim) {
-  const uint32_t block = hadamard_block(dim);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(block));
-  for (uint32_t first = 0; first < dim; first += block) {
-    float* x = row + first;
-    for (uint32_t half = 1; half < block; half *= 2) {
-      for (uint32_t i = 0; i < block; i += 2 * half) {
-        for (uint32_t j = i; j < i + half; ++j) {
-          const float a = x[j], b = x[j + half];
-          x[j] = a + b;
-          x[j + half] = a - b;
-        }
+void rotate_columns(const KltCalibration& calibration, uint64_t position, bool inverse, uint32_t from, uint32_t end,
+                    float* columns) {
+  const KeyRope& rope = calibration.rope;
+  const size_t pairs = rope.frequency.size();
+  const TransformKernels& kernels = transform_kernels();
+  for (size_t i = 0; i < pairs; ++i) {
+    float* x = columns + (rope.interleaved ? 2 * i : i) * kTileTokens + from;
+    float* y = columns + (rope.interleaved ? 2 * i + 1 : i + pairs) * kTileTokens + from;
+    if (inverse) std::swap(x, y);  // the other way round
+    const double turn = static_cast<double>(position) * rope.frequency[i];
+    const float* cosines = calibration.steps.data() + i * 2 * kTileTokens + from;
+    kernels.turn(static_cast<float>(std::cos(turn)), static_cast<float>(std::sin(turn)), cosines, cosines + kTileTokens,
+                 end - from, x, y);
+  }
+}
+
+void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride) {
+  // By squares, so that neither side is walked through in long strides.
+  constexpr size_t kSquare = 16;
+  for (size_t r = 0; r < rows; r += kSquare) {
+    for (size_t c = 0; c < columns; c += kSquare) {
+      for (size_t j = c; j < std::min(columns, c + kSquare); ++j) {
+        for (size_t i = r; i < std::min(rows, r + kSquare); ++i) to[j * to_stride + i] = from[i * from_stride + j];
       }
     }
-    for (uint32_t i = 0; i < block; ++i) x[i] *= scale;
   }
+}
+
+void hadamard_row(float* row, uint32_t dim, float* room) {
+  const uint32_t stride = round_up(dim, kUnitLanes);
+  std::copy_n(row, dim, room);
+  std::fill(room + dim, room + stride, 0.0f);
+  hadamard(room, stride, hadamard_block(dim));
+  std::copy_n(room, dim, row);
 }
 
 }  // namespace kvc

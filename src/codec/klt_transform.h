@@ -11,7 +11,16 @@ namespace kvc {
 // Turns n rows of keys, of positions from `position` on, `stride` floats apart; back if `inverse`.
 void rotate_keys(const KeyRope& rope, uint64_t position, bool inverse, float* rows, size_t n, size_t stride);
 
-// The normalised Hadamard transform of each block of a row (hadamard_block); its own inverse.
-void hadamard_row(float* row, uint32_t dim);
+// The same of one tile's keys as columns, [k_dim][kTileTokens], its first token at `position`; of the tokens [from,
+// end), multiples of kUnitLanes.
+void rotate_columns(const KltCalibration& calibration, uint64_t position, bool inverse, uint32_t from, uint32_t end,
+                    float* columns);
+
+// Rows as columns: to[c][r] = from[r][c].
+void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride);
+
+// The normalised Hadamard transform of a row wherever it lies; room: aligned to 64 bytes, for round_up(dim,
+// kUnitLanes).
+void hadamard_row(float* row, uint32_t dim, float* room);
 
 }  // namespace kvc

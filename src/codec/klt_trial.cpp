@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "attend/aligned.h"
 #include "attend/tile.h"
 #include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
@@ -40,15 +41,16 @@ bool recode_keys(const KltCalibration& c, size_t head, const uint8_t* bits, uint
 
 bool recode_values(uint32_t v_dim, uint32_t bits, uint32_t n, uint32_t exact, float* rows) {
   std::vector<std::byte> tile(coded_bytes(n, v_dim, size_t{n} * bits));
-  std::vector<float> row(round_up(v_dim, 8));
+  std::vector<float> row(v_dim);
+  AlignedFloats room(round_up(v_dim, kUnitLanes));
   const std::vector<float> kept(rows, rows + size_t{exact} * v_dim);
   std::fill_n(rows, size_t{exact} * v_dim, 0.0f);
-  for (uint32_t t = 0; t < n; ++t) hadamard_row(rows + size_t{t} * v_dim, v_dim);
+  for (uint32_t t = 0; t < n; ++t) hadamard_row(rows + size_t{t} * v_dim, v_dim, room.data());
   if (!encode_groups(rows, n, v_dim, 0, nullptr, nullptr, bits, 0, true, tile.data())) return false;
   GroupDecoder decoder(tile.data(), n, v_dim, nullptr, nullptr, bits);
   for (uint32_t t = 0; t < n; ++t) {
     decoder.next(row.data());
-    hadamard_row(row.data(), v_dim);
+    hadamard_row(row.data(), v_dim, room.data());
     std::copy_n(row.data(), v_dim, rows + size_t{t} * v_dim);
   }
   std::copy(kept.begin(), kept.end(), rows);

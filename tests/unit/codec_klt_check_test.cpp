@@ -172,8 +172,11 @@ TEST_F(KltCheckTest, TilesAndRangesOfPagesWithLevelsEqualWhatIsDecoded) {
   ASSERT_TRUE(check_page(*calibration_, g, 0, 4, page, nullptr, 0.02, &check).is_ok());
   check.levels.key_steps[0] = KltLevels::kRawKeys;
   check.levels.value_bits[3] = KltLevels::kRawValues;
+  check.levels.key_steps[2] = KltLevels::kRawKeys;
+  check.levels.value_bits[2] = KltLevels::kRawValues;
   const auto coded = encode(auto_, options(0, &check.levels), page);
   const auto all = decode(auto_, coded);
+  expect_tiles_attend_as_decoded(auto_, g, coded);
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     for (const int plane : {KVC_KEY, KVC_VALUE}) {
       std::vector<std::byte> part(g.n_kv_heads * 20 * g.row_bytes(plane));

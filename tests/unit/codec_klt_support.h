@@ -98,4 +98,60 @@ class Model {
   float key_mix_[kDim * kDim], query_mix_[kDim * kDim], key_mean_[kDim];
 };
 
+// Attention over the tiles of a page, of three queries at once and on every instruction set, is that over what decode
+// gives.
+inline void expect_tiles_attend_as_decoded(const Codec& codec, const PageGeometry& g,
+                                           std::span<const std::byte> encoded) {
+  AttendOptions options;
+  options.k_dim = g.k_dim;
+  options.v_dim = g.v_dim;
+  options.causal = false;
+  constexpr uint32_t kQueries = 3;
+  std::vector<float> queries(kQueries * g.k_dim);
+  Random random(5);
+  for (float& x : queries) x = static_cast<float>(random.unit() - 0.5) / 4;
+  for (const Target target : targets()) {
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      std::vector<std::byte> rows[2];
+      for (const int plane : {KVC_KEY, KVC_VALUE}) {
+        rows[plane].resize(g.plane_bytes(plane));
+        ASSERT_TRUE(codec
+                        .decode(g, encoded, layer, plane, 0, g.page_tokens, rows[plane].data(), g.head_bytes(plane),
+                                g.row_bytes(plane))
+                        .is_ok());
+      }
+      for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
+        AttendState coded(options, kQueries), clear(options, kQueries);
+        coded.set_target(target);
+        for (uint32_t q = 0; q < kQueries; ++q) {
+          coded.set_query(q, &queries[q * g.k_dim], 1, 0);
+          clear.set_query(q, &queries[q * g.k_dim], 1, 0);
+        }
+        for (uint32_t from = 0; from < g.page_tokens; from += kTileTokens) {
+          AttendTile tile, want;
+          ASSERT_TRUE(codec.tile(g, encoded, layer, head, from / kTileTokens, &tile).is_ok());
+          want.position = tile.position = from;
+          want.tokens = want.exact = std::min(kTileTokens, g.page_tokens - from);
+          ASSERT_EQ(tile.tokens, want.tokens);
+          want.k = {g.dtype, rows[KVC_KEY].data() + head * g.head_bytes(KVC_KEY) + from * g.row_bytes(KVC_KEY),
+                    g.row_bytes(KVC_KEY)};
+          want.v = {g.dtype, rows[KVC_VALUE].data() + head * g.head_bytes(KVC_VALUE) + from * g.row_bytes(KVC_VALUE),
+                    g.row_bytes(KVC_VALUE)};
+          coded.attend(tile);
+          clear.attend(want);
+        }
+        for (uint32_t q = 0; q < kQueries; ++q) {
+          std::vector<float> got(g.v_dim), expected(g.v_dim);
+          coded.finish(q, got.data());
+          clear.finish(q, expected.data());
+          // What f16 rounds on decoding is not rounded in tiles.
+          for (uint32_t d = 0; d < g.v_dim; ++d) {
+            ASSERT_NEAR(got[d], expected[d], 4e-3f) << target_name(target) << ", layer " << layer << ", head " << head;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace kvc::klt_test

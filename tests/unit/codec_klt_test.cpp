@@ -230,12 +230,57 @@ TEST_F(KltTest, RangesTilesAndExactTokensOfCalibratedPages) {
     to_f32(g.dtype, part.data() + 20 * g.row_bytes(plane), rows.data(), rows.size());
     // Rotation starts at another token then: the last bit may differ.
     for (size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], all[2 * kDim + i], 2e-3f * (1 + std::abs(rows[i])));
-    AttendTile tile;
-    ASSERT_TRUE(codec_.tile(g, encoded, 1, 1, 0, &tile).is_ok());
-    const ClearRows& seen = plane == KVC_KEY ? tile.k : tile.v;
-    for (uint32_t t = 0; t < kTokens; ++t) {
-      const auto* row = reinterpret_cast<const float*>(seen.data + t * seen.stride);
-      for (uint32_t i = 0; i < kDim; ++i) EXPECT_NEAR(row[i], all[t * kDim + i], 2e-3f * (1 + std::abs(row[i])));
+  }
+  expect_tiles_attend_as_decoded(codec_, g, encoded);
+}
+
+// Keys whose rotation is not known are attended to in their basis; heads that share a basis are not.
+TEST_F(KltTest, TilesOfKeysThatDoNotTurnAndOfSharedBasesAttendAsDecoded) {
+  const auto made = learn({});
+  ASSERT_NE(made, nullptr);
+  for (const bool shared : {false, true}) {
+    for (const bool turning : {false, true}) {
+      KltCalibration other = *made;
+      const uint32_t layers = other.n_layers, heads = other.n_kv_heads, dim = other.k_dim;
+      if (!turning) other.rope = {};
+      if (shared) {  // the heads' own bases side by side, as one of both
+        const uint32_t both = heads * dim;
+        other.block_heads = heads;
+        other.analysis.assign(size_t{layers} * both * both, 0.0f);
+        other.synthesis = other.analysis;
+        for (uint32_t layer = 0; layer < layers; ++layer) {
+          for (uint32_t head = 0; head < heads; ++head) {
+            for (uint32_t i = 0; i < dim; ++i) {
+              const size_t to = (size_t{layer} * both + head * dim + i) * both + head * dim;
+              const size_t from = ((size_t{layer} * heads + head) * dim + i) * dim;
+              std::copy_n(made->analysis.begin() + static_cast<ptrdiff_t>(from), dim,
+                          other.analysis.begin() + static_cast<ptrdiff_t>(to));
+              std::copy_n(made->synthesis.begin() + static_cast<ptrdiff_t>(from), dim,
+                          other.synthesis.begin() + static_cast<ptrdiff_t>(to));
+            }
+          }
+        }
+        other.order.clear();
+      }
+      other.seal();
+      const auto calibration = std::make_shared<const KltCalibration>(std::move(other));
+      register_calibration(calibration);
+      for (const uint32_t tokens : {kTokens, 150u, 21u}) {
+        PageGeometry g = model_.geometry;
+        g.page_tokens = tokens;
+        std::vector<std::byte> page;
+        for (uint32_t at = 0; page.size() < g.page_bytes(); at += kTokens) {
+          const auto more = model_.page(at);
+          page.insert(page.end(), more.begin(), more.end());
+        }
+        page.resize(g.page_bytes());
+        EncodeOptions options = options_of(calibration.get());
+        options.exact_tokens = 3;
+        std::vector<std::byte> encoded(codec_.encoded_bytes(g, options));
+        ASSERT_TRUE(codec_.encode(g, options, page, encoded).is_ok());
+        SCOPED_TRACE(std::to_string(shared) + std::to_string(turning) + " " + std::to_string(tokens));
+        expect_tiles_attend_as_decoded(codec_, g, encoded);
+      }
     }
   }
 }
