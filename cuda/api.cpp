@@ -7,21 +7,9 @@
 #include <cstring>
 #include <exception>
 
-#include "dlpack.h"
+#include "handle.h"
 #include "kernels.h"
-#include "low_rank.h"
-#include "nvml.h"
 #include "placement.h"
-
-struct kvc_cuda_t {
-  std::unique_ptr<kvc_cuda::Gpu> gpu;
-  std::mutex mutex;
-  std::string words;
-  std::atomic<uint64_t> pool_missed{0};
-  kvc_cuda::Utilization utilization;
-  kvc_cuda::Borrowed borrowed;
-  kvc_cuda::LowRank low_rank;
-};
 
 namespace kvc_cuda {
 namespace {
@@ -30,54 +18,6 @@ void say(kvc_error_t* error, kvc_status_t status, const char* words) {
   if (error == nullptr) return;
   error->status = status;
   std::snprintf(error->message, sizeof error->message, "%s", words);
-}
-
-// Calls what returns a Status or throws; the words go into the handle.
-template <typename Body>
-kvc_status_t guarded(kvc_cuda_t* cuda, Body&& body) noexcept {
-  if (cuda == nullptr) return KVC_E_NULL;
-  try {
-    const Status status = body(*cuda->gpu);
-    if (status.code() < 0) {
-      const std::lock_guard lock(cuda->mutex);
-      cuda->words = status.message();
-    }
-    return status.code();
-  } catch (const std::bad_alloc&) {
-    return KVC_E_NO_MEMORY;
-  } catch (...) {
-    return KVC_E_INTERNAL;
-  }
-}
-
-template <typename T>
-Status check_struct(const T* given, const char* name) {
-  if (given == nullptr) return error(KVC_E_NULL, "%s is NULL", name);
-  if (given->struct_size == sizeof(T)) return Status::ok();
-  return error(KVC_E_STRUCT_SIZE, "%s has struct_size %zu, not %zu: install header and library from one release", name,
-               given->struct_size, sizeof(T));
-}
-
-Status read_order(const kvc_cuda_order_t* given, Order* out) {
-  KVC_RETURN_IF_ERROR(check_struct(given, "order"));
-  if ((given->n_wait > 0 && given->wait == nullptr) || (given->n_reads > 0 && given->reads == nullptr) ||
-      (given->n_writes > 0 && given->writes == nullptr)) {
-    return error(KVC_E_NULL, "order counts fences or slots that it does not have");
-  }
-  out->stream = static_cast<abi::Stream>(given->stream);
-  out->wait.assign(given->wait, given->wait + given->n_wait);
-  out->reads.assign(given->reads, given->reads + given->n_reads);
-  out->writes.assign(given->writes, given->writes + given->n_writes);
-  return Status::ok();
-}
-
-View read_view(const kvc_cuda_view_t& given) {
-  View view;
-  view.base = given.base;
-  view.layer_bases = given.layer_bases;
-  view.page = given.page_stride, view.layer = given.layer_stride, view.plane = given.plane_stride;
-  view.head = given.head_stride, view.token = given.token_stride;
-  return view;
 }
 
 bool is_number(int32_t dtype) { return dtype == KVC_F32 || dtype == KVC_F16 || dtype == KVC_BF16; }

@@ -21,8 +21,18 @@ namespace kvc_cuda {
 // Work that was issued, by number; 0: none. Numbers are never reused, so one that is not known any more is done.
 using Fence = uint64_t;
 
-enum class KernelId { move_rows, copy_runs, encode_pages, decode_pages, attend_pages, merge_splits, attend_mma, jacobi };
-inline constexpr int kKernels = 8;
+enum class KernelId {
+  move_rows,
+  copy_runs,
+  encode_pages,
+  decode_pages,
+  attend_pages,
+  merge_splits,
+  attend_mma,
+  jacobi,
+  decode_klt
+};
+inline constexpr int kKernels = 9;
 
 class Device {
  public:

@@ -299,6 +299,26 @@ Status Gpu::decode(const CodeArgs& args, const Order& order, Fence* done) {
   });
 }
 
+Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
+  const KltForm& form = args.form;
+  if (form.n_layers == 0 || form.n_heads == 0 || form.page_tokens == 0 || form.v_dim == 0 || form.channels() == 0 ||
+      form.n_heads % form.block_heads != 0 || 2 * form.pairs > form.k_dim) {
+    return error(KVC_E_INVALID, "a page of %u layers, %u heads in blocks of %u, dims %u and %u, %u pairs, %u tokens",
+                 form.n_layers, form.n_heads, form.block_heads, form.k_dim, form.v_dim, form.pairs, form.page_tokens);
+  }
+  if (args.chunk == 0 || form.v_dim > kKltValueDim) {
+    return error(KVC_E_UNSUPPORTED, "%u numbers that share a basis, values of %u: a block has no room for them",
+                 form.channels(), form.v_dim);
+  }
+  if (args.number != Number::f32 && args.number != Number::f16 && args.number != Number::bf16) {
+    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be decoded");
+  }
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::decode_klt, klt_shape(args), &args, order.stream);
+  });
+}
+
 Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
   KVC_RETURN_IF_ERROR(check_page(args.page));
   if (args.page.dim[0] > kAttendDim || args.page.dim[1] > kAttendDim) {

@@ -326,13 +326,15 @@ KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uin
 /* An engine with option device_memory keeps copies of pages on devices: that budget for each, never exceeded, of the devices that
  * option device names. The pages themselves are in the engine's memory (and on disk), so a device that is full, or fails, costs
  * time and nothing else: its copies make room for others in the order of option policy. Pages are copied to a device when a call
- * below needs them there, layer by layer. Encoded pages of int8, int4 and mixed go as they are, but for a sequence's first; pages
- * of the other codecs (klt, lowrank, auto, sparse, ...) are decoded on the way, by the processor.
+ * below needs them there, layer by layer. Encoded pages of int8, int4 and mixed (but for a sequence's first), klt, lowrank and auto go
+ * as they are, whole, and are decoded there; with the first page of what a codec learned that goes too, if it takes at most a quarter of
+ * device_memory. Pages of the other codecs (sparse, svd, an application's) are decoded on the way, by the processor.
  *
  * A session's calls below are issued on order.stream, and name no slots (order.n_reads and n_writes are 0). They follow one another
  * in any mixture of streams, with the other calls of kvc.h, and need no synchronisation for it:
- *   - Rows that were appended from a device are copied to the engine's memory by page, when a page is full. kvc_session_commit
- *     waits for none of that: it seals the pages whose copies have arrived, and the others later.
+ *   - Rows that were appended from a device are copied to the engine's memory by page, when a page is full. With codec int8, int4 or
+ *     mixed the device encodes such a page first, as the engine would, and without codec_window its codes are all that is copied.
+ *     kvc_session_commit waits for none of that: it seals the pages whose copies have arrived, and the others later.
  *   - Calls of kvc.h that need such rows on the processor (kvc_session_read, _attend, _append, _match, _fork, _truncate, _close)
  *     wait until they have arrived; that needs a page's worth of the link, and the streams that they were appended on.
  *   - Option pin_memory keeps the engine's pages in pinned memory. Without it (or with an allocator of the application's, or before

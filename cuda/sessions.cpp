@@ -1,6 +1,7 @@
 // Where the library and the module meet: the module's functions for the device tier, and sessions by the library's.
 #include <atomic>
 
+#include "api.h"
 #include "kvc_cuda.h"
 #include "tier/device_api.h"
 
@@ -52,7 +53,9 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_device
   api->unpin = kvc_cuda_unpin;
   api->allocator = kvc_cuda_allocator;
   api->move = kvc_cuda_move;
+  api->encode = kvc_cuda_encode;
   api->decode = kvc_cuda_decode;
+  api->decode_klt = kvc_cuda::decode_klt_pages;
   api->attend_bytes = kvc_cuda_attend_bytes;
   api->attend = kvc_cuda_attend;
   api->stats = kvc_cuda_stats;

@@ -3,6 +3,7 @@
 
 #include "kernels/attend_mma.h"
 #include "kernels/jacobi.h"
+#include "kernels/klt.h"
 
 namespace kvc_cuda {
 
@@ -29,6 +30,12 @@ inline Shape code_shape(const CodeArgs& a) {
   const uint32_t tiles = (a.page_tokens + kTile - 1) / kTile;
   return {a.pages * a.n_layers * 2 * a.n_heads * tiles, 128,
           static_cast<uint32_t>((kLanes * value_channels(a.dim[1]) + 2 * 128 + 2 * kLanes) * sizeof(float))};
+}
+
+inline Shape klt_shape(const KltArgs& a) {
+  const uint32_t keys = a.form.channels() * (a.chunk + kKltPad + 2), values = kLanes * a.form.v_dim;
+  return {a.pages * a.form.n_layers * a.form.parts() * a.form.tiles(), kKltThreads,
+          static_cast<uint32_t>((keys > values ? keys : values) * sizeof(float))};
 }
 
 inline uint32_t attend_parts(const AttendArgs& a) { return (a.group + kAttendGroup - 1) / kAttendGroup; }

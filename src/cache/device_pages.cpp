@@ -8,7 +8,6 @@ namespace kvc {
 namespace {
 
 constexpr int kAttempts = 3;
-constexpr size_t kTableBytes = 256;  // of decode()
 
 }  // namespace
 
@@ -43,6 +42,8 @@ DevicePages::~DevicePages() {
   }
   for (auto& copy : gone_) give_back(copy.get());
   tier_->release(tables_);
+  tier_->release(klt_tables_);
+  drop_calibrations();
   if (ring_ != nullptr && tier_->api().unpin(tier_->handle(), ring_) == KVC_OK) std::free(ring_);
 }
 
@@ -122,7 +123,9 @@ Status DevicePages::reserve_locked(size_t bytes, Slot* slot) {
     if (!any) break;
   }
   reap();
-  if (tier_->reserve(bytes, slot).is_ok()) return Status::ok();
+  // Calibrations last: every page that needs one waits for it to come again.
+  if (tier_->reserve(bytes, slot).is_ok() || (drop_calibrations() && tier_->reserve(bytes, slot).is_ok()))
+    return Status::ok();
   return error(
       KVC_E_NO_MEMORY,
       "device %d has no room for %zu bytes: %llu of %llu are in use, and what open calls and sessions' ends hold "
@@ -207,12 +210,14 @@ void DevicePages::let_go(DeviceCopy* copy) noexcept {
   held_.erase(found);
 }
 
-void DevicePages::adopt(const Page& page, Slot slot, uint32_t n_layers) noexcept {
+void DevicePages::adopt(const Page& page, Slot slot, bool coded, uint32_t n_layers) noexcept {
   try {
     const std::lock_guard lock(mutex_);
+    const size_t parts = coded ? 1 : n_layers;
     auto copy = std::make_unique<DeviceCopy>();
-    copy->loaded.assign(n_layers, 0);
-    const size_t counted = sizeof(DeviceCopy) + n_layers * sizeof(uint64_t);
+    copy->loaded.assign(parts, 0);
+    copy->coded = coded;
+    const size_t counted = sizeof(DeviceCopy) + parts * sizeof(uint64_t);
     if (copies_.contains(&page) || tier_->is_lost() || !memory_->claim(counted, MemoryUse::metadata)) {
       tier_->release(slot);
       return;
@@ -342,39 +347,6 @@ Status DevicePages::put_table(uint64_t to, const void* from, size_t bytes, const
   const kvc_status_t status = tier_->api().swap_in(tier_->handle(), &copy, 1, order.get(), fence);
   if (*fence != 0) pieces_.push_back({begin, end, *fence});
   return tier_->check(status);
-}
-
-Status DevicePages::decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call) {
-  const size_t bytes = size_t{pages.n_layers} * static_cast<size_t>(pages.clear.layer_stride);
-  const std::lock_guard one(decode_mutex_);
-  {
-    const std::lock_guard lock(mutex_);
-    if (copy->clear) return Status::ok();
-    if (!tables_) KVC_RETURN_IF_ERROR(reserve_locked(kTableBytes, &tables_));
-    KVC_RETURN_IF_ERROR(reserve_locked(bytes, &copy->clear));
-  }
-  struct {
-    uint64_t coded;
-    int32_t clear;
-  } table{tier_->address(copy->slot), static_cast<int32_t>(DeviceTier::first(copy->clear))};
-  const uint64_t at = tier_->address(tables_);
-  // One decodes after the other: they share the place of the table.
-  const auto issue = [&]() -> Status {
-    std::vector<uint32_t> slots;
-    tier_->add_slots(tables_, &slots);
-    uint64_t fence = 0;
-    KVC_RETURN_IF_ERROR(put_table(at, &table, 12, slots, call, &fence));
-    DeviceOrder order(*tier_, call, {tables_, copy->slot}, {copy->clear}, {fence, copy->loaded[0]});
-    return tier_->check(tier_->api().decode(tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + 8),
-                                            reinterpret_cast<const uint64_t*>(at), order.get(), &fence));
-  };
-  const Status status = issue();
-  if (!status.is_ok()) {
-    const std::lock_guard lock(mutex_);
-    tier_->release(copy->clear);
-    copy->clear = Slot{};
-  }
-  return status;
 }
 
 void DevicePages::collect() noexcept {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "cache/page.h"
+#include "codec/klt_plan.h"
 #include "policy/policy.h"
 #include "tier/device_tier.h"
 
@@ -51,8 +52,21 @@ struct DeviceCopy : PolicyEntry {
   static constexpr uint64_t kMissing = UINT64_MAX;
 };
 
+// A page in the clear that a kernel of the device encoded, there and on its way to host memory.
+struct DeviceEncoded {
+  Slot slot;
+  BlobRef blob;    // given: where it goes, of the encoded page's size
+  BlobRef failed;  // given: of 4 bytes; not 0: a number is not finite, the page stays in the clear
+  uint64_t fence = 0;
+  bool here = false;  // it goes to host memory, by `fence`; else fetch() brings it
+  bool good = false;  // after fetch()
+};
+
 class DevicePages {
  public:
+  // Memory of the cache; false: there is none.
+  using NewBlob = std::function<bool(size_t bytes, BlobRef*)>;
+
   // policy: whose order copies leave by. tier outlives this.
   DevicePages(DeviceTier* tier, std::unique_ptr<Policy> policy, Memory* memory);
   ~DevicePages();
@@ -70,13 +84,27 @@ class DevicePages {
   Status hold(const Page& page, bool coded, uint32_t n_layers, uint64_t now_ns,
               const std::function<Status(BlobRef*)>& decode, DeviceCopy** out);
   void let_go(DeviceCopy* copy) noexcept;
-  // A place in the clear that a session filled becomes the copy of the page that it sealed.
-  void adopt(const Page& page, Slot slot, uint32_t n_layers) noexcept;
+  // A place that a session filled becomes the copy of the page that it sealed. coded: it has what the page has,
+  // encoded.
+  void adopt(const Page& page, Slot slot, bool coded, uint32_t n_layers) noexcept;
   // Brings layers [from, to) of a held copy, where they are missing; what waits for them is added to call->wait.
   Status load(DeviceCopy* copy, const PageGeometry& geometry, uint32_t from, uint32_t to, const DeviceCall& call,
               std::vector<uint64_t>* wait);
   // A coded copy's place in the clear. codec, bits: as kvc_cuda_pages_t.
   Status decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call);
+  // The same of klt, lowrank and auto. The calibration goes to the device with the first page that needs it, and blocks
+  // then where new_blob gives memory that is not pinned. view: places in the clear.
+  Status decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& geometry, const kvc_cuda_view_t& view,
+                    const NewBlob& new_blob, const DeviceCall& call);
+  // Whether kernels have room for such pages, and the device for their calibration: at most a quarter of its budget.
+  bool takes(const kvc_cuda::KltForm& form) const noexcept;
+  bool is_decoded(const DeviceCopy& copy);
+
+  // A place in the clear is encoded into another one, which is sent to out->blob. Also after a failure out->slot is the
+  // caller's to release. pages: with its exact_tokens.
+  Status encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call);
+  // Host memory has it. Blocks.
+  Status fetch(DeviceEncoded* encoded);
 
   // Copies between host memory and a place. in: the place is written; in_later: it is being filled, and this is another
   // part; out: it is read. The host's memory is held until that is done, or, without `hold`, is the caller's to keep.
@@ -111,6 +139,11 @@ class DevicePages {
     size_t bytes;
     BlobRef blob;
   };
+  struct DeviceCalibration {
+    Digest digest;
+    Slot slot;
+    uint32_t uses;  // calls that are about to issue what reads it
+  };
   static constexpr size_t kRingBytes = size_t{1} << 20;
   struct RingPiece {
     size_t begin, end;
@@ -125,6 +158,9 @@ class DevicePages {
   void reap();
   Status reserve_locked(size_t bytes, Slot* slot);
   Status start_ring();
+  Status place_calibration(const KltCalibration& calibration, const kvc_cuda::KltForm& form, const NewBlob& new_blob,
+                           const DeviceCall& call, Slot* slot);
+  bool drop_calibrations() noexcept;
 
   DeviceTier* const tier_;
   const std::unique_ptr<Policy> policy_;
@@ -135,7 +171,9 @@ class DevicePages {
   std::vector<std::unique_ptr<DeviceCopy>> held_;  // dead, but held
   std::vector<Flight> flights_;
   std::vector<BlobRef> stranded_;
-  Slot tables_;  // a small place for the tables of decode()
+  std::vector<DeviceCalibration> calibrations_;
+  Slot tables_;      // a small place for the tables of decode()
+  Slot klt_tables_;  // ... and of decode_klt()
   std::byte* ring_ = nullptr;
   size_t ring_at_ = 0;
   std::vector<RingPiece> pieces_;

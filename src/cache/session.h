@@ -179,7 +179,13 @@ class Session {
   void leave_device() noexcept;
   Status on_device(int32_t ordinal);
   kvc_cuda_pages_t device_form(std::string_view codec) const;
+  static bool attends_to(std::string_view codec) noexcept;
+  bool kernels_fit() const noexcept;
   bool is_coded_there(const Page& page) const noexcept;
+  Status decode_there(const Page& page, DeviceCopy* copy, const DeviceCall& call);
+  Status encode_place(size_t i, const DeviceCall& call);
+  bool has_codes(size_t i);
+  bool take_codes(size_t i, BlobRef* blob, uint8_t* codec);
   Status hold_page(const Page& page, bool coded, DeviceCopy** copy);
   Status open_place(size_t i, const DeviceCall& call);
   Status device_move(const kvc_cuda_move_t& move, DeviceOrder* order, uint64_t* fence);

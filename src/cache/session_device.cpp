@@ -16,9 +16,6 @@ namespace {
 
 constexpr uint64_t kTableAlignment = 256;
 
-// Codecs whose pages the module's kernels read as they are (kvc_cuda_pages_t).
-bool has_kernels(std::string_view codec) { return codec == "int8" || codec == "int4" || codec == "mixed"; }
-
 uint64_t aligned(uint64_t n) { return (n + kTableAlignment - 1) / kTableAlignment * kTableAlignment; }
 
 // Lets a copy go at the end of a call.
@@ -159,7 +156,10 @@ void Session::settle_device_or_cut() noexcept {
 }
 
 void Session::drop_places() noexcept {
-  for (const DeviceEnd::Place& place : device_->places) device_->pages->tier().release(place.slot);
+  for (const DeviceEnd::Place& place : device_->places) {
+    device_->pages->tier().release(place.slot);
+    device_->pages->tier().release(place.encoded.slot);
+  }
   device_->places.clear();
 }
 
@@ -174,6 +174,10 @@ size_t Session::arrived(size_t pages) {
   if (device_ == nullptr) return pages;
   for (size_t i = 0; i < std::min(pages, device_->places.size()); ++i) {
     DeviceEnd::Place& place = device_->places[i];
+    if (has_codes(i)) {
+      if (!place.encoded.good) return i;  // on its way
+      continue;
+    }
     for (const uint64_t fence : {place.in, place.out}) {
       bool done = false;
       if (!device_->pages->query(fence, &done).is_ok() || !done) return i;
@@ -190,42 +194,18 @@ void Session::hand_places(std::span<Page* const> sealed) noexcept {
   const size_t n = std::min(sealed.size(), end->places.size());
   for (size_t i = 0; i < n; ++i) {
     const DeviceEnd::Place& place = end->places[i];
-    // Not of a page that another session sealed before, nor of one that was encoded: its bytes are others.
-    if (sealed[i]->blob.data() == open_[i].blob.data()) {
-      end->pages->adopt(*sealed[i], place.slot, geometry().n_layers);
-    } else {
-      end->pages->tier().release(place.slot);
-    }
+    // Not of a page that another session sealed before, nor of one that the processor encoded: its bytes are others.
+    const auto give = [&](Slot slot, const BlobRef& blob, bool coded) {
+      if (slot && sealed[i]->blob.data() == blob.data() && (!coded || is_coded_there(*sealed[i]))) {
+        end->pages->adopt(*sealed[i], slot, coded, geometry().n_layers);
+      } else {
+        end->pages->tier().release(slot);
+      }
+    };
+    give(place.slot, open_[i].blob, false);
+    give(place.encoded.slot, place.encoded.blob, true);
   }
   end->places.erase(end->places.begin(), end->places.begin() + static_cast<ptrdiff_t>(n));
-}
-
-kvc_cuda_pages_t Session::device_form(std::string_view codec) const {
-  const PageGeometry& g = geometry();
-  const DeviceTier& tier = device_->pages->tier();
-  kvc_cuda_pages_t pages{};
-  pages.struct_size = sizeof pages;
-  pages.clear.base = tier.address(Slot{1});
-  pages.clear.page_stride = static_cast<int64_t>(tier.slot_bytes());
-  pages.clear.layer_stride = static_cast<int64_t>(g.layer_bytes());
-  pages.clear.plane_stride = static_cast<int64_t>(g.plane_bytes(KVC_KEY));
-  pages.clear.head_stride = static_cast<int64_t>(g.head_bytes(KVC_KEY));
-  pages.clear.token_stride = static_cast<int64_t>(g.row_bytes(KVC_KEY));
-  pages.n_layers = g.n_layers, pages.n_kv_heads = g.n_kv_heads;
-  pages.k_head_dim = g.k_dim, pages.v_head_dim = g.v_dim, pages.page_tokens = g.page_tokens;
-  pages.dtype = static_cast<int32_t>(g.dtype);
-  codec.copy(pages.codec, sizeof pages.codec - 1);
-  pages.key_bits = cache_->options_.codec_key_bits, pages.value_bits = cache_->options_.codec_value_bits;
-  return pages;
-}
-
-// Whether the device gets a page as its codec left it. The first page of a sequence has exact tokens, and so another
-// form.
-bool Session::is_coded_there(const Page& page) const noexcept {
-  constexpr uint32_t kMostDims = 512;
-  const PageGeometry& g = geometry();
-  return has_kernels(cache_->codec_of(page).name()) && page.depth > 0 && g.k_dim == g.v_dim && g.k_dim <= kMostDims &&
-         g.dtype != DType::u8;
 }
 
 Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
@@ -363,7 +343,7 @@ Status Session::device_read(uint32_t layer, int plane, size_t from, size_t n, co
       const bool coded = is_coded_there(*page);
       KVC_RETURN_IF_ERROR(hold_page(*page, coded, &held.copy));
       KVC_RETURN_IF_ERROR(pages.load(held.copy, g, layer, layer + 1, call, &wait));
-      if (coded) KVC_RETURN_IF_ERROR(pages.decode(held.copy, device_form(cache_->codec_of(*page).name()), call));
+      if (coded) KVC_RETURN_IF_ERROR(decode_there(*page, held.copy, call));
       slot = coded ? held.copy->clear : held.copy->slot;
     } else {
       KVC_RETURN_IF_ERROR(open_place(index - sealed, call));
@@ -416,23 +396,6 @@ Status Session::device_append(uint32_t layer, const DeviceRows& k, const DeviceR
   }
   cursor_[layer] = static_cast<uint32_t>(at + n);
   return send_full_pages(call);
-}
-
-// Pages that are full are on their way to host memory from now on.
-Status Session::send_full_pages(const DeviceCall& call) {
-  DeviceEnd& end = *device_;
-  const PageGeometry& g = geometry();
-  const size_t full = *std::min_element(cursor_.begin(), cursor_.end()) / g.page_tokens;
-  for (size_t i = 0; i < std::min(full, end.places.size()); ++i) {
-    DeviceEnd::Place& place = end.places[i];
-    if (!place.stale) continue;
-    bool unpinned = false;
-    KVC_RETURN_IF_ERROR(end.pages->transfer(DevicePages::Way::out, place.slot, 0, g.page_bytes(), open_[i].blob, call,
-                                            &place.out, &unpinned, false));
-    if (unpinned) return Status::ok();
-    place.stale = false;
-  }
-  return Status::ok();
 }
 
 Status Session::device_attend_bytes(const DeviceAttend& attend, size_t tokens, uint64_t* bytes) {
@@ -489,15 +452,16 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
       clear.push_back(static_cast<int32_t>(DeviceTier::first(slot)));
     } else {
       const bool whole = page->n_tokens == g.page_tokens && (i + 1) * g.page_tokens <= tokens;
-      bool coded = whole && is_coded_there(*page);
-      if (coded && codec.empty()) codec = cache_->codec_of(*page).name();
-      const bool decoded_there = is_coded_there(*page) && (!coded || cache_->codec_of(*page).name() != codec);
+      const std::string_view name = cache_->codec_of(*page).name();
+      const bool there = is_coded_there(*page);
+      bool coded = whole && there && attends_to(name);
+      if (coded && codec.empty()) codec = name;
+      const bool decoded_there = there && (!coded || name != codec);
       if (decoded_there) coded = false;
       held.emplace_back(&pages);
       KVC_RETURN_IF_ERROR(hold_page(*page, coded || decoded_there, &held.back().copy));
       KVC_RETURN_IF_ERROR(pages.load(held.back().copy, g, attend.layer, attend.layer + 1, call, &wait));
-      if (decoded_there)
-        KVC_RETURN_IF_ERROR(pages.decode(held.back().copy, device_form(cache_->codec_of(*page).name()), call));
+      if (decoded_there) KVC_RETURN_IF_ERROR(decode_there(*page, held.back().copy, call));
       slot = decoded_there ? held.back().copy->clear : held.back().copy->slot;
       if (coded) {
         encoded.push_back(pages.tier().address(slot));

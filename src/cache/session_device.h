@@ -29,6 +29,7 @@ struct DeviceEnd {
     uint64_t in = 0, out = 0;  // fences of copies from and to the host's page; 0: none, or done
     bool stale = false;        // the host's page lacks rows ...
     uint32_t safe = 0;         // ... after so many
+    DeviceEncoded encoded;     // of a full page that the device encodes (blob: it does)
   };
   explicit DeviceEnd(DevicePages* on) : pages(on) {}
 

@@ -200,7 +200,7 @@ Status Session::prepare_pages(size_t n, std::vector<Page*, CountedAllocator<Page
     uint8_t codec = find_codec("identity")->id();
     // What has been through a lossy codec is not quantised a second time.
     const BlobRef clear = blob;
-    if (!options_.exact && !open_[i].approximate) {
+    if (!options_.exact && !open_[i].approximate && !take_codes(i, &blob, &codec)) {
       KVC_RETURN_IF_ERROR(cache_->encode(*space_, depth, recent_.get(), queries_, &blob, &codec));
     }
     const bool approximate = open_[i].approximate || !cache_->codec_with(codec)->is_clear();

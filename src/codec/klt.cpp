@@ -23,6 +23,7 @@
 #include "attend/quantize.h"
 #include "attend/transform.h"
 #include "codec/klt_calibration.h"
+#include "codec/klt_plan.h"
 #include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
 
@@ -296,6 +297,29 @@ class Klt final : public Codec {
     return Status::ok();
   }
 
+  Status plan(const PageGeometry& g, std::span<const std::byte> encoded, KltPlan* plan) const {
+    Page page;
+    KVC_RETURN_IF_ERROR(open(g, encoded, &page));
+    const Layout at = page.layout(g);
+    plan->calibration = page.calibration;
+    plan->has_levels = !page.levels.empty();
+    plan->exact = page.header.exact, plan->position = page.header.position;
+    plan->key_bits = page.header.key_bits, plan->value_bits = page.header.value_bits;
+    plan->tile_at.clear();
+    size_t next = sizeof(Header) + at.levels_bytes();
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      for (uint32_t part = 0; part < at.blocks() + g.n_kv_heads; ++part) {
+        for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
+          plan->tile_at.push_back(next);
+          next += part < at.blocks() ? at.key_tile_bytes(layer, part, tile)
+                                     : at.value_tile_bytes(layer, part - at.blocks(), tile);
+        }
+      }
+    }
+    plan->exact_at = next;
+    return Status::ok();
+  }
+
   // Kernels see the tile as AttendTile::k_columns and v_turned say. It lives as long as `tile`.
   Status tile(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t layer, uint32_t head, uint32_t index,
               AttendTile* tile) const override {
@@ -525,6 +549,12 @@ constexpr Klt kLowrank("lowrank", 6);
 constexpr Klt kAuto("auto", 7);
 
 }  // namespace
+
+bool is_klt(const Codec& codec) noexcept { return &codec == &kKlt || &codec == &kLowrank || &codec == &kAuto; }
+
+Status plan_klt(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> encoded, KltPlan* plan) {
+  return static_cast<const Klt&>(codec).plan(geometry, encoded, plan);
+}
 
 const Codec* klt_codec() noexcept { return &kKlt; }
 const Codec* lowrank_codec() noexcept { return &kLowrank; }

@@ -5,11 +5,12 @@
 // library's: what the module's functions on sessions (kvc_cuda_session_*) call.
 #pragma once
 
+#include "cuda/kernels/klt_tables.h"
 #include "cuda/kvc_cuda.h"
 
 namespace kvc {
 
-inline constexpr uint32_t kDeviceApiVersion = 1;
+inline constexpr uint32_t kDeviceApiVersion = 2;
 
 struct DeviceHost {
   uint32_t version = kDeviceApiVersion;
@@ -20,6 +21,16 @@ struct DeviceHost {
   decltype(&kvc_cuda_session_append) session_append = nullptr;
   decltype(&kvc_cuda_session_attend_bytes) session_attend_bytes = nullptr;
   decltype(&kvc_cuda_session_attend) session_attend = nullptr;
+};
+
+// Pages of klt, lowrank and auto, to be decoded on a device; addresses are of its memory.
+struct DeviceKlt {
+  kvc_cuda_view_t clear{};
+  kvc_cuda::KltForm form;
+  uint64_t tables = 0;       // form.page_bytes() for each page
+  uint64_t calibration = 0;  // form.calibration_bytes(); 0: none
+  uint32_t pages = 0;
+  int32_t dtype = 0;
 };
 
 struct DeviceApi {
@@ -45,7 +56,11 @@ struct DeviceApi {
   decltype(&kvc_cuda_unpin) unpin = nullptr;
   decltype(&kvc_cuda_allocator) allocator = nullptr;
   decltype(&kvc_cuda_move) move = nullptr;
+  decltype(&kvc_cuda_encode) encode = nullptr;
   decltype(&kvc_cuda_decode) decode = nullptr;
+  // Errors: those of kvc_cuda_decode.
+  kvc_status_t (*decode_klt)(kvc_cuda_t* cuda, const DeviceKlt* pages, const kvc_cuda_order_t* order,
+                             uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_attend_bytes) attend_bytes = nullptr;
   decltype(&kvc_cuda_attend) attend = nullptr;
   decltype(&kvc_cuda_stats) stats = nullptr;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "api.h"
@@ -11,6 +12,9 @@
 extern "C" kvc_status_t kvc_module_device(const kvc::DeviceHost* host, kvc::DeviceApi* api);
 
 namespace kvc_cuda {
+
+// Told of what the processor does with memory that devices reach, as the fake driver is.
+inline std::function<void(const void* at, size_t bytes, int write)> on_host_access;
 
 // The module's functions as the library gets them, with the fake driver beneath.
 inline kvc::DeviceApi fake_api() {
@@ -23,7 +27,10 @@ inline kvc::DeviceApi fake_api() {
   api.open = [](const kvc_cuda_options_t* options, kvc_cuda_t** cuda, kvc_error_t* error) noexcept {
     return open_with(KVC_TEST_FAKE_DRIVER, kNoKernels, options, cuda, error);
   };
-  api.note = [](const void* at, size_t bytes, int write) { kvc_fake_note_host_access(at, bytes, write); };
+  api.note = [](const void* at, size_t bytes, int write) {
+    kvc_fake_note_host_access(at, bytes, write);
+    if (on_host_access) on_host_access(at, bytes, write);
+  };
   return api;
 }
 

@@ -9,16 +9,11 @@
 namespace fake {
 namespace {
 
-using Lock = std::lock_guard<std::mutex>;
-
-// Of this thread, as in the driver: its contexts and its mode of captures.
-thread_local std::vector<int> contexts;
-thread_local int capture_mode = 0;
-
 const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",  "kvc_encode_pages", "kvc_decode_pages",
-                                "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits"};
+                                "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits",
+                                "kvc_decode_klt"};
 
-int current() { return contexts.empty() ? -1 : contexts.back(); }
+int current() { return thread_state().contexts.empty() ? -1 : thread_state().contexts.back(); }
 
 // Begins a call that needs a context.
 int begin(const char* name) {
@@ -35,7 +30,7 @@ int begin(const char* name) {
 int begin_unsafe(const char* name) {
   const int result = begin(name);
   if (result != kSuccess) return result;
-  if (capture_mode != kCaptureModeRelaxed && state().global_capture()) {
+  if (thread_state().capture_mode != kCaptureModeRelaxed && state().global_capture()) {
     state().invalidate_captures();
     return kCaptureUnsupported;
   }
@@ -54,10 +49,6 @@ int tell(int device) {
     if (const int result_ = (expression); result_ != kSuccess) return result_; \
   } while (false)
 
-StreamState* stream_of(Stream stream) {
-  auto* found = reinterpret_cast<StreamState*>(stream);
-  return state().streams.count(found) != 0 ? found : nullptr;
-}
 EventState* event_of(Event event) {
   auto* found = reinterpret_cast<EventState*>(event);
   return state().events.count(found) != 0 ? found : nullptr;
@@ -144,14 +135,14 @@ int ctx_push(Context context) {
   const int device = static_cast<int>(reinterpret_cast<uintptr_t>(context)) - 1;
   if (device < 0 || device >= state().options.devices) return bad("no context is pushed");
   FAKE_TRY(state().enter("cuCtxPushCurrent", device));
-  contexts.push_back(device);
+  thread_state().contexts.push_back(device);
   return kSuccess;
 }
 int ctx_pop(Context* context) {
   const Lock lock(state().mutex);
-  if (contexts.empty()) return bad("no context is there to be popped");
-  *context = reinterpret_cast<Context>(static_cast<uintptr_t>(contexts.back()) + 1);
-  contexts.pop_back();
+  if (thread_state().contexts.empty()) return bad("no context is there to be popped");
+  *context = reinterpret_cast<Context>(static_cast<uintptr_t>(thread_state().contexts.back()) + 1);
+  thread_state().contexts.pop_back();
   return state().enter("cuCtxPopCurrent", -1);
 }
 int exchange_mode(int* mode) {
@@ -159,7 +150,7 @@ int exchange_mode(int* mode) {
   // Of the thread, whatever its context is like.
   const int device = current() >= 0 && state().dead[static_cast<size_t>(current())] == 0 ? current() : -1;
   FAKE_TRY(state().enter("cuThreadExchangeStreamCaptureMode", device));
-  std::swap(*mode, capture_mode);
+  std::swap(*mode, thread_state().capture_mode);
   return kSuccess;
 }
 int mem_get_info(size_t* free, size_t* total) {
@@ -290,15 +281,6 @@ int memcpy_batch(DevicePtr* to, DevicePtr* from, size_t* bytes, size_t count, Co
     state().issue(s, std::move(operation));
   }
   return kSuccess;
-}
-
-StreamState* new_stream(int device, bool mine) {
-  auto* stream = new StreamState;
-  stream->device = device;
-  stream->actor = state().actors++;
-  stream->mine = mine;
-  state().streams.insert(stream);
-  return stream;
 }
 
 int stream_create(Stream* out, unsigned) {
@@ -542,115 +524,3 @@ KVC_FAKE_API int cuGraphGetNodes(void* graph, void*, size_t* n) {
   return kSuccess;
 }
 KVC_FAKE_API int cuGraphDestroy(void*) { return kSuccess; }
-
-KVC_FAKE_API void fake_reset(const FakeOptions* options) {
-  State& s = state();
-  const Lock lock(s.mutex);
-  for (StreamState* stream : s.streams) delete stream;
-  for (EventState* event : s.events) delete event;
-  s.streams.clear(), s.events.clear(), s.memory.clear(), s.registered.clear(), s.history.clear();
-  s.options = *options;
-  s.random = kvc::Random(options->seed);
-  s.calls = s.fail_at = s.operations = s.fail_operation = s.races = s.violations = 0;
-  s.first_race.clear(), s.first_violation.clear();
-  s.dead.assign(static_cast<size_t>(options->devices), 0);
-  s.told.assign(static_cast<size_t>(options->devices), false);
-  s.retained.assign(static_cast<size_t>(options->devices), 0);
-  s.used.assign(static_cast<size_t>(options->devices), 0);
-  s.libraries = 0;
-  s.actors = 1;
-  s.host = Clock();
-  contexts.clear();
-  capture_mode = 0;
-}
-
-KVC_FAKE_API void fake_fail_call(uint64_t k, int code) {
-  const Lock lock(state().mutex);
-  state().fail_at = k, state().fail_code = code;
-}
-KVC_FAKE_API void fake_fail_operation(uint64_t k, int code) {
-  const Lock lock(state().mutex);
-  state().fail_operation = k, state().operation_code = code;
-}
-KVC_FAKE_API uint64_t fake_calls() {
-  const Lock lock(state().mutex);
-  return state().calls;
-}
-KVC_FAKE_API void fake_drain() {
-  const Lock lock(state().mutex);
-  while (state().step()) {
-  }
-}
-KVC_FAKE_API void fake_synchronize() {
-  const Lock lock(state().mutex);
-  while (state().step()) {
-  }
-  for (const StreamState* stream : state().streams) state().host.join(stream->clock);
-}
-KVC_FAKE_API uint64_t fake_races() {
-  const Lock lock(state().mutex);
-  return state().races;
-}
-KVC_FAKE_API const char* fake_first_race() { return state().first_race.c_str(); }
-KVC_FAKE_API uint64_t fake_violations() {
-  const Lock lock(state().mutex);
-  return state().violations;
-}
-KVC_FAKE_API const char* fake_first_violation() { return state().first_violation.c_str(); }
-KVC_FAKE_API uint64_t fake_live() {
-  State& s = state();
-  const Lock lock(s.mutex);
-  uint64_t n = s.memory.size() + s.registered.size() + s.events.size() + static_cast<uint64_t>(s.libraries);
-  for (const StreamState* stream : s.streams) n += stream->mine ? 0 : 1;
-  for (const int count : s.retained) n += static_cast<uint64_t>(count);
-  return n;
-}
-
-KVC_FAKE_API Stream fake_stream(int device) {
-  const Lock lock(state().mutex);
-  return reinterpret_cast<Stream>(new_stream(device, true));
-}
-KVC_FAKE_API void fake_begin_capture(Stream stream, int mode) {
-  const Lock lock(state().mutex);
-  StreamState* s = stream_of(stream);
-  s->capturing = true, s->invalid = false, s->mode = mode, s->nodes = 0;
-}
-KVC_FAKE_API int fake_end_capture(Stream stream) {
-  const Lock lock(state().mutex);
-  StreamState* s = stream_of(stream);
-  s->capturing = false;
-  return s->invalid ? -1 : s->nodes;
-}
-KVC_FAKE_API void fake_touch(Stream stream, uint64_t at, uint64_t bytes, int write, uint8_t value) {
-  const Lock lock(state().mutex);
-  Operation operation;
-  operation.name = "the application's kernel";
-  operation.ranges = [=] { return std::vector<Range>{{at, bytes, write != 0}}; };
-  operation.run = [=] {
-    if (write != 0) std::memset(reinterpret_cast<void*>(at), value, bytes);
-  };
-  state().issue(stream_of(stream), std::move(operation));
-}
-KVC_FAKE_API void fake_issue(Stream stream, const FakeRange* ranges, int n, void (*run)(void*), void (*drop)(void*),
-                             void* context) {
-  const Lock lock(state().mutex);
-  const std::shared_ptr<void> kept(context, drop);
-  std::vector<Range> touched;
-  for (int i = 0; i < n; ++i) touched.push_back({ranges[i].at, ranges[i].bytes, ranges[i].write != 0});
-  Operation operation;
-  operation.name = "a library's kernel";
-  operation.ranges = [touched] { return touched; };
-  operation.run = [kept, run] { run(kept.get()); };
-  state().issue(stream_of(stream), std::move(operation));
-}
-KVC_FAKE_API int fake_is_device_memory(uint64_t at, uint64_t bytes) {
-  const Lock lock(state().mutex);
-  uint64_t host = 0;
-  return state().resolve(at, bytes, &host) ? 1 : 0;
-}
-KVC_FAKE_API void kvc_fake_note_host_access(const void* at, size_t bytes, int write) {
-  State& s = state();
-  const Lock lock(s.mutex);
-  ++s.host[0];
-  s.touch({reinterpret_cast<uint64_t>(at), bytes, write != 0}, 0, s.host, s.host.at(0), "the processor");
-}

@@ -69,6 +69,24 @@ std::vector<Range> touched(const CodeArgs& a, bool encode) {
   return out;
 }
 
+std::vector<Range> touched(const KltArgs& a) {
+  std::vector<Range> out;
+  add(&out, a.tables, a.pages * a.table_bytes, false);
+  if (a.calibration != nullptr) add(&out, a.calibration, a.form.calibration_bytes(), false);
+  CodeArgs geometry;
+  geometry.n_layers = a.form.n_layers, geometry.n_heads = a.form.n_heads, geometry.number = a.number;
+  geometry.dim[0] = a.form.k_dim, geometry.dim[1] = a.form.v_dim;
+  const uint32_t part = (a.form.n_layers * a.form.parts() * a.form.tiles() - 1) * 4;
+  for (uint32_t i = 0; i < a.pages; ++i) {
+    const auto* table = a.tables + i * a.table_bytes;
+    const auto* page = reinterpret_cast<const KltPage*>(table);
+    rows(a.clear, page->clear, a.form.page_tokens, geometry, true, &out);
+    // Its header, and everything to its last tile's begin at least; tiles follow one another.
+    out.push_back({page->coded, *reinterpret_cast<const uint32_t*>(table + a.form.tile_at(0, 0, 0) + part) + 4, false});
+  }
+  return out;
+}
+
 std::vector<Range> touched(const AttendArgs& a, bool merge) {
   std::vector<Range> out;
   const uint64_t heads = uint64_t{a.sequences} * a.kv_heads * a.group;
@@ -121,6 +139,9 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
   } else if (kernel == "kvc_decode_pages") {
     fill<CodeArgs>(
         args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode, out);
+  } else if (kernel == "kvc_decode_klt") {
+    fill<KltArgs>(
+        args, shape, seed, [](const KltArgs& a) { return touched(a); }, host_decode_klt, out);
   } else if (kernel == "kvc_attend_pages") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);

@@ -161,4 +161,23 @@ void State::forget(uint64_t at, uint64_t bytes) {
   std::erase_if(history, [&](const Access& a) { return a.range.at < at + bytes && at < a.range.at + a.range.bytes; });
 }
 
+ThreadState& thread_state() {
+  thread_local ThreadState own;
+  return own;
+}
+
+StreamState* stream_of(Stream stream) {
+  auto* found = reinterpret_cast<StreamState*>(stream);
+  return state().streams.count(found) != 0 ? found : nullptr;
+}
+
+StreamState* new_stream(int device, bool mine) {
+  auto* stream = new StreamState;
+  stream->device = device;
+  stream->actor = state().actors++;
+  stream->mine = mine;
+  state().streams.insert(stream);
+  return stream;
+}
+
 }  // namespace fake

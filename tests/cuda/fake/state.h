@@ -124,6 +124,18 @@ class State {
 };
 
 State& state();
+using Lock = std::lock_guard<std::mutex>;
+
+// Of this thread, as in the driver: its contexts and its mode of captures.
+struct ThreadState {
+  std::vector<int> contexts;
+  int capture_mode = 0;
+};
+ThreadState& thread_state();
+
+// With the lock. nullptr: no such stream.
+StreamState* stream_of(Stream stream);
+StreamState* new_stream(int device, bool mine);
 
 // What a launch reads and writes, and how it runs; empty name: no such kernel.
 struct Launch {

@@ -1,0 +1,226 @@
+// Pages that kernels of a device encode and decode, where they lie there.
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "cache/device_klt.h"
+#include "cache/device_pages.h"
+
+namespace kvc {
+namespace {
+
+constexpr size_t kTableBytes = 256;  // of decode()
+
+// What encode() gives the kernel, and gets, behind the encoded page.
+struct EncodeTable {
+  uint64_t coded;
+  int32_t clear;
+  uint32_t failed;
+};
+size_t table_at(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+bool DevicePages::is_decoded(const DeviceCopy& copy) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<bool>(copy.clear);
+}
+
+Status DevicePages::decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call) {
+  const size_t bytes = size_t{pages.n_layers} * static_cast<size_t>(pages.clear.layer_stride);
+  const std::lock_guard one(decode_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (copy->clear) return Status::ok();
+    if (!tables_) KVC_RETURN_IF_ERROR(reserve_locked(kTableBytes, &tables_));
+    KVC_RETURN_IF_ERROR(reserve_locked(bytes, &copy->clear));
+  }
+  struct {
+    uint64_t coded;
+    int32_t clear;
+  } table{tier_->address(copy->slot), static_cast<int32_t>(DeviceTier::first(copy->clear))};
+  const uint64_t at = tier_->address(tables_);
+  // One decodes after the other: they share the place of the table.
+  const auto issue = [&]() -> Status {
+    std::vector<uint32_t> slots;
+    tier_->add_slots(tables_, &slots);
+    uint64_t fence = 0;
+    KVC_RETURN_IF_ERROR(put_table(at, &table, 12, slots, call, &fence));
+    DeviceOrder order(*tier_, call, {tables_, copy->slot}, {copy->clear}, {fence, copy->loaded[0]});
+    return tier_->check(tier_->api().decode(tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + 8),
+                                            reinterpret_cast<const uint64_t*>(at), order.get(), &fence));
+  };
+  const Status status = issue();
+  if (!status.is_ok()) {
+    const std::lock_guard lock(mutex_);
+    tier_->release(copy->clear);
+    copy->clear = Slot{};
+  }
+  return status;
+}
+
+bool DevicePages::takes(const kvc_cuda::KltForm& form) const noexcept {
+  return kvc_cuda::klt_chunk(form.channels()) > 0 && form.v_dim <= kvc_cuda::kKltValueDim &&
+         form.page_bytes() <= kRingBytes && form.calibration_bytes() <= tier_->limit() / 4;
+}
+
+// With the lock. Those that a call under way does not use go; whether there were any.
+bool DevicePages::drop_calibrations() noexcept {
+  bool any = false;
+  std::erase_if(calibrations_, [&](const DeviceCalibration& calibration) {
+    if (calibration.uses > 0) return false;
+    tier_->release(calibration.slot);
+    return any = true;
+  });
+  return any;
+}
+
+Status DevicePages::place_calibration(const KltCalibration& calibration, const kvc_cuda::KltForm& form,
+                                      const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (DeviceCalibration& known : calibrations_) {
+      if (known.digest != calibration.digest) continue;
+      ++known.uses;
+      *slot = known.slot;
+      return Status::ok();
+    }
+  }
+  const size_t bytes = form.calibration_bytes();
+  BlobRef blob;
+  if (!new_blob(bytes, &blob))
+    return error(KVC_E_NO_MEMORY, "no room for a calibration of %zu bytes on its way to a device", bytes);
+  write_klt_calibration(calibration, form, {blob.data(), bytes});
+  Slot made;
+  {
+    const std::lock_guard lock(mutex_);
+    calibrations_.reserve(calibrations_.size() + 1);
+    KVC_RETURN_IF_ERROR(reserve_locked(bytes, &made));
+  }
+  uint64_t fence = 0;
+  const Status sent = transfer(Way::in, made, 0, bytes, blob, call, &fence);
+  const std::lock_guard lock(mutex_);
+  if (!sent.is_ok()) {
+    tier_->release(made);
+    return sent;
+  }
+  calibrations_.push_back({calibration.digest, made, 1});
+  *slot = made;
+  return Status::ok();
+}
+
+Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& g,
+                               const kvc_cuda_view_t& view, const NewBlob& new_blob, const DeviceCall& call) {
+  const kvc_cuda::KltForm form = klt_form(g, plan.calibration.get());
+  std::vector<std::byte> table = make_klt_table(form, plan);
+  if (table.empty())
+    return error(KVC_E_UNSUPPORTED, "an encoded page of more than 4 GiB for device %d", tier_->ordinal());
+  const std::lock_guard one(decode_mutex_);
+  if (is_decoded(*copy)) return Status::ok();
+  Slot calibration;
+  if (plan.calibration != nullptr)
+    KVC_RETURN_IF_ERROR(place_calibration(*plan.calibration, form, new_blob, call, &calibration));
+  const auto issue = [&]() -> Status {
+    {
+      const std::lock_guard lock(mutex_);
+      if (klt_tables_ && DeviceTier::bytes_of(klt_tables_) < table.size()) {
+        tier_->release(klt_tables_);
+        klt_tables_ = Slot{};
+      }
+      if (!klt_tables_) KVC_RETURN_IF_ERROR(reserve_locked(table.size(), &klt_tables_));
+      KVC_RETURN_IF_ERROR(reserve_locked(g.page_bytes(), &copy->clear));
+    }
+    auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
+    page->coded = tier_->address(copy->slot);
+    page->clear = static_cast<int32_t>(DeviceTier::first(copy->clear));
+    DeviceKlt pages;
+    pages.clear = view;
+    pages.form = form;
+    pages.tables = tier_->address(klt_tables_);
+    pages.calibration = calibration ? tier_->address(calibration) : 0;
+    pages.pages = 1;
+    pages.dtype = static_cast<int32_t>(g.dtype);
+    std::vector<uint32_t> slots;
+    tier_->add_slots(klt_tables_, &slots);
+    uint64_t fence = 0;
+    KVC_RETURN_IF_ERROR(put_table(pages.tables, table.data(), table.size(), slots, call, &fence));
+    DeviceOrder order(*tier_, call, {klt_tables_, copy->slot}, {copy->clear}, {fence, copy->loaded[0]});
+    if (calibration) tier_->add_slots(calibration, &order.reads);
+    return tier_->check(tier_->api().decode_klt(tier_->handle(), &pages, order.get(), &fence));
+  };
+  const Status status = issue();
+  const std::lock_guard lock(mutex_);
+  for (DeviceCalibration& known : calibrations_) {
+    if (calibration && known.slot.value == calibration.value) --known.uses;
+  }
+  if (!status.is_ok()) {
+    tier_->release(copy->clear);
+    copy->clear = Slot{};
+  }
+  return status;
+}
+
+Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
+  EncodeTable table{0, static_cast<int32_t>(DeviceTier::first(clear)), 0};
+  const size_t bytes = out->blob.bytes();
+  {
+    const std::lock_guard lock(mutex_);
+    KVC_RETURN_IF_ERROR(reserve_locked(table_at(bytes) + sizeof table, &out->slot));
+  }
+  table.coded = tier_->address(out->slot);
+  const uint64_t at = table.coded + table_at(bytes);
+  std::vector<uint32_t> slots;
+  tier_->add_slots(out->slot, &slots);
+  uint64_t fence = 0;
+  KVC_RETURN_IF_ERROR(put_table(at, &table, sizeof table, slots, call, &fence));
+  DeviceOrder order(*tier_, call, {clear}, {out->slot}, {fence});
+  const DeviceApi& api = tier_->api();
+  KVC_RETURN_IF_ERROR(tier_->check(
+      api.encode(tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + offsetof(EncodeTable, clear)),
+                 reinterpret_cast<const uint64_t*>(at), reinterpret_cast<uint32_t*>(at + offsetof(EncodeTable, failed)),
+                 order.get(), &fence)));
+  const kvc_cuda_copy_t copies[2] = {{table.coded, out->blob.data(), bytes},
+                                     {at + offsetof(EncodeTable, failed), out->failed.data(), sizeof(uint32_t)}};
+  DeviceOrder read(*tier_, call, {out->slot}, {});
+  const std::lock_guard lock(mutex_);
+  reap();
+  flights_.reserve(flights_.size() + 2);
+  const kvc_status_t status = api.swap_out(tier_->handle(), copies, 2, read.get(), &out->fence);
+  if (out->fence != 0) {
+    flights_.push_back({out->fence, bytes, out->blob});
+    flights_.push_back({out->fence, 0, out->failed});
+  }
+  // Memory that is not pinned: fetch() waits for it, when somebody needs it.
+  out->here = status == KVC_OK;
+  if (status == KVC_E_INVALID) return Status::ok();
+  out_bytes_.fetch_add(status == KVC_OK ? bytes : 0, std::memory_order_relaxed);
+  return tier_->check(status);
+}
+
+Status DevicePages::fetch(DeviceEncoded* encoded) {
+  const DeviceApi& api = tier_->api();
+  if (encoded->here) {
+    KVC_RETURN_IF_ERROR(wait(encoded->fence));
+    encoded->fence = 0;
+  } else {
+    const size_t bytes = encoded->blob.bytes();
+    const uint64_t at = tier_->address(encoded->slot);
+    DeviceOrder order(*tier_, {}, {encoded->slot}, {});
+    KVC_RETURN_IF_ERROR(tier_->check(api.download(tier_->handle(), encoded->blob.data(), at, bytes, order.get())));
+    KVC_RETURN_IF_ERROR(tier_->check(api.download(tier_->handle(), encoded->failed.data(),
+                                                  at + table_at(bytes) + offsetof(EncodeTable, failed),
+                                                  sizeof(uint32_t), order.get())));
+    out_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    encoded->here = true;
+  }
+  if (api.note != nullptr) {
+    api.note(encoded->blob.data(), encoded->blob.bytes(), 0);
+    api.note(encoded->failed.data(), sizeof(uint32_t), 0);
+  }
+  uint32_t failed = 0;
+  std::memcpy(&failed, encoded->failed.data(), sizeof failed);
+  encoded->good = failed == 0;
+  return Status::ok();
+}
+
+}  // namespace kvc

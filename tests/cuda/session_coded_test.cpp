@@ -1,0 +1,312 @@
+// Encoded pages of sessions on devices: read there as the host reads them, attended to, and made there of what was
+// appended there.
+#include <limits>
+
+#include "session_rig.h"
+
+namespace kvc_cuda {
+namespace {
+
+class SessionCodedTest : public SessionDeviceTest {
+ protected:
+  // Large enough to become smaller.
+  SessionCodedTest() { shape = {16, 32}; }
+  ~SessionCodedTest() override {
+    on_host_access = nullptr;
+    shape = {};
+  }
+
+  static constexpr uint32_t kGroup = 2;
+  static std::vector<float> any_query(uint64_t seed) {
+    std::vector<float> query(kHeads * kGroup * shape.dim);
+    Random random(seed);
+    for (float& x : query) x = static_cast<float>(random.next() % 2000) / 1000.0f - 1;
+    return query;
+  }
+  // On the host: what codecs that learn look at.
+  void show_query(uint32_t layer, uint64_t seed) {
+    std::vector<float> query = any_query(seed), result(query.size());
+    TensorView q = tensor(query, 1), out = tensor(result, 1);
+    q.shape[1] = out.shape[1] = kHeads * kGroup;
+    q.strides[0] = out.strides[0] = kHeads * kGroup * shape.dim;
+    kvc::AttendCall call;
+    call.position = session->info().length - 1;
+    ASSERT_OK(session->attend(layer, call, q, out));
+  }
+  // Attention there equals sums in double precision over what the host reads.
+  void expect_attention(uint32_t layer) {
+    const size_t n = session->info().length;
+    const std::vector<float> query = any_query(5);
+    std::vector<float> k(n * kHeads * shape.dim), v(k.size());
+    ASSERT_OK(session->read(layer, KVC_KEY, 0, n, tensor(k, n)));
+    ASSERT_OK(session->read(layer, KVC_VALUE, 0, n, tensor(v, n)));
+    const size_t bytes = query.size() * sizeof(float);
+    DeviceAttend attend;
+    attend.query = reinterpret_cast<const void*>(bench().application->put(query.data(), bytes));
+    attend.out = reinterpret_cast<void*>(bench().application->take(bytes));
+    attend.group = kGroup, attend.splits = 2, attend.layer = layer;
+    attend.query_dtype = attend.out_dtype = KVC_F32;
+    ASSERT_OK(session->device_attend_bytes(attend, n, &attend.room_bytes));
+    attend.room = bench().application->take(attend.room_bytes);
+    uint64_t fence = 0;
+    ASSERT_OK(session->device_attend(attend, bench().on(1), &fence));
+    ASSERT_OK(bench().pages().wait(fence));
+    const auto* got = static_cast<const float*>(attend.out);
+    for (uint32_t head = 0; head < kHeads * kGroup; ++head) {
+      const float* q = &query[head * shape.dim];
+      const auto row = [&](const std::vector<float>& rows, size_t t) {
+        return &rows[(t * kHeads + head / kGroup) * shape.dim];
+      };
+      std::vector<double> expected(shape.dim);
+      double sum = 0;
+      for (size_t t = 0; t < n; ++t) {
+        double score = 0;
+        for (uint32_t d = 0; d < shape.dim; ++d) score += double{q[d]} * double{row(k, t)[d]};
+        const double weight = std::exp(score / std::sqrt(static_cast<double>(shape.dim)));
+        sum += weight;
+        for (uint32_t d = 0; d < shape.dim; ++d) expected[d] += weight * double{row(v, t)[d]};
+      }
+      for (uint32_t d = 0; d < shape.dim; ++d)
+        EXPECT_NEAR(got[head * shape.dim + d], expected[d] / sum, 5e-6) << head << " " << d;
+    }
+    attend.room_bytes = 16;
+    EXPECT_EQ(session->device_attend(attend, bench().on(1), &fence).code(), KVC_E_INVALID);
+  }
+
+  // The page from token `from` on, by the library's encoder.
+  std::vector<std::byte> encoded(const char* codec, size_t from) const {
+    kvc::PageGeometry g;
+    g.n_layers = kLayers, g.n_kv_heads = kHeads, g.k_dim = g.v_dim = shape.dim, g.page_tokens = shape.tokens,
+    g.dtype = kvc::DType::f32;
+    std::vector<std::byte> page(g.page_bytes());
+    for (uint32_t layer = 0; layer < kLayers; ++layer) {
+      for (const int plane : {KVC_KEY, KVC_VALUE}) {
+        const std::vector<float> rows = Content::rows(tokens, from, shape.tokens, layer, plane);
+        for (uint32_t t = 0; t < shape.tokens; ++t) {
+          for (uint32_t head = 0; head < kHeads; ++head) {
+            std::memcpy(page.data() + g.head_offset(layer, plane, head) + t * g.row_bytes(plane),
+                        &rows[(t * kHeads + head) * shape.dim], g.row_bytes(plane));
+          }
+        }
+      }
+    }
+    const CacheOptions defaults;
+    kvc::EncodeOptions options;
+    options.key_bits = defaults.codec_key_bits, options.value_bits = defaults.codec_value_bits;
+    options.position = from;
+    options.exact_tokens = from == 0 ? kvc::kSinkTokens : 0;
+    const kvc::Codec& encoder = *kvc::find_codec(codec);
+    std::vector<std::byte> out(encoder.encoded_bytes(g, options));
+    EXPECT_OK(encoder.encode(g, options, page, out));
+    return out;
+  }
+};
+
+TEST_F(SessionCodedTest, EveryCodecIsServed) {
+  for (const kvc::Codec* codec : kvc::codecs()) {
+    SCOPED_TRACE(std::string(codec->name()));
+    BenchOptions setup;
+    setup.codec = std::string_view(codec->name()).data();
+    setup.device_memory = 64 * shape.bytes();
+    start(70, setup);
+    append_here(0, 70);
+    expect_the_hosts_bits(0, 70);
+  }
+}
+
+// Their pages go to the device as they are, and its kernels decode them.
+TEST_F(SessionCodedTest, LearnedPagesAreDecodedThere) {
+  for (const char* codec : {"klt", "lowrank", "auto"}) {
+    SCOPED_TRACE(codec);
+    BenchOptions setup;
+    setup.codec = codec;
+    setup.device_memory = 96 * shape.bytes();
+    setup.learn = 64;
+    setup.bound = std::string_view(codec) == "auto" ? 0.2 : 0;
+    constexpr size_t kTokens = 256;
+    start(kTokens, setup);
+    for (size_t i = 0; i < kTokens; i += shape.tokens) {
+      append_here(i, shape.tokens);
+      for (uint64_t query = 0; query < 2 * kLayers * shape.tokens; ++query) show_query(query % kLayers, i + query);
+    }
+    ASSERT_EQ(bench().cache->calibrations().size(), 1u);
+    ASSERT_STREQ(bench().cache->calibrations()[0].state, "learned") << bench().cache->calibrations()[0].why;
+    if (setup.bound > 0) {
+      EXPECT_GT(bench().cache->stats().pages_checked, 0u);
+    }
+    // The last ones were made with what was learned.
+    expect_the_hosts_bits(kTokens - 8 * shape.tokens, 8 * shape.tokens);
+    EXPECT_LT(bench().stats().in_bytes, 6 * shape.bytes()) << "in the clear it would be all of them";
+    expect_the_hosts_bits(0, kTokens);
+    expect_attention(1);
+  }
+}
+
+// Where the device has no room for what a codec learned, the processor decodes as before.
+TEST_F(SessionCodedTest, LearnedPagesAreServedWithLittleRoom) {
+  BenchOptions setup;
+  setup.codec = "klt";
+  setup.device_memory = 3 * shape.bytes();
+  setup.learn = 64;
+  start(160, setup);
+  append_here(0, 80);
+  append_here(80, 80);
+  ASSERT_STREQ(bench().cache->calibrations()[0].state, "learned");
+  expect_the_hosts_bits(0, 160);
+}
+
+TEST_F(SessionCodedTest, AttendsToWhatTheHostReads) {
+  for (const char* codec : {"identity", "int8", "int4", "mixed"}) {
+    SCOPED_TRACE(codec);
+    BenchOptions setup;
+    setup.codec = codec;
+    setup.device_memory = 16 * shape.bytes();
+    start(110, setup);
+    append_here(0, 83);
+    append_there(83, 27, 0);
+    expect_attention(1);
+  }
+}
+
+// Full pages are encoded where they were appended: the bytes of the library's encoder arrive, and nothing else does.
+TEST_F(SessionCodedTest, FullPagesAreEncodedThere) {
+  for (const char* codec : {"int8", "int4", "mixed"}) {
+    for (const uint64_t pinned : {uint64_t{1} << 20, uint64_t{0}}) {
+      SCOPED_TRACE(std::string(codec) + (pinned > 0 ? ", pinned" : ", not pinned"));
+      BenchOptions setup;
+      setup.codec = codec;
+      setup.device_memory = 32 * shape.bytes();
+      setup.pinned = pinned;
+      const size_t tokens_each = shape.tokens;
+      start(4 * tokens_each + 2, setup);
+      std::vector<std::vector<std::byte>> arrived;
+      const size_t size = encoded(codec, tokens_each).size(), first = encoded(codec, 0).size();
+      ASSERT_LT(size, first) << "the first page has exact tokens";
+      on_host_access = [&](const void* at, size_t bytes, int write) {
+        const auto* from = static_cast<const std::byte*>(at);
+        if ((bytes == size || bytes == first) && write == 0) arrived.emplace_back(from, from + bytes);
+      };
+      append_there(0, 4 * tokens_each, 0);
+      fake_synchronize();
+      append_there(4 * tokens_each, 2, 1);
+      on_host_access = nullptr;
+      EXPECT_EQ(session->info().pages, 4u);
+      ASSERT_EQ(arrived.size(), 4u);
+      for (size_t page = 0; page < 4; ++page) EXPECT_EQ(arrived[page], encoded(codec, page * tokens_each)) << page;
+      EXPECT_EQ(bench().stats().out_bytes, first + 3 * size);
+      EXPECT_EQ(bench().cache->stats().pages_encoded, 4u);
+      // The device has them as they are: nothing goes back there to be read, decoded or attended to.
+      const uint64_t before = bench().stats().in_bytes;
+      expect_the_hosts_bits(tokens_each, 3 * tokens_each + 2);
+      EXPECT_EQ(bench().stats().in_bytes, before);
+      expect_attention(0);
+    }
+  }
+}
+
+TEST_F(SessionCodedTest, WhatIsReadBeforeItArrivesIsInTheClear) {
+  BenchOptions setup;
+  setup.codec = "int8";
+  setup.device_memory = 32 * shape.bytes();
+  start(60, setup);
+  append_there(0, 40, 0);
+  expect_on_host(*session, tokens, 33, 7);
+  append_there(40, 20, 1);
+  expect_the_hosts_bits(0, 60);
+  session.reset();
+  auto other = matching(60);
+  EXPECT_GT(bench().cache->stats().pages_encoded, 0u);
+}
+
+// The host has pages of the window in the clear; when they leave it they are what the device made of them.
+TEST_F(SessionCodedTest, AWindowKeepsPagesInTheClear) {
+  BenchOptions setup;
+  setup.codec = "int8";
+  setup.window = 32;
+  setup.device_memory = 32 * shape.bytes();
+  start(70, setup);
+  append_there(0, 64, 0);
+  fake_synchronize();
+  append_there(64, 2, 1);
+  EXPECT_EQ(session->info().pages, 2u);
+  EXPECT_EQ(bench().cache->stats().pages_encoded, 2u);
+  expect_on_host(*session, tokens, 32, 34);
+  expect_the_hosts_bits(0, 66);
+}
+
+TEST_F(SessionCodedTest, APageWithANumberThatIsNotFiniteStaysInTheClear) {
+  BenchOptions setup;
+  setup.codec = "int8";
+  setup.device_memory = 32 * shape.bytes();
+  start(3 * shape.tokens, setup);
+  append_here(0, shape.tokens);
+  for (uint32_t layer = 0; layer < kLayers; ++layer) {
+    std::vector<float> rows = Content::rows(tokens, shape.tokens, shape.tokens, layer, KVC_KEY);
+    const DeviceRows v = device_rows(bench().application->put(rows.data(), rows.size() * sizeof(float)));
+    rows[5] = std::numeric_limits<float>::infinity();
+    const DeviceRows k = device_rows(bench().application->put(rows.data(), rows.size() * sizeof(float)));
+    uint64_t fence = 0;
+    ASSERT_OK(session->device_append(layer, k, v, shape.tokens, bench().on(0), &fence));
+  }
+  fake_synchronize();
+  ASSERT_OK(session->commit(std::span(tokens).subspan(shape.tokens, shape.tokens)));
+  EXPECT_EQ(session->info().pages, 2u);
+  EXPECT_EQ(bench().cache->stats().pages_encoded, 1u) << "the first";
+  std::vector<float> got(kHeads * shape.dim);
+  ASSERT_OK(session->read(1, KVC_KEY, shape.tokens, 1, tensor(got, 1)));
+  EXPECT_EQ(got[5], std::numeric_limits<float>::infinity());
+}
+
+// Every schedule of a session whose pages the device encodes, with little room there.
+TEST_F(SessionCodedTest, ManySchedulesWithoutARace) {
+  for (uint64_t seed = 1; seed <= schedules() / 4; ++seed) {
+    BenchOptions setup;
+    setup.fake.seed = seed;
+    setup.fake.batch = seed % 2 == 0;
+    setup.codec = seed % 3 == 0 ? "int4" : "int8";
+    setup.window = seed % 5 == 0 ? 16 : 0;
+    setup.device_memory = (5 + seed % 4) * shape.bytes();
+    setup.pinned = seed % 8 == 0 ? 0 : 128 << 10;
+    {
+      Bench bench(setup);
+      Random random(seed);
+      constexpr size_t kMost = 150;
+      tokens = counting(1, kMost);
+      auto session = bench.open();
+      size_t length = 0;
+      for (int step = 0; step < 16; ++step) {
+        const DeviceCall call = bench.on(random.next());
+        if (random.next() % 3 != 0 && length < kMost) {
+          const size_t n = std::min(1 + random.next() % 30, kMost - length);
+          const bool there = random.next() % 4 != 0;
+          const Status status = there ? append_on_device(bench, *session, tokens, length, n, call)
+                                      : append_on_host(*session, tokens, length, n);
+          if (status.code() == KVC_E_NO_MEMORY) {
+            ASSERT_OK(session->truncate(length));
+            continue;
+          }
+          ASSERT_OK(status);
+          ASSERT_OK(session->commit(std::span(tokens).subspan(length, n)));
+          length += n;
+        } else if (length > 0) {
+          const size_t from = random.next() % length, n = 1 + random.next() % (length - from);
+          // What has not arrived in host memory holds its places: there may be no room to read.
+          const DeviceRows room = device_rows(bench.application->take(n * kHeads * shape.dim * sizeof(float)));
+          uint64_t fence = 0;
+          const Status status = session->device_read(0, KVC_KEY, from, n, room, call, &fence);
+          if (status.code() == KVC_E_NO_MEMORY) continue;
+          ASSERT_OK(status);
+          expect_on_device(bench, *session, tokens, from, n, call, 0.2f);
+        }
+        if (testing::Test::HasFatalFailure()) FAIL() << "seed " << seed << " step " << step;
+      }
+      EXPECT_LE(bench.set->tiers[0]->used(), bench.set->tiers[0]->limit());
+    }
+    ASSERT_EQ(fake_races(), 0u) << "seed " << seed << ": " << fake_first_race();
+    ASSERT_EQ(fake_violations(), 0u) << "seed " << seed << ": " << fake_first_violation();
+    ASSERT_EQ(fake_live(), 0u) << seed;
+  }
+}
+
+}  // namespace
+}  // namespace kvc_cuda
