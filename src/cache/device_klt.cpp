@@ -64,10 +64,12 @@ std::vector<std::byte> make_klt_table(const KltForm& form, const KltPlan& plan) 
   }
   std::memcpy(table.data() + sizeof page, tile_at.data(), tile_at.size() * sizeof(uint32_t));
   if (form.pairs == 0) return table;
-  std::vector<float> turns(size_t{form.tiles()} * form.pairs * 2);
+  std::vector<float> turns;
   for (uint32_t tile = 0; tile < form.tiles(); ++tile) {
-    first_turns(plan.calibration->rope, plan.position + size_t{tile} * kTileTokens,
-                turns.data() + size_t{tile} * form.pairs * 2);
+    for (uint32_t pair = 0; pair < form.pairs; ++pair) {
+      const KeyTurn turn = first_turn(plan.calibration->rope, plan.position + size_t{tile} * kTileTokens, pair);
+      turns.insert(turns.end(), {turn.cosine, turn.sine});
+    }
   }
   std::memcpy(table.data() + form.turns_at(), turns.data(), turns.size() * sizeof(float));
   return table;

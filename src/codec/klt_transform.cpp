@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
-#include <vector>
 
 #include "attend/quantize.h"
 #include "attend/tile.h"
@@ -38,23 +37,19 @@ void rotate_columns(const KltCalibration& calibration, uint64_t position, bool i
   const KeyRope& rope = calibration.rope;
   const size_t pairs = rope.frequency.size();
   const TransformKernels& kernels = transform_kernels();
-  std::vector<float> first(2 * pairs);
-  first_turns(rope, position, first.data());
   for (size_t i = 0; i < pairs; ++i) {
     float* x = columns + (rope.interleaved ? 2 * i : i) * kTileTokens + from;
     float* y = columns + (rope.interleaved ? 2 * i + 1 : i + pairs) * kTileTokens + from;
     if (inverse) std::swap(x, y);  // the other way round
     const float* cosines = calibration.steps.data() + i * 2 * kTileTokens + from;
-    kernels.turn(first[2 * i], first[2 * i + 1], cosines, cosines + kTileTokens, end - from, x, y);
+    const KeyTurn first = first_turn(rope, position, i);
+    kernels.turn(first.cosine, first.sine, cosines, cosines + kTileTokens, end - from, x, y);
   }
 }
 
-void first_turns(const KeyRope& rope, uint64_t position, float* turns) {
-  for (size_t i = 0; i < rope.frequency.size(); ++i) {
-    const double turn = static_cast<double>(position) * rope.frequency[i];
-    turns[2 * i] = static_cast<float>(std::cos(turn));
-    turns[2 * i + 1] = static_cast<float>(std::sin(turn));
-  }
+KeyTurn first_turn(const KeyRope& rope, uint64_t position, size_t pair) {
+  const double turn = static_cast<double>(position) * rope.frequency[pair];
+  return {static_cast<float>(std::cos(turn)), static_cast<float>(std::sin(turn))};
 }
 
 void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride) {

@@ -16,9 +16,11 @@ void rotate_keys(const KeyRope& rope, uint64_t position, bool inverse, float* ro
 void rotate_columns(const KltCalibration& calibration, uint64_t position, bool inverse, uint32_t from, uint32_t end,
                     float* columns);
 
-// What rotate_columns turns the first token of a tile by, cosine and sine of each pair; the others turn further by
-// KltCalibration::steps.
-void first_turns(const KeyRope& rope, uint64_t position, float* turns);
+// What rotate_columns turns a pair of a tile's first token by; the other tokens turn further, by KltCalibration::steps.
+struct KeyTurn {
+  float cosine, sine;
+};
+KeyTurn first_turn(const KeyRope& rope, uint64_t position, size_t pair);
 
 // Rows as columns: to[c][r] = from[r][c].
 void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride);
