@@ -29,13 +29,13 @@ Status read_pages(const kvc_cuda_pages_t* given, CodeArgs* out) {
     uint32_t id, bits;
   };
   // Numbers that are stored with pages: src/codec/quantized.cpp.
-  static constexpr Codec kCodecs[] = {{"", 0, 8}, {"int8", 2, 8}, {"int4", 3, 4}, {"mixed", 4, 0}};
+  static constexpr Codec kCodecs[] = {{"", 0, 8}, {"int8", 2, 8}, {"int4", 3, 4}, {"mixed", 4, 0}, {"svd", kSvdCodec, 8}};
   const Codec* codec = nullptr;
   for (const Codec& known : kCodecs) {
     if (std::strncmp(known.name, given->codec, sizeof given->codec) == 0) codec = &known;
   }
   if (codec == nullptr) {
-    return error(KVC_E_UNSUPPORTED, "codec \"%.16s\" has no kernels; int8, int4 and mixed have", given->codec);
+    return error(KVC_E_UNSUPPORTED, "codec \"%.16s\" has no kernels; int8, int4, mixed and, to be decoded, svd have", given->codec);
   }
   if (!is_number(given->dtype) && given->dtype != KVC_CUDA_E4M3) {
     return error(KVC_E_DTYPE, "dtype %d of pages in the clear", given->dtype);
@@ -369,6 +369,7 @@ kvc_status_t kvc_cuda_encoded_bytes(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pa
     CodeArgs args;
     KVC_RETURN_IF_ERROR(read_pages(pages, &args));
     if (bytes == nullptr) return error(KVC_E_NULL, "bytes is NULL");
+    if (args.codec == kSvdCodec) return error(KVC_E_UNSUPPORTED, "pages of codec svd are of no one length");
     *bytes = CodedLayout(args).total();
     return Status::ok();
   });

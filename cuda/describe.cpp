@@ -23,6 +23,19 @@ std::string field(const std::filesystem::path& file, const std::string& key) {
   return "";
 }
 
+// How many parts (MIG compute instances) a device is cut into: folders gi*/ci* of its own among the capabilities.
+size_t parts_of(const std::filesystem::path& capabilities) {
+  size_t parts = 0;
+  std::error_code none;
+  for (const auto& instance : std::filesystem::directory_iterator(capabilities / "mig", none)) {
+    if (instance.path().filename().string().rfind("gi", 0) != 0) continue;
+    for (const auto& part : std::filesystem::directory_iterator(instance.path(), none)) {
+      parts += part.path().filename().string().rfind("ci", 0) == 0 ? 1 : 0;
+    }
+  }
+  return parts;
+}
+
 }  // namespace
 
 std::string describe(const char* driver_library, const char* proc_folder) {
@@ -37,7 +50,10 @@ std::string describe(const char* driver_library, const char* proc_folder) {
   for (const std::filesystem::path& folder : folders) {
     const std::filesystem::path file = folder / "information";
     devices += (devices.empty() ? "{\"name\":" : ",{\"name\":") + kvc::json_string(field(file, "Model")) +
-               ",\"uuid\":" + kvc::json_string(field(file, "GPU UUID")) + ",\"pci\":" + kvc::json_string(folder.filename().string()) + "}";
+               ",\"uuid\":" + kvc::json_string(field(file, "GPU UUID")) + ",\"pci\":" + kvc::json_string(folder.filename().string());
+    const size_t parts = parts_of(folder.parent_path().parent_path() / "capabilities" / ("gpu" + field(file, "Device Minor")));
+    // Cut into parts, a process sees one of them, and has its memory and processors alone.
+    devices += (parts > 0 ? ",\"mig\":" + std::to_string(parts) : std::string()) + "}";
   }
   const int version = driver->version();
   return "{\"runtime\":\"cuda\",\"driver\":\"" + std::to_string(version / 1000) + "." +

@@ -9,7 +9,8 @@ using namespace abi;
 namespace {
 constexpr const char* kKernelNames[kKernels] = {"kvc_move_rows",    "kvc_copy_runs",    "kvc_encode_pages",
                                                 "kvc_decode_pages", "kvc_attend_pages", "kvc_merge_splits",
-                                                "kvc_attend_mma",   "kvc_jacobi",       "kvc_decode_klt"};
+                                                "kvc_attend_mma",   "kvc_jacobi",       "kvc_decode_klt",
+                                                "kvc_decode_svd"};
 constexpr size_t kMostPending = 256;  // events that are kept before finished ones are looked for
 }  // namespace
 
@@ -122,6 +123,22 @@ Status Device::allocate(uint64_t bytes, DevicePtr* out) {
 void Device::free(DevicePtr at) noexcept {
   const Scope scope(*this);
   if (scope.status().is_ok()) (void)check(call().cuMemFree(at), "cuMemFree");
+}
+
+Status Device::check_stream(Stream stream) const {
+  if (call().cuStreamGetCtx == nullptr || stream == nullptr || stream == kLegacyStream || stream == kPerThreadStream) {
+    return Status::ok();
+  }
+  Context context = nullptr;
+  GreenContext green = nullptr;
+  const Result result = call().cuStreamGetCtx(stream, &context, &green);
+  if (is_sticky(result)) return check(result, "cuStreamGetCtx");
+  // A driver that does not say is no reason to refuse: what is wrong with the stream shows when it is used.
+  if (result != kSuccess || context == nullptr || context == context_) return Status::ok();
+  return error(KVC_E_INVALID,
+               "the stream belongs to %s: slots and kernels are of the primary context of device %d, as streams of the "
+               "runtime are",
+               green != nullptr ? "a green context of another device" : "another context", ordinal_);
 }
 
 Status Device::capturing(Stream stream, bool* out) const {

@@ -30,9 +30,10 @@ enum class KernelId {
   merge_splits,
   attend_mma,
   jacobi,
-  decode_klt
+  decode_klt,
+  decode_svd
 };
-inline constexpr int kKernels = 9;
+inline constexpr int kKernels = 10;
 
 class Device {
  public:
@@ -83,6 +84,8 @@ class Device {
   Status allocate(uint64_t bytes, abi::DevicePtr* out);
   void free(abi::DevicePtr at) noexcept;
 
+  // KVC_E_INVALID: the stream is of another context than the device's primary one, or those that are parts of it (green).
+  Status check_stream(abi::Stream stream) const;
   // Whether a stream is being captured into a graph.
   Status capturing(abi::Stream stream, bool* out) const;
   // Blocks until it is done. In a Scope, without the mutex.

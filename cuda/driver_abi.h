@@ -13,6 +13,7 @@ using Result = int;
 using DeviceHandle = int;
 using DevicePtr = unsigned long long;
 using Context = struct CUctx_st*;
+using GreenContext = struct CUgreenCtx_st*;
 using Stream = struct CUstream_st*;
 using Event = struct CUevent_st*;
 using Function = struct CUfunc_st*;
@@ -98,6 +99,7 @@ inline constexpr int kCaptureModeRelaxed = 2;
 inline constexpr int kSourceOrderStream = 1;
 inline constexpr unsigned kPreferOverlap = 1;
 inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
+inline const Stream kPerThreadStream = reinterpret_cast<Stream>(2);
 
 // X(name, required, parameters)
 #define KVC_CUDA_DRIVER_FUNCTIONS(X)                                                                            \
@@ -128,6 +130,7 @@ inline const Stream kLegacyStream = reinterpret_cast<Stream>(1);
   X(cuStreamSynchronize, 1, (Stream))                                                                           \
   X(cuStreamWaitEvent, 1, (Stream, Event, unsigned))                                                            \
   X(cuStreamIsCapturing, 1, (Stream, int*))                                                                     \
+  X(cuStreamGetCtx, 0, (Stream, Context*, GreenContext*))                                                       \
   X(cuThreadExchangeStreamCaptureMode, 1, (int*))                                                               \
   X(cuEventCreate, 1, (Event*, unsigned))                                                                       \
   X(cuEventDestroy, 1, (Event))                                                                                 \

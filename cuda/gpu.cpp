@@ -50,7 +50,8 @@ Status Gpu::run(const Order& order, bool capturable, Fence* done, Work&& work) {
   const Device::Scope scope(*device_);
   KVC_RETURN_IF_ERROR(scope.status());
   bool captured = false;
-  Status status = slots_->begin(order, &captured);
+  Status status = device_->check_stream(order.stream);
+  if (status.is_ok()) status = slots_->begin(order, &captured);
   if (status.is_ok() && captured && !capturable) {
     // The driver refuses a batch of copies, keeps the capture, and leaves the copies out of the graph.
     status = error(KVC_E_ORDER, "the stream is being captured: copies between host and device are not part of a graph");
@@ -140,6 +141,7 @@ Status Gpu::copy_to(Gpu& target, const CopyRun& copy_run, const Order& order, Fe
   {
     const Device::Scope here(*device_);
     KVC_RETURN_IF_ERROR(here.status());
+    KVC_RETURN_IF_ERROR(device_->check_stream(order.stream));
     const Order reads{order.stream, order.wait, order.reads, {}}, writes{order.stream, {}, {}, order.writes};
     bool captured = false;
     KVC_RETURN_IF_ERROR(slots_->begin(reads, &captured));
@@ -285,6 +287,7 @@ Status check_code(const CodeArgs& a) {
 
 Status Gpu::encode(const CodeArgs& args, const Order& order, Fence* done) {
   KVC_RETURN_IF_ERROR(check_code(args));
+  if (args.codec == kSvdCodec) return error(KVC_E_UNSUPPORTED, "codec svd has no kernel that encodes; it is decoded");
   return run(order, true, done, [&] {
     ++stats_.launches;
     return device_->launch(KernelId::encode_pages, code_shape(args), &args, order.stream);
@@ -295,7 +298,9 @@ Status Gpu::decode(const CodeArgs& args, const Order& order, Fence* done) {
   KVC_RETURN_IF_ERROR(check_code(args));
   return run(order, true, done, [&] {
     ++stats_.launches;
-    return device_->launch(KernelId::decode_pages, code_shape(args), &args, order.stream);
+    return args.codec == kSvdCodec
+               ? device_->launch(KernelId::decode_svd, svd_shape(args), &args, order.stream)
+               : device_->launch(KernelId::decode_pages, code_shape(args), &args, order.stream);
   });
 }
 
@@ -325,6 +330,9 @@ Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
     return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; attention takes up to %u", args.page.dim[0],
                  args.page.dim[1], kAttendDim);
   }
+  if (args.coded_counts != nullptr && args.page.codec == kSvdCodec) {
+    return error(KVC_E_UNSUPPORTED, "attention does not read pages of codec svd: decode them");
+  }
   if (args.group == 0 || args.splits == 0 || args.partial == nullptr || args.layer >= args.page.n_layers) {
     return error(KVC_E_INVALID, "a group of %u heads, %u splits, layer %u of %u, or no room for partial results",
                  args.group, args.splits, args.layer, args.page.n_layers);
@@ -353,6 +361,7 @@ Status Gpu::use(const Order& order) {
   const std::lock_guard lock(device_->mutex());
   const Device::Scope scope(*device_);
   KVC_RETURN_IF_ERROR(scope.status());
+  KVC_RETURN_IF_ERROR(device_->check_stream(order.stream));
   bool captured = false;
   const Status status = slots_->begin(order, &captured);
   if (captured && !status.is_ok()) ++stats_.refused_captures;

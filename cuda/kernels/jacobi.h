@@ -37,6 +37,13 @@ KVC_BOTH void pair_of(uint32_t players, uint32_t round, uint32_t i, uint32_t* p,
   *q = a < b ? b : a;
 }
 
+// Turns two numbers of a row, a column or an eigenvector.
+KVC_BOTH void turn_pair(float c, float s, float* left, float* right) {
+  const float x = *left, y = *right;
+  *left = c * x - s * y;
+  *right = s * x + c * y;
+}
+
 template <class Block>
 KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
   const uint32_t n = a.dim, players = n + n % 2, pairs = players / 2;
@@ -78,9 +85,7 @@ KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
           const float c = turns[2 * (i / n)], s = turns[2 * (i / n) + 1];
           if (q >= n || s == 0.0f) continue;
           const uint32_t k = i % n;
-          const float x = g[p * n + k], y = g[q * n + k];
-          g[p * n + k] = c * x - s * y;
-          g[q * n + k] = s * x + c * y;
+          turn_pair(c, s, &g[p * n + k], &g[q * n + k]);
         }
       });
       block.sync();
@@ -91,12 +96,8 @@ KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
           const float c = turns[2 * (i / n)], s = turns[2 * (i / n) + 1];
           if (q >= n || s == 0.0f) continue;
           const uint32_t k = i % n;
-          const float x = g[k * n + p], y = g[k * n + q];
-          g[k * n + p] = c * x - s * y;
-          g[k * n + q] = s * x + c * y;
-          const float u = v[k * n + p], w = v[k * n + q];
-          v[k * n + p] = c * u - s * w;
-          v[k * n + q] = s * u + c * w;
+          turn_pair(c, s, &g[k * n + p], &g[k * n + q]);
+          turn_pair(c, s, &v[k * n + p], &v[k * n + q]);
         }
       });
       block.sync();

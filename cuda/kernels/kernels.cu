@@ -3,6 +3,7 @@
 #include "kernels/jacobi.h"
 #include "kernels/klt.h"
 #include "kernels/move.h"
+#include "kernels/svd.h"
 
 using namespace kvc_cuda;
 
@@ -19,6 +20,7 @@ KVC_KERNEL(kvc_copy_runs, copy_runs, CopyArgs, 512, 1)
 KVC_KERNEL(kvc_encode_pages, encode_pages, CodeArgs, 128, 6)
 KVC_KERNEL(kvc_decode_pages, decode_pages, CodeArgs, 128, 6)
 KVC_KERNEL(kvc_decode_klt, decode_klt, KltArgs, 128, 4)
+KVC_KERNEL(kvc_decode_svd, decode_svd, CodeArgs, 128, 8)
 KVC_KERNEL(kvc_attend_pages, attend_pages, AttendArgs, 128, 3)
 KVC_KERNEL(kvc_attend_mma, attend_mma, AttendArgs, 32, 8)
 KVC_KERNEL(kvc_jacobi, jacobi, JacobiArgs, 256, 2)

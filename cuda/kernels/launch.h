@@ -4,6 +4,7 @@
 #include "kernels/attend_mma.h"
 #include "kernels/jacobi.h"
 #include "kernels/klt.h"
+#include "kernels/svd.h"
 
 namespace kvc_cuda {
 
@@ -30,6 +31,10 @@ inline Shape code_shape(const CodeArgs& a) {
   const uint32_t tiles = (a.page_tokens + kTile - 1) / kTile;
   return {a.pages * a.n_layers * 2 * a.n_heads * tiles, 128,
           static_cast<uint32_t>((kLanes * value_channels(a.dim[1]) + 2 * 128 + 2 * kLanes) * sizeof(float))};
+}
+
+inline Shape svd_shape(const CodeArgs& a) {
+  return {a.pages * a.n_layers * 2 * a.n_heads, kSvdThreads, kSvdThreads * static_cast<uint32_t>(sizeof(uint64_t))};
 }
 
 inline Shape klt_shape(const KltArgs& a) {

@@ -22,6 +22,9 @@ struct SameFunction<R (*)(A...), S (*)(B...)> {
   static constexpr bool value = Each<sizeof...(A) == sizeof...(B)>::value && sizeof(R) == sizeof(S);
 };
 
+// What the driver gives by this name since 12.5.
+#undef cuStreamGetCtx
+#define cuStreamGetCtx cuStreamGetCtx_v2
 #define CHECK_FUNCTION(name, required, parameters) \
   static_assert(SameFunction<abi::name##_t, decltype(&::name)>::value, #name);
 KVC_CUDA_DRIVER_FUNCTIONS(CHECK_FUNCTION)

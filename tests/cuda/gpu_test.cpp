@@ -412,6 +412,43 @@ TEST(GpuTest, SeveralDevicesKeepApart) {
   EXPECT_EQ(fake_violations(), 0u) << fake_first_violation();
 }
 
+// A program may have contexts of its own on the same device, and parts of the primary one (green contexts).
+TEST(GpuTest, TakesStreamsOfGreenContextsAndRefusesThoseOfOthers) {
+  FakeOptions fake;
+  fake.devices = 2;
+  Rig rig(fake, with_slots(1));
+  ASSERT_OK(rig.status);
+  Gpu& gpu = *rig.gpu;
+  PinnedBytes host(gpu, 4096);
+  uint32_t slot = 0;
+  DevicePtr at = 0;
+  ASSERT_OK(gpu.slots().acquire(1, &slot));
+  ASSERT_OK(gpu.slots().address(slot, &at));
+  MoveArgs move;
+  move.from.base = at, move.to.base = at + 2048;
+  move.from.token = move.to.token = 16;
+  move.from_page_tokens = move.to_page_tokens = 4, move.tokens = 4;
+  move.layers = move.planes = move.heads = 1, move.row_bytes = 16;
+  Fence fence = 0;
+  const Stream green = fake_stream(0, FakeContext::green);
+  ASSERT_OK(gpu.copy(Direction::to_device, {{at, host.at(), 1024}}, {green, {}, {}, {slot}}, &fence));
+  ASSERT_OK(gpu.move(move, {green, {}, {}, {slot}}, &fence));
+  EXPECT_OK(gpu.wait(fence));
+  const uint64_t launches = gpu.stats().launches;
+  for (const Stream stream : {fake_stream(0, FakeContext::other), fake_stream(1), fake_stream(1, FakeContext::green)}) {
+    const Order order{stream, {}, {}, {slot}};
+    const Status status = gpu.move(move, order, &fence);
+    EXPECT_EQ(status.code(), KVC_E_INVALID);
+    EXPECT_NE(status.message().find("context"), std::string::npos) << status.message();
+    EXPECT_EQ(gpu.copy(Direction::to_device, {{at, host.at(), 64}}, order, &fence).code(), KVC_E_INVALID);
+    EXPECT_EQ(gpu.use(order).code(), KVC_E_INVALID);
+  }
+  EXPECT_EQ(gpu.stats().launches, launches) << "nothing was issued";
+  EXPECT_FALSE(gpu.device().is_lost());
+  EXPECT_EQ(fake_races(), 0u) << fake_first_race();
+  EXPECT_EQ(fake_violations(), 0u) << fake_first_violation();
+}
+
 TEST(PinnedTest, PoolIsRegisteredInChunksAndPiecesLieInOne) {
   Rig rig;
   ASSERT_OK(rig.status);

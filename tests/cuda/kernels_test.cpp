@@ -307,6 +307,45 @@ INSTANTIATE_TEST_SUITE_P(Pages, CodeTest,
                                          CodeCase{"mixed", 2, 2, 1, 1, 20, 24, 33, 2, bf16},
                                          CodeCase{"int4", 4, 4, 1, 1, 256, 256, 128, 4, f16}));
 
+// Pages with terms of their own number in each head, some with exact tokens.
+TEST(SvdTest, DecodesToTheBitsOfTheLibrary) {
+  const Codec& codec = *kvc::find_codec("svd");
+  for (const CodeCase& c :
+       {CodeCase{"svd", 8, 8, 2, 2, 64, 64, 64, 4, f16}, CodeCase{"svd", 8, 8, 1, 3, 24, 24, 9, 0, bf16},
+        CodeCase{"svd", 8, 8, 2, 1, 33, 33, 130, 64, f32}}) {
+    Random random(c.tokens);
+    PageGeometry g;
+    g.n_layers = c.layers, g.n_kv_heads = c.heads, g.k_dim = g.v_dim = c.k_dim, g.page_tokens = c.tokens,
+    g.dtype = c.dtype;
+    EncodeOptions options;
+    options.exact_tokens = c.exact;
+    options.ratio = 0.3;
+    std::vector<float> numbers(g.page_bytes() / g.row_bytes(KVC_KEY) * c.k_dim);
+    for (float& x : numbers) x = static_cast<float>(random.unit() * 2 - 1);
+    std::vector<std::byte> page(g.page_bytes()), expected(g.page_bytes()), got(g.page_bytes());
+    kvc::from_f32(c.dtype, numbers.data(), page.data(), numbers.size());
+    std::vector<uint64_t> encoded((codec.encoded_bytes(g, options) + 7) / 8);
+    const std::span<std::byte> bytes(reinterpret_cast<std::byte*>(encoded.data()), codec.encoded_bytes(g, options));
+    const kvc::Status status = codec.encode(g, options, page, bytes);
+    ASSERT_TRUE(status.is_ok()) << status.message();
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      for (int plane = 0; plane < 2; ++plane) {
+        ASSERT_TRUE(codec
+                        .decode(g, bytes, layer, plane, 0, g.page_tokens,
+                                expected.data() + g.plane_offset(layer, plane), g.head_bytes(plane), g.row_bytes(plane))
+                        .is_ok());
+      }
+    }
+    const uint64_t at = address(encoded.data());
+    CodeArgs a;
+    a.n_layers = g.n_layers, a.n_heads = g.n_kv_heads, a.dim[0] = a.dim[1] = c.k_dim, a.page_tokens = c.tokens;
+    a.number = static_cast<Number>(c.dtype), a.codec = kSvdCodec, a.pages = 1, a.coded_pages = &at;
+    a.clear = view_of(got.data(), a);
+    host_decode_svd(a, svd_shape(a), 7);
+    EXPECT_EQ(got, expected) << c.tokens;
+  }
+}
+
 // --- attention
 // --------------------------------------------------------------------------------------------------------
 

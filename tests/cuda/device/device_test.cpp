@@ -228,6 +228,94 @@ TEST_F(DeviceTest, EncodesAndDecodesToTheBitsOfTheHost) {
   }
 }
 
+// Any bits are a page of klt: its tables say where tiles lie, and what its numbers stand for.
+TEST_F(DeviceTest, DecodesLearnedPagesToTheBitsOfTheHost) {
+  for (const Number number : {Number::f16, Number::bf16, Number::f32}) {
+    KltForm form;
+    form.n_layers = 2, form.n_heads = 4, form.k_dim = form.v_dim = 128, form.page_tokens = 72;
+    form.pairs = 64, form.has_ranks = 1;
+    constexpr uint32_t kBits = 4;
+    std::vector<unsigned char> table(form.page_bytes()), calibration(form.calibration_bytes());
+    std::vector<float> sane(calibration.size() / 4);
+    kvc::Random random(5);
+    for (float& x : sane) x = static_cast<float>(random.unit());
+    std::memcpy(calibration.data(), sane.data(), form.ranks_at());
+    std::memset(calibration.data() + form.key_bits_at(), kBits, calibration.size() - form.key_bits_at());
+    uint64_t next = kKltHeader;
+    for (uint32_t layer = 0; layer < form.n_layers; ++layer) {
+      for (uint32_t part = 0; part < form.parts(); ++part) {
+        for (uint32_t tile = 0; tile < form.tiles(); ++tile) {
+          const auto at = static_cast<uint32_t>(next);
+          std::memcpy(table.data() + form.tile_at(layer, part, tile), &at, 4);
+          const uint32_t tokens = form.tokens(tile), groups = part < form.blocks() ? form.k_dim : tokens,
+                         count = part < form.blocks() ? tokens : form.v_dim;
+          next += 4 + 2 * groups + groups * kBits * ((count + 7) / 8);
+        }
+      }
+    }
+    std::memcpy(table.data() + form.turns_at(), sane.data(), uint64_t{form.tiles()} * form.pairs * 8);
+    KltPage page;
+    page.exact_at = next, page.exact = 3;
+    const uint64_t row = 128 * bytes_of(number);
+    std::vector<unsigned char> coded = noise(next + page.exact * form.n_layers * 2 * form.n_heads * row, 3);
+    for (uint32_t i = 0; i < form.n_layers * form.parts() * form.tiles(); ++i) {
+      uint32_t at = 0;
+      std::memcpy(&at, table.data() + form.tile_at(0, 0, 0) + 4 * i, 4);
+      std::memcpy(coded.data() + at, &sane[i], 4);  // its unit
+    }
+    KltArgs a;
+    a.form = form, a.table_bytes = form.page_bytes(), a.pages = 1, a.number = number;
+    a.chunk = klt_chunk(form.channels()), a.norm = 1.0f / std::sqrt(128.0f);
+    a.clear.token = static_cast<int64_t>(row), a.clear.head = a.clear.token * form.page_tokens;
+    a.clear.plane = a.clear.head * form.n_heads, a.clear.layer = 2 * a.clear.plane, a.clear.page = 2 * a.clear.layer;
+    std::vector<unsigned char> got(static_cast<size_t>(a.clear.page)), expected(got.size());
+    const auto run = [&](uint64_t coded_at, const void* at, const void* learned, uint64_t clear) {
+      page.coded = coded_at;
+      std::memcpy(table.data(), &page, sizeof page);
+      a.tables = static_cast<const unsigned char*>(at), a.calibration = static_cast<const unsigned char*>(learned);
+      a.clear.base = clear;
+    };
+    run(reinterpret_cast<uint64_t>(coded.data()), table.data(), calibration.data(),
+        reinterpret_cast<uint64_t>(expected.data()));
+    host_decode_klt(a, klt_shape(a), 1);
+    run(at_[1], in<void>(2), in<void>(3), at_[0]);
+    put(0, got.data(), got.size());
+    put(1, coded.data(), coded.size());
+    put(2, table.data(), table.size());
+    put(3, calibration.data(), calibration.size());
+    ASSERT_OK(gpu_->decode_klt(a, order({1, 2, 3}, {0}), nullptr));
+    get(0, got.data(), got.size());
+    EXPECT_EQ(got, expected) << static_cast<int>(number);
+  }
+}
+
+TEST_F(DeviceTest, DecodesTruncatedPagesToTheBitsOfTheHost) {
+  CodeArgs a = args_of(kForms[0], 1);
+  a.codec = kSvdCodec;
+  const uint32_t heads = a.n_layers * 2 * a.n_heads;
+  std::vector<unsigned char> page(64 + heads * 8), terms = numbers(Number::f16, heads * 5 * 2 * 1024, 4);
+  kvc::Random random(6);
+  for (uint32_t i = 0; i < heads; ++i) {
+    const float unit = static_cast<float>(random.unit());
+    const auto rank = static_cast<uint32_t>(random.next() % 5);
+    std::memcpy(&page[64 + i * 8], &unit, 4);
+    std::memcpy(&page[64 + i * 8 + 4], &rank, 4);
+  }
+  page.insert(page.end(), terms.begin(), terms.end());
+  std::vector<unsigned char> got(static_cast<size_t>(a.clear.page)), expected(got.size());
+  uint64_t at = reinterpret_cast<uint64_t>(page.data());
+  CodeArgs host = a;
+  host.clear.base = reinterpret_cast<uint64_t>(expected.data()), host.coded_pages = &at;
+  host_decode_svd(host, svd_shape(host), 1);
+  put(0, got.data(), got.size());
+  put(1, page.data(), page.size());
+  put(2, &at_[1], 8);
+  a.clear.base = at_[0], a.coded_pages = in<uint64_t>(2);
+  ASSERT_OK(gpu_->decode(a, order({1, 2}, {0}), nullptr));
+  get(0, got.data(), got.size());
+  EXPECT_EQ(got, expected);
+}
+
 TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
   for (const Form& form : {kForms[0], kForms[2], kForms[3], kForms[5]}) {
     for (const uint32_t group : {1u, 4u, 9u}) {

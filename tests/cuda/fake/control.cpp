@@ -68,9 +68,11 @@ KVC_FAKE_API uint64_t fake_live() {
   return n;
 }
 
-KVC_FAKE_API Stream fake_stream(int device) {
+KVC_FAKE_API Stream fake_stream(int device, FakeContext context) {
   const Lock lock(state().mutex);
-  return reinterpret_cast<Stream>(new_stream(device, true));
+  StreamState* stream = new_stream(device, true);
+  stream->context = context;
+  return reinterpret_cast<Stream>(stream);
 }
 KVC_FAKE_API void fake_begin_capture(Stream stream, int mode) {
   const Lock lock(state().mutex);

@@ -11,7 +11,7 @@ namespace {
 
 const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",  "kvc_encode_pages", "kvc_decode_pages",
                                 "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits",
-                                "kvc_decode_klt"};
+                                "kvc_decode_klt",   "kvc_decode_svd"};
 
 int current() { return thread_state().contexts.empty() ? -1 : thread_state().contexts.back(); }
 
@@ -337,6 +337,16 @@ int stream_is_capturing(Stream stream, int* status) {
   *status = s->capturing ? (s->invalid ? 2 : 1) : 0;
   return kSuccess;
 }
+int stream_get_ctx(Stream stream, Context* context, GreenContext* green) {
+  const Lock lock(state().mutex);
+  FAKE_TRY(begin("cuStreamGetCtx"));
+  const StreamState* s = stream_of(stream);
+  if (s == nullptr) return bad("cuStreamGetCtx of no stream");
+  const auto primary = static_cast<uintptr_t>(s->device) + 1;
+  *context = reinterpret_cast<Context>(s->context == FakeContext::other ? primary + 0x1000 : primary);
+  *green = reinterpret_cast<GreenContext>(s->context == FakeContext::green ? primary + 0x2000 : 0);
+  return kSuccess;
+}
 int event_create(Event* out, unsigned) {
   const Lock lock(state().mutex);
   FAKE_TRY(begin("cuEventCreate"));
@@ -361,7 +371,8 @@ int event_record(Event event, Stream stream) {
   StreamState* s = stream_of(stream);
   EventState* e = event_of(event);
   if (s == nullptr || e == nullptr) return bad("cuEventRecord of no stream or event");
-  if (current() != s->device) return bad("an event is recorded on another context's stream");
+  if (current() != s->device || s->context == FakeContext::other)
+    return bad("an event is recorded on another context's stream");
   e->record = std::make_shared<Record>();
   e->record->device = s->device;
   e->captured = s->capturing;
@@ -434,6 +445,7 @@ int launch_kernel(Function function, unsigned grid, unsigned, unsigned, unsigned
   FAKE_TRY(begin("cuLaunchKernel"));
   StreamState* s = stream_of(stream);
   if (s == nullptr) return bad("a launch on no stream");
+  if (current() != s->device || s->context == FakeContext::other) return bad("a launch on another context's stream");
   const auto* name = reinterpret_cast<const char* const*>(function);
   if (grid == 0 || threads == 0 || threads > 1024 || shared > 48 * 1024) return kInvalidValue;
   Launch launch;
@@ -479,6 +491,7 @@ const Entry kEntries[] = {
     {"cuStreamDestroy", reinterpret_cast<void*>(stream_destroy)},
     {"cuStreamSynchronize", reinterpret_cast<void*>(stream_synchronize)},
     {"cuStreamWaitEvent", reinterpret_cast<void*>(stream_wait_event)},
+    {"cuStreamGetCtx", reinterpret_cast<void*>(stream_get_ctx)},
     {"cuStreamIsCapturing", reinterpret_cast<void*>(stream_is_capturing)},
     {"cuEventCreate", reinterpret_cast<void*>(event_create)},
     {"cuEventDestroy", reinterpret_cast<void*>(event_destroy)},

@@ -28,6 +28,9 @@ struct FakeOptions {
   double copy_us = 2, kernel_us = 10;  // what one operation takes, for events that tell the time
 };
 
+// Of a stream: the primary context, a green one (a part of the device, CUDA 12.4), or one of the application's own.
+enum class FakeContext { primary, green, other };
+
 // Forgets everything: no handle of before may be used again.
 KVC_FAKE_API void fake_reset(const FakeOptions* options);
 // The k-th call from now on (0: none) returns `code`.
@@ -47,7 +50,7 @@ KVC_FAKE_API const char* fake_first_violation();
 KVC_FAKE_API uint64_t fake_live();
 
 // What an application does: streams of its own, captures, kernels that read or write a range.
-KVC_FAKE_API kvc_cuda::abi::Stream fake_stream(int device);
+KVC_FAKE_API kvc_cuda::abi::Stream fake_stream(int device, FakeContext context = FakeContext::primary);
 KVC_FAKE_API void fake_begin_capture(kvc_cuda::abi::Stream stream, int mode);
 // Nodes of the graph, or -1: the capture became invalid.
 KVC_FAKE_API int fake_end_capture(kvc_cuda::abi::Stream stream);

@@ -63,7 +63,15 @@ std::vector<Range> touched(const CodeArgs& a, bool encode) {
   if (a.clear_pages != nullptr) add(&out, a.clear_pages, a.pages * 4ull, false);
   for (uint32_t page = 0; page < a.pages; ++page) {
     rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, !encode, &out);
-    out.push_back({a.coded_pages[page], CodedLayout(a).total(), encode});
+    uint64_t bytes = 0;
+    if (a.codec == kSvdCodec) {
+      const SvdPage svd(a, a.coded_pages[page]);
+      bytes = svd.terms_at();
+      for (uint32_t i = 0; i < svd.heads(); ++i) bytes += svd.bytes(i);
+    } else {
+      bytes = CodedLayout(a).total();
+    }
+    out.push_back({a.coded_pages[page], bytes, encode});
   }
   if (encode) out.push_back({reinterpret_cast<uint64_t>(a.failed), a.pages * 4ull, true});
   return out;
@@ -139,6 +147,9 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
   } else if (kernel == "kvc_decode_pages") {
     fill<CodeArgs>(
         args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode, out);
+  } else if (kernel == "kvc_decode_svd") {
+    fill<CodeArgs>(
+        args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode_svd, out);
   } else if (kernel == "kvc_decode_klt") {
     fill<KltArgs>(
         args, shape, seed, [](const KltArgs& a) { return touched(a); }, host_decode_klt, out);

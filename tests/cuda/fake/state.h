@@ -56,6 +56,7 @@ struct Operation {
 
 struct StreamState {
   int device = 0;
+  FakeContext context = FakeContext::primary;
   size_t actor = 0;
   bool destroyed = false, mine = false;
   std::deque<Operation> queue;
