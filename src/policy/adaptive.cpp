@@ -29,11 +29,11 @@
 namespace kvc {
 namespace {
 
-constexpr uint32_t kRemembered = 28672;        // pages
+constexpr uint32_t kRemembered = 22016;        // pages
 constexpr uint64_t kRefreshEvery = 4;          // requests: one class each time
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3454'5041'4443'564b;  // "KVCDAPT4"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3554'5041'4443'564b;  // "KVCDAPT5"; another layout has another number
 
 constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
 constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
@@ -59,6 +59,14 @@ constexpr uint32_t eighths_of_octave(uint32_t ticks) noexcept {
   return 8 * top + static_cast<uint32_t>((n << 3 >> top) & 7);
 }
 constexpr uint32_t kPaceBits = 4;  // below an eighth
+// Where the classes of reuse times end, as paces.
+constexpr uint32_t pace_at(uint32_t milliseconds) noexcept {
+  return eighths_of_octave(static_cast<uint32_t>(milliseconds * uint64_t{1'000'000} / kTickNs)) << kPaceBits;
+}
+constexpr uint32_t kClassEnds[] = {pace_at(500),   pace_at(4'000),  pace_at(11'000),
+                                   pace_at(32'000), pace_at(90'000), pace_at(256'000)};
+static_assert(kGapHalfSecond + std::size(kClassEnds) == kGapLonger);
+static_assert(kPace4Seconds + std::size(kClassEnds) - 2 == kPaceLonger);
 uint8_t gap_bucket(uint32_t ticks) noexcept {
   return static_cast<uint8_t>(std::min<uint32_t>(kBuckets - 1, 1 + slice_of(ticks) / 3));
 }
@@ -75,6 +83,7 @@ uint8_t level_of(const PolicyEntry& entry) noexcept { return entry.notes[0]; }
 uint8_t& time_class_of(PolicyEntry& entry) noexcept { return entry.notes[1]; }
 uint8_t time_class_of(const PolicyEntry& entry) noexcept { return entry.notes[1]; }
 uint8_t& count_of(PolicyEntry& entry) noexcept { return entry.notes[2]; }
+uint8_t count_of(const PolicyEntry& entry) noexcept { return entry.notes[2]; }
 uint8_t flags_of(const PolicyEntry& entry) noexcept { return entry.notes[3] & kFlags; }
 uint8_t turn_of(const PolicyEntry& entry) noexcept { return entry.notes[3] >> 4; }
 void set_flags(PolicyEntry& entry, uint8_t turn, uint32_t flags) noexcept {
@@ -259,18 +268,28 @@ class Adaptive final : public Policy {
     return static_cast<float>(std::log1p(static_cast<double>(page.depth) * page.tokens / balanced));
   }
 
-  uint8_t class_after(const SessionEnd& end, bool shared, uint32_t count, uint32_t pace) const noexcept {
+  static uint32_t pace_of(uint32_t gap, uint32_t before) noexcept {
+    const uint32_t octaves = eighths_of_octave(gap) << kPaceBits;
+    return before == 0 ? octaves : (3 * before + octaves) / 4;
+  }
+
+  static uint8_t class_by_pace(uint32_t pace) noexcept {
+    uint8_t time_class = kPace4Seconds;
+    for (uint32_t i = 1; i + 1 < std::size(kClassEnds); ++i) time_class += pace >= kClassEnds[i] ? 1 : 0;
+    return time_class;
+  }
+
+  // continued: a page of a conversation that went on, and nobody else's.
+  uint8_t class_after(const SessionEnd& end, bool shared, bool continued, const PolicyEntry& page) const noexcept {
     if (!shared) {
       if (end.return_ns != 0 && (end.hint == SessionHint::expected || end.hint == SessionHint::idle)) return kDue;
       if (end.hint == SessionHint::tool_call) return kTool;
       if (end.hint == SessionHint::turn_end) return kTurn;
+      if (continued && model_.paces_tell()) return class_by_pace(page.place);
     }
-    if (count < 2) return kFirst;
-    constexpr uint32_t kSecond = 1'000'000'000 / kTickNs;
-    constexpr uint32_t kEnds[] = {kSecond / 2, 4 * kSecond, 11 * kSecond, 32 * kSecond, 90 * kSecond, 256 * kSecond};
-    static_assert(kGapHalfSecond + std::size(kEnds) == kGapLonger);
+    if (count_of(page) < 2) return kFirst;
     uint8_t time_class = kGapHalfSecond;
-    for (const uint32_t end_of_class : kEnds) time_class += pace >= eighths_of_octave(end_of_class) << kPaceBits ? 1 : 0;
+    for (const uint32_t end_of_class : kClassEnds) time_class += page.place >= end_of_class ? 1 : 0;
     return time_class;
   }
 
@@ -304,7 +323,7 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   const bool is_short = before != nullptr && last.tokens < before->tokens;
 
   // What is known of this chain: where it goes on from, and what LRU would have had.
-  uint32_t known = 0, gap = 0, hits = 0, lru_hits = 0;
+  uint32_t known = 0, gap = 0, pace = 0, hits = 0, lru_hits = 0;
   uint8_t turn = 0, kind = 0;
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
     const uint8_t flags = flags_of(*page);
@@ -312,7 +331,10 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
       known = page->depth + 1;
       gap = t - std::min(t, time_of(*page));
       kind = (flags & kTail) != 0 ? 1 : 2;
-      if (kind == 1) turn = static_cast<uint8_t>(std::min<int>(turn_of(*page) + 1, kMaxTurn));
+      if (kind == 1) {
+        turn = static_cast<uint8_t>(std::min<int>(turn_of(*page) + 1, kMaxTurn));
+        pace = pace_of(gap, page->place);
+      }
     }
     if (hits == 0 && !(flags & kFresh)) hits = page->depth + 1;
     if (lru_hits == 0 && guard_.holds(sequence_of(*page))) lru_hits = page->depth + 1;
@@ -346,9 +368,11 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     if (count_of(*page) < 255) ++count_of(*page);
     const uint32_t count = count_of(*page);
     const uint32_t own_gap = t - std::min(t, time_of(*page));
+    // New pages take over the pace of the conversation that they continue.
     if (count > 1) {
-      const uint32_t octaves = eighths_of_octave(own_gap) << kPaceBits;
-      page->place = count == 2 ? octaves : (3 * page->place + octaves) / 4;
+      page->place = pace_of(own_gap, count == 2 && !model_.paces_tell() ? 0 : page->place);
+    } else if (depth > known) {
+      page->place = pace;
     }
 
     Features features = request;
@@ -369,11 +393,14 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     // Of rarely used pages, one that costs twice as much to compute again is worth as much as one twice as likely used.
     if (objective_.time) level = static_cast<uint8_t>(ReuseModel::level_of(logit + log_cost(*page)));
 
-    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, count, page->place);
+    const bool continued = kind == 1 && !shared;
+    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, continued, *page);
     level_of(*page) = level;
     time_class_of(*page) = time_class;
     if (unfinished || is_tail || depth == known || pages - depth == picked) {
-      examples_.add(page->key, t, features, time_class == kDue ? uint8_t{kFirst} : time_class, &model_);
+      uint8_t learned = time_class == kDue ? uint8_t{kFirst} : time_class;
+      if (time_class == kFirst && continued) learned = class_by_pace(page->place);  // to see whether paces tell
+      examples_.add(page->key, t, features, learned, &model_);
       flags |= kWaiting;
     }
     set_flags(*page, turn, flags);

@@ -14,9 +14,12 @@ constexpr float kVariance = 0.1F;     // of a weight before anything was seen
 constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
 constexpr float kMemory = 1024;       // returns that a distribution remembers
-constexpr float kBackoff = 10;        // returns that a class needs to outweigh what is common to all
+constexpr float kBackoff = 100;      // returns that a class needs to outweigh what it has in common with others
 constexpr float kPrior = 0.1F;       // returns that each slice of the common distribution begins with
-constexpr double kLeastSeen = 0.125;   // of what was observed: the scaling of rare late returns is bounded
+constexpr double kLeastSeen = 0.3;    // of what was observed: the scaling of rare late returns is bounded
+constexpr double kLeastReturns = 8;    // of a class, before it is asked what it tells
+constexpr double kTogether = 3;        // examples that return together
+constexpr double kTelling = 0.1;       // nats per return that pace has to say
 constexpr float kShare[ReuseModel::kModels] = {0.5F, 0.7F, 0.85F, 0.95F};  // of the returns that a model waits for
 
 float sigmoid(float x) noexcept { return 1.0F / (1.0F + std::exp(-x)); }
@@ -24,6 +27,22 @@ float sigmoid(float x) noexcept { return 1.0F / (1.0F + std::exp(-x)); }
 // Returns within a few seconds say nothing about how long people and programs think.
 constexpr bool is_hot(uint32_t time_class) noexcept {
   return time_class == kGapHalfSecond || time_class == kGap4Seconds;
+}
+
+// Pages that are one conversation's own.
+constexpr bool is_own(uint32_t time_class) noexcept {
+  return time_class == kFirst || (time_class >= kPace4Seconds && time_class <= kPaceLonger);
+}
+
+template <typename Distribution>
+float sum_of(const Distribution& counts) noexcept {
+  float sum = 0;
+  for (const float count : counts) sum += count;
+  return sum;
+}
+template <typename Distribution>
+void add(const Distribution& counts, Distribution* to) noexcept {
+  for (uint32_t s = 0; s < kSlices; ++s) (*to)[s] += counts[s];
 }
 
 }  // namespace
@@ -96,9 +115,7 @@ void ReuseModel::learn(uint32_t model, const Features& features, bool returned) 
 void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
   Distribution& counts = state_.gaps[time_class];
   counts[slice_of(ticks)] += 1;
-  float sum = 0;
-  for (float count : counts) sum += count;
-  if (sum > kMemory) {
+  if (sum_of(counts) > kMemory) {
     for (float& count : counts) count *= 1 - 64 / kMemory;  // now and then rather than each time
   }
 }
@@ -113,12 +130,18 @@ ReuseModel::Distribution ReuseModel::censoring() const noexcept {
   return factors;
 }
 
+ReuseModel::Distribution ReuseModel::returns(uint32_t time_class, const Distribution& factors) const noexcept {
+  Distribution counts = state_.gaps[time_class];
+  for (uint32_t s = 0; s < kSlices; ++s) counts[s] *= factors[s];
+  return counts;
+}
+
 ReuseModel::Distribution ReuseModel::common(const Distribution& factors) const noexcept {
   Distribution all;
   all.fill(kPrior);
   for (uint32_t c = 0; c < kTimeClasses; ++c) {
     if (is_hot(c) || c == kDue) continue;
-    for (uint32_t s = 0; s < kSlices; ++s) all[s] += state_.gaps[c][s] * factors[s];
+    add(returns(c, factors), &all);
   }
   return all;
 }
@@ -130,8 +153,7 @@ void ReuseModel::refresh_all(double quantum) noexcept {
 
 void ReuseModel::set_patience() noexcept {
   const Distribution all = common(censoring());
-  float total = 0;
-  for (float count : all) total += count;
+  const float total = sum_of(all);
   float seen = 0;
   patience_.fill(0);
   for (uint32_t s = 0, m = 0; s < kSlices && total > 4 * kPrior * kSlices; ++s) {
@@ -140,6 +162,29 @@ void ReuseModel::set_patience() noexcept {
       patience_[m++] = static_cast<uint32_t>(std::min(slice_begin(s + 1), 4e9));
     }
   }
+}
+
+// What the pace of a conversation says of its next return (mutual information, nats per return), less what as many
+// returns in as many slices would seem to say by chance. Several pages of a request are examples and return together:
+// they count for less than as many returns.
+void ReuseModel::weigh_paces(const Distribution& conversations, const Distribution& factors) noexcept {
+  double seen = 0, said = 0, slices = 0, all = 0;
+  Distribution of_paces = conversations;
+  const Distribution first = returns(kFirst, factors);
+  for (uint32_t s = 0; s < kSlices; ++s) of_paces[s] -= first[s];
+  all = sum_of(of_paces);
+  for (uint32_t c = kPace4Seconds; c <= kPaceLonger; ++c) {
+    const Distribution counts = returns(c, factors);
+    const double own = sum_of(counts);
+    if (own < kLeastReturns) continue;
+    seen += own;
+    for (uint32_t s = 0; s < kSlices; ++s) {
+      if (counts[s] <= 0) continue;
+      said += counts[s] * std::log(counts[s] / own * all / of_paces[s]);
+      slices += 1;
+    }
+  }
+  paces_tell_ = said - kTogether * slices / 2 > kTelling * seen;
 }
 
 void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
@@ -154,19 +199,28 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   }
 
   const Distribution factors = censoring();
-  const Distribution all = common(factors);
-  float total = 0;
-  for (float count : all) total += count;
+  Distribution like = common(factors);  // what the class is like, as far as its own returns are few
+  float total = sum_of(like);
+  Distribution counts = returns(time_class, factors);
+  if (is_own(time_class)) {
+    Distribution conversations{};
+    for (uint32_t c = 0; c < kTimeClasses; ++c) {
+      if (is_own(c)) add(returns(c, factors), &conversations);
+    }
+    if (time_class == kFirst) {
+      weigh_paces(conversations, factors);
+      if (!paces_tell_) counts = conversations;
+    }
+    for (uint32_t s = 0; s < kSlices; ++s) like[s] = conversations[s] + kBackoff * like[s] / total;
+    total = sum_of(like);
+  }
   // density[s]: share of the returns in slice s; after[s]: share not before its begin.
-  Distribution counts = state_.gaps[time_class];
-  for (uint32_t s = 0; s < kSlices; ++s) counts[s] *= factors[s];
-  float own = 0;
-  for (float count : counts) own += count;
+  const float own = sum_of(counts);
   std::array<double, kSlices> density;
   std::array<double, kSlices + 1> after;
   after[kSlices] = 0;
   for (uint32_t s = kSlices; s-- > 0;) {
-    density[s] = (counts[s] + kBackoff * all[s] / total) / (own + kBackoff);
+    density[s] = (counts[s] + kBackoff * like[s] / total) / (own + kBackoff);
     after[s] = after[s + 1] + density[s];
   }
   for (uint32_t s = 0; s < kSlices; ++s) later_[time_class][s] = static_cast<float>(after[s] / after[0]);

@@ -67,6 +67,8 @@ enum TimeClass : uint8_t {
   kFirst,                                              // used once so far
   // By the time between uses, the last ones foremost.
   kGapHalfSecond, kGap4Seconds, kGap11Seconds, kGap32Seconds, kGap90Seconds, kGap4Minutes, kGapLonger,
+  // A conversation's own pages, by the time between its turns; apart from pages that many share.
+  kPace4Seconds, kPace11Seconds, kPace32Seconds, kPace90Seconds, kPaceLonger,
   kTool, kTurn,                                        // by the reason that the turn ended
   kShort,                                              // an unfinished last page
   kDue,                                                // expected; the age is the time that is left
@@ -101,6 +103,9 @@ class ReuseModel {
   void refresh(uint32_t time_class, double quantum) noexcept;
   void refresh_all(double quantum) noexcept;
   float worth(uint32_t cell) const noexcept { return worth_[cell]; }
+  // Whether the classes by pace say more of when conversations go on than one class of all does: in some workloads turns
+  // come at each one's pace, in others the times between them have nothing in common.
+  bool paces_tell() const noexcept { return paces_tell_; }
   // Chance that a page of this cell is used again.
   float chance(uint32_t cell) const noexcept;
   static constexpr uint32_t cell_of(uint32_t time_class, uint32_t level, uint32_t slice) noexcept {
@@ -126,10 +131,13 @@ class ReuseModel {
 
   Weights logits(const Features& features) const noexcept;
   Distribution censoring() const noexcept;
+  Distribution returns(uint32_t time_class, const Distribution& factors) const noexcept;
   Distribution common(const Distribution& factors) const noexcept;
+  void weigh_paces(const Distribution& conversations, const Distribution& factors) noexcept;
 
   State state_;
   std::array<uint32_t, kModels> patience_{};
+  bool paces_tell_ = false;
   std::array<float, kCells> worth_{};
   std::array<std::array<float, kSlices>, kTimeClasses> later_{};  // share of the returns that come in a slice or later
 };

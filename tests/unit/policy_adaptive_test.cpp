@@ -4,6 +4,8 @@
 #include <malloc.h>
 
 #include <cstring>
+#include <functional>
+#include <queue>
 #include <vector>
 
 #include "base/random.h"
@@ -228,6 +230,56 @@ TEST(ReuseModelTest, LateReturnsCountMoreWhileFewCouldHaveBeenSeen) {
     return model.worth(ReuseModel::cell_of(kFirst, ReuseModel::level_of(0), slice_of(4000)));
   };
   EXPECT_GT(late_worth(12'000), 1.1F * late_worth(1'000'000));
+}
+
+TEST(ReuseModelTest, NoticesWhetherConversationsHaveTheirOwnPace) {
+  constexpr uint32_t kFast = 2000, kSlow = 50'000;  // ticks
+  const auto tell = [](bool own_pace) {
+    ReuseModel model;
+    model.observe(10'000'000);
+    for (int i = 0; i < 400; ++i) {
+      const bool slow = i % 2 == 0;
+      const bool late = own_pace ? slow : i % 4 < 2;
+      model.learn_gap(slow ? kPaceLonger : kPace11Seconds, late ? kSlow : kFast);
+    }
+    model.refresh_all(1);
+    return model.paces_tell();
+  };
+  EXPECT_TRUE(tell(true));
+  EXPECT_FALSE(tell(false));
+  // A few returns tell nothing yet.
+  ReuseModel model;
+  model.learn_gap(kPaceLonger, kSlow);
+  model.learn_gap(kPace11Seconds, kFast);
+  model.refresh_all(1);
+  EXPECT_FALSE(model.paces_tell());
+}
+
+// Agents that call tools every few seconds beside people who answer after minutes: whose pages to keep shows in when
+// each of them came before.
+TEST(AdaptiveTest, KeepsWhatComesBackAtItsOwnPace) {
+  Workload load;
+  Random random(3);
+  constexpr uint64_t kSecond = 1'000'000'000;
+  struct Next {
+    uint64_t time, agent;
+    bool operator>(const Next& other) const { return time > other.time; }
+  };
+  std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
+  std::vector<std::vector<uint64_t>> chains(64);
+  for (uint64_t a = 0; a < chains.size(); ++a) next.push({random.next() % (200 * kSecond), a});
+  uint64_t key = 1;
+  for (int i = 0; i < 6000; ++i) {
+    const Next now = next.top();
+    next.pop();
+    std::vector<uint64_t>& chain = chains[now.agent];
+    if (chain.size() > 40) chain.clear();
+    for (int n = 0; n < 2; ++n) chain.push_back(key++ * 0x9e3779b97f4a7c15u);
+    load.items.push_back({chain, now.time, {}});
+    const uint64_t mean = now.agent % 8 == 0 ? 300 : 6;  // seconds
+    next.push({now.time + (mean / 2) * kSecond + random.next() % (mean * kSecond), now.agent});
+  }
+  EXPECT_GT(hits(load, "adaptive", 700), 1.05 * hits(load, "lru", 700));
 }
 
 TEST(ReuseModelTest, LearnsAProbability) {
