@@ -1,15 +1,16 @@
-// The check of a page under a bound, when it is encoded: real queries attend to it, exactly and over codes, and each K/V
-// head gets the fewest bits with which it stays within the bound.
+// The check of a page under a bound, when it is encoded: real queries attend to it, exactly and over codes, and each
+// K/V head gets the fewest bits with which it stays within the bound.
 //
 // What is promised. The bound is on the relative error of a query head's attention output over a whole sequence, in the
-// 2-norm over queries. Queries that come later are not known. So each page is measured as if it were all that is attended
-// to, with the queries that its session gave last and those that the space was learned from, moved to where later queries
-// are: an error e of the page's own output, and an error r of its share against other pages (of the logarithm of the sum of
-// its weights). The output of all pages is the mean of theirs by their shares; errors of different pages are independent,
-// so their squares add up as the outputs' do, and sqrt(e^2 + r^2) within the bound in every page keeps it within the bound
-// in all of them, for queries like those measured. Where the pages of a head were seen to cancel one another, the bound of
-// a page is smaller by as much (KltCalibration::cancelling). Margins stand for queries unlike those measured; they are
-// larger for a sequence's first page, and largest where its session gave no queries (klt_check.cpp).
+// 2-norm over queries. Queries that come later are not known. So each page is measured as if it were all that is
+// attended to, with the queries that its session gave last and those that the space was learned from, moved to where
+// later queries are: an error e of the page's own output, and an error r of its share against other pages (of the
+// logarithm of the sum of its weights). The output of all pages is the mean of theirs by their shares; errors of
+// different pages are independent, so their squares add up as the outputs' do, and sqrt(e^2 + r^2) within the bound in
+// every page keeps it within the bound in all of them, for queries like those measured. Where the pages of a head were
+// seen to cancel one another, the bound of a page is smaller by as much (KltCalibration::cancelling). Margins stand for
+// queries unlike those measured; they are larger for a sequence's first page and for pages that repeat themselves, and
+// largest where its session gave no queries (klt_check.cpp).
 //
 // A head that no codes serve is kept as it came (KltLevels::kRaw...).
 #pragma once

@@ -145,6 +145,55 @@ TEST_F(KltCheckTest, APageUnlikeTheLearnedOnesGetsMoreBits) {
   }
 }
 
+// A query that comes later may look at one token, where those measured looked at many and met the mean of their errors.
+TEST_F(KltCheckTest, TheValuesOfATokenByThemselvesStayNearTheBound) {
+  constexpr double kBound = 0.02;
+  learn({.bound = kBound});
+  const PageGeometry& g = model_.geometry;
+  std::vector<std::byte> page = model_.page(kTokens);
+  // All tokens have much the same values: their mean keeps what they share and loses their errors.
+  std::vector<float> values = rows(page, 1, KVC_VALUE, 1);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = 2 * values[i % kDim] + 0.1f * values[i];
+  from_f32(g.dtype, values.data(), page.data() + g.head_offset(1, KVC_VALUE, 1), values.size());
+  PageCheck check;
+  ASSERT_TRUE(check_page(*calibration_, g, kTokens, 0, page, nullptr, kBound, &check).is_ok());
+  const auto back = decode(auto_, encode(auto_, options(kTokens, &check.levels), page));
+  const auto want = rows(page, 1, KVC_VALUE, 1), got = rows(back, 1, KVC_VALUE, 1);
+  double error = 0, energy = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(static_cast<double>(got[i] - want[i]), 2);
+    energy += std::pow(static_cast<double>(want[i]), 2);
+  }
+  EXPECT_LE(std::sqrt(error / energy), 1.5 * kBound);
+}
+
+TEST_F(KltCheckTest, APageThatSaysTheSameAgainAndAgainGetsMoreBits) {
+  learn({.bound = 0.05});
+  const PageGeometry& g = model_.geometry;
+  const std::vector<std::byte> page = model_.page(kTokens);
+  Random random(11);
+  // The same eight tokens all through the page, with values that differ a little or not at all.
+  const auto bits = [&](float differ) {
+    std::vector<std::byte> repeated = page;
+    std::vector<float> keys = rows(page, 1, KVC_KEY, 0), values = rows(page, 1, KVC_VALUE, 0);
+    rotate_keys(model_.rope, kTokens, true, keys.data(), kTokens, kDim);
+    for (uint32_t t = 8; t < kTokens; ++t) {
+      std::copy_n(&keys[t % 8 * kDim], kDim, &keys[t * kDim]);
+      for (uint32_t i = 0; i < kDim; ++i) {
+        values[t * kDim + i] = values[t % 8 * kDim + i] + differ * (static_cast<float>(random.unit()) - 0.5f);
+      }
+    }
+    rotate_keys(model_.rope, kTokens, false, keys.data(), kTokens, kDim);
+    from_f32(g.dtype, keys.data(), repeated.data() + g.head_offset(1, KVC_KEY, 0), keys.size());
+    from_f32(g.dtype, values.data(), repeated.data() + g.head_offset(1, KVC_VALUE, 0), values.size());
+    PageCheck check;
+    EXPECT_TRUE(check_page(*calibration_, g, kTokens, 0, repeated, nullptr, 0.05, &check).is_ok());
+    const size_t at = size_t{1} * g.n_kv_heads;
+    return check.levels.key_steps[at] + check.levels.value_bits[at] * kDim;
+  };
+  EXPECT_GT(bits(0), bits(1.0f) + 3 * kDim / 2);
+}
+
 TEST_F(KltCheckTest, HeadsThatNoCodesServeAreKeptBitForBit) {
   learn({.bound = 0.01});
   const std::vector<std::byte> page = model_.page(0);
