@@ -1,9 +1,11 @@
 // What codecs have in common.
 #include "codec/codec.h"
 
+#include <cstring>
 #include <vector>
 
 #include "attend/convert.h"
+#include "codec/page_header.h"
 
 namespace kvc {
 
@@ -47,6 +49,20 @@ Status measure_error(const Codec& codec, const PageGeometry& geometry, std::span
     }
   }
   return Status::ok();
+}
+
+Status read_header(std::string_view codec, uint32_t magic, const PageGeometry& geometry,
+                   std::span<const std::byte> encoded, PageHeader* out) {
+  const int name = static_cast<int>(codec.size());
+  if (encoded.size() < sizeof *out) {
+    return error(KVC_E_CORRUPT, "%.*s: an encoded page of %zu bytes, shorter than its header", name, codec.data(),
+                 encoded.size());
+  }
+  std::memcpy(out, encoded.data(), sizeof *out);
+  if (out->magic == magic && out->tokens == geometry.page_tokens && out->count <= geometry.page_tokens)
+    return Status::ok();
+  return error(KVC_E_CORRUPT, "%.*s: %zu bytes with magic %08x, %u of %u tokens: no page of %u", name, codec.data(),
+               encoded.size(), out->magic, out->count, out->tokens, geometry.page_tokens);
 }
 
 }  // namespace kvc

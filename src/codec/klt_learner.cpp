@@ -1,20 +1,18 @@
 #include "codec/klt_learner.h"
 
 #include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cmath>
 #include <queue>
 
 #include "attend/convert.h"
+#include "codec/eigenbasis.h"
 #include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
 
 namespace kvc {
 namespace {
-
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Mean squared error of a Gaussian number of variance 1 in so many bits (Max 1960): what another bit is worth.
 constexpr double kDistortion[] = {1,       .3634,    .1188,   .03744, .01154, .00349, .00104,
@@ -228,16 +226,16 @@ Status KltLearner::make(std::shared_ptr<const KltCalibration>* out, KltReport* r
       weight.diagonal().array() += least;
     }
     const Matrix root = Eigen::LLT<Matrix>(weight).matrixL();
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(root.transpose() * covariance * root);
-    if (solver.info() != Eigen::Success) {
+    Eigenbasis basis;
+    if (!find_eigenbasis(root.transpose() * covariance * root, &basis)) {
       return error(KVC_E_UNSUPPORTED, "the keys of head %zu have no basis: their moments are not finite", at);
     }
-    // Ascending in Eigen; here the largest variance comes first.
-    const Matrix vectors = solver.eigenvectors().rowwise().reverse();
-    const Eigen::VectorXd values = solver.eigenvalues().reverse();
+    const Matrix& vectors = basis.vectors;
+    const Eigen::VectorXd& values = basis.values;
     const double least = std::max(values(0) * 1e-8, 1e-16);
     const Matrix analysis = root * vectors;
-    const Matrix synthesis = vectors.transpose() * root.inverse();
+    const Matrix inverse = root.triangularView<Eigen::Lower>().solve(Matrix::Identity(dim, dim));
+    const Matrix synthesis = vectors.transpose() * inverse;
     for (uint32_t i = 0; i < dim; ++i) {
       made->mean[at * dim + i] = static_cast<float>(mean(i));
       variance[at * dim + i] = std::max(values(i), least);

@@ -5,5 +5,5 @@ set_source_files_properties(codec/klt.cpp codec/klt_bound.cpp codec/klt_check.cp
   codec/klt_trial.cpp PROPERTIES
   COMPILE_OPTIONS "-O3;-ffp-contract=off")
 # Eigen's assertions would abort the host program.
-set_source_files_properties(codec/klt_bound.cpp codec/klt_check.cpp codec/klt_learner.cpp codec/klt_trial.cpp codec/svd.cpp PROPERTIES
+set_source_files_properties(codec/klt_bound.cpp codec/klt_check.cpp codec/eigenbasis.cpp codec/klt_learner.cpp codec/klt_trial.cpp codec/svd.cpp PROPERTIES
   COMPILE_DEFINITIONS "EIGEN_NO_DEBUG")

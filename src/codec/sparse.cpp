@@ -17,18 +17,12 @@
 
 #include "attend/convert.h"
 #include "codec/codec.h"
+#include "codec/page_header.h"
 
 namespace kvc {
 namespace {
 
-struct Header {
-  static constexpr uint32_t kMagic = 0x3153564b;  // "KVS1"
-  uint32_t magic = kMagic;
-  uint32_t tokens = 0;
-  uint32_t kept = 0;
-  uint8_t zeros[52] = {};
-};
-static_assert(sizeof(Header) == 64);
+constexpr uint32_t kMagic = 0x3153564b;  // "KVS1"
 
 // What an encoded page says, checked but for the rows' numbers.
 struct Parts {
@@ -43,7 +37,7 @@ struct Parts {
 };
 
 size_t rows_at(const PageGeometry& g, uint32_t kept) {
-  return sizeof(Header) + tile_align(size_t{g.n_layers} * g.n_kv_heads * kept * sizeof(uint16_t));
+  return sizeof(PageHeader) + tile_align(size_t{g.n_layers} * g.n_kv_heads * kept * sizeof(uint16_t));
 }
 
 class Sparse final : public Codec {
@@ -61,29 +55,27 @@ class Sparse final : public Codec {
   Status encode(const PageGeometry& g, const EncodeOptions& options, std::span<const std::byte> page,
                 std::span<std::byte> out) const override {
     KVC_RETURN_IF_ERROR(check_sizes(name(), g, page, out, encoded_bytes(g, options)));
-    Header header;
-    header.tokens = g.page_tokens;
-    header.kept = sparse_rows(g, options);
-    std::memset(out.data(), 0, rows_at(g, header.kept));
+    const PageHeader header = {kMagic, g.page_tokens, sparse_rows(g, options)};
+    const uint32_t kept = header.count;
+    std::memset(out.data(), 0, rows_at(g, kept));
     std::memcpy(out.data(), &header, sizeof header);
-    const PageGeometry small = g.with_tokens(header.kept);
-    std::byte* const rows = out.data() + rows_at(g, header.kept);
+    const PageGeometry small = g.with_tokens(kept);
+    std::byte* const rows = out.data() + rows_at(g, kept);
     std::vector<uint16_t> chosen(g.page_tokens);
     std::vector<double> worth(g.page_tokens);
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
-        if (!choose(g, options, page, layer, head, header.kept, &worth, &chosen)) {
+        if (!choose(g, options, page, layer, head, kept, &worth, &chosen)) {
           return error(KVC_E_UNSUPPORTED, "sparse: layer %u, head %u has a value that is not finite: the page stays whole",
                        layer, head);
         }
         const size_t i = size_t{layer} * g.n_kv_heads + head;
-        std::memcpy(out.data() + sizeof header + i * header.kept * sizeof(uint16_t), chosen.data(),
-                    header.kept * sizeof(uint16_t));
+        std::memcpy(out.data() + sizeof header + i * kept * sizeof(uint16_t), chosen.data(), kept * sizeof(uint16_t));
         for (const int plane : {KVC_KEY, KVC_VALUE}) {
           const size_t row = g.row_bytes(plane);
           const std::byte* from = page.data() + g.head_offset(layer, plane, head);
           std::byte* to = rows + small.head_offset(layer, plane, head);
-          for (uint32_t r = 0; r < header.kept; ++r) std::memcpy(to + r * row, from + chosen[r] * row, row);
+          for (uint32_t r = 0; r < kept; ++r) std::memcpy(to + r * row, from + chosen[r] * row, row);
         }
       }
     }
@@ -178,18 +170,14 @@ class Sparse final : public Codec {
   }
 
   static Status open(const PageGeometry& g, std::span<const std::byte> encoded, Parts* out) {
-    Header header;
-    if (encoded.size() < sizeof header) {
-      return error(KVC_E_CORRUPT, "sparse: an encoded page of %zu bytes, shorter than its header", encoded.size());
+    PageHeader header;
+    KVC_RETURN_IF_ERROR(read_header("sparse", kMagic, g, encoded, &header));
+    const uint32_t kept = header.count;
+    if (kept == 0 || encoded.size() != rows_at(g, kept) + g.with_tokens(kept).page_bytes()) {
+      return error(KVC_E_CORRUPT, "sparse: %zu bytes are no page of %u of %u tokens", encoded.size(), kept,
+                   g.page_tokens);
     }
-    std::memcpy(&header, encoded.data(), sizeof header);
-    if (header.magic != Header::kMagic || header.tokens != g.page_tokens || header.kept == 0 ||
-        header.kept > g.page_tokens ||
-        encoded.size() != rows_at(g, header.kept) + g.with_tokens(header.kept).page_bytes()) {
-      return error(KVC_E_CORRUPT, "sparse: %zu bytes with magic %08x, %u of %u tokens: no page of %u", encoded.size(),
-                   header.magic, header.kept, header.tokens, g.page_tokens);
-    }
-    *out = {header.kept, encoded.data() + sizeof header, encoded.data() + rows_at(g, header.kept)};
+    *out = {kept, encoded.data() + sizeof header, encoded.data() + rows_at(g, kept)};
     return Status::ok();
   }
 };

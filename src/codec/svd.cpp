@@ -1,14 +1,13 @@
-// The codec svd: literal truncation. The rows of each head and plane of a page, as a matrix [token][dim], are the sum of as many
-// rank-one terms as the bytes allow, which go where the singular values of the page are largest (Eckart and Young 1936). What it
-// costs is measured and reported like every codec's error; codec lowrank codes the same bytes far better, because K/V has no low
-// rank: its energy falls off slowly, and what truncation drops is dropped whole.
+// The codec svd: literal truncation. The rows of each head and plane of a page, as a matrix [token][dim], are the sum
+// of as many rank-one terms as the bytes allow, which go where the singular values of the page are largest (Eckart and
+// Young 1936). What it costs is measured and reported like every codec's error; codec lowrank codes the same bytes far
+// better, because K/V has no low rank: its energy falls off slowly, and what truncation drops is dropped whole.
 //
 // An encoded page has compression_ratio times the bytes of the page in the clear:
 //   Header                                64 bytes
 //   heads    {f32 unit, u32 rank} [layer][K|V][head]
 //   terms    f16, head by head: rank times left [token], then right [dim]; a row is unit * sum of left[t] * right
 //   exact    [layer][K|V][head][token]    rows of the first tokens, as they came; before the terms
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -17,25 +16,18 @@
 #include "attend/convert.h"
 #include "attend/copy.h"
 #include "codec/codec.h"
+#include "codec/eigenbasis.h"
+#include "codec/page_header.h"
 
 namespace kvc {
 namespace {
 
-struct Header {
-  static constexpr uint32_t kMagic = 0x3144564b;  // "KVD1"
-  uint32_t magic = kMagic;
-  uint32_t tokens = 0;
-  uint32_t exact = 0;
-  uint8_t zeros[52] = {};
-};
-static_assert(sizeof(Header) == 64);
+constexpr uint32_t kMagic = 0x3144564b;  // "KVD1"; counts exact tokens
 
 struct Head {
   float unit;
   uint32_t rank;
 };
-
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 size_t heads_of(const PageGeometry& g) { return size_t{g.n_layers} * 2 * g.n_kv_heads; }
 size_t head_index(const PageGeometry& g, uint32_t layer, int plane, uint32_t head) {
@@ -44,7 +36,7 @@ size_t head_index(const PageGeometry& g, uint32_t layer, int plane, uint32_t hea
 int plane_of(const PageGeometry& g, size_t index) { return static_cast<int>(index / g.n_kv_heads % 2); }
 size_t term_bytes(const PageGeometry& g, int plane) { return (size_t{g.page_tokens} + g.dim(plane)) * sizeof(uint16_t); }
 uint32_t most_terms(const PageGeometry& g, int plane) { return std::min(g.page_tokens, g.dim(plane)); }
-size_t exact_at(const PageGeometry& g) { return sizeof(Header) + heads_of(g) * sizeof(Head); }
+size_t exact_at(const PageGeometry& g) { return sizeof(PageHeader) + heads_of(g) * sizeof(Head); }
 size_t terms_at(const PageGeometry& g, uint32_t exact) {
   return (exact_at(g) + g.with_tokens(exact).page_bytes() + 1) / 2 * 2;
 }
@@ -65,7 +57,7 @@ struct Page {
   std::span<const std::byte> encoded;
   Head head(size_t index) const noexcept {
     Head head;
-    std::memcpy(&head, encoded.data() + sizeof(Header) + index * sizeof head, sizeof head);
+    std::memcpy(&head, encoded.data() + sizeof(PageHeader) + index * sizeof head, sizeof head);
     return head;
   }
 };
@@ -91,9 +83,7 @@ class Svd final : public Codec {
   Status encode(const PageGeometry& g, const EncodeOptions& options, std::span<const std::byte> page,
                 std::span<std::byte> out) const override {
     KVC_RETURN_IF_ERROR(check_sizes(name(), g, page, out, encoded_bytes(g, options)));
-    Header header;
-    header.tokens = g.page_tokens;
-    header.exact = exact_tokens(g, options);
+    const PageHeader header = {kMagic, g.page_tokens, exact_tokens(g, options)};
     std::memset(out.data(), 0, out.size());
     std::memcpy(out.data(), &header, sizeof header);
     std::byte* exact = out.data() + exact_at(g);
@@ -102,16 +92,16 @@ class Svd final : public Codec {
       const int plane = plane_of(g, i);
       const auto layer = static_cast<uint32_t>(i / g.n_kv_heads / 2), head = static_cast<uint32_t>(i % g.n_kv_heads);
       const std::byte* rows = page.data() + g.head_offset(layer, plane, head);
-      if (header.exact > 0) std::memcpy(exact, rows, header.exact * g.row_bytes(plane));
-      exact += header.exact * g.row_bytes(plane);
-      if (!decompose(g, plane, rows, header.exact, &heads[i])) {
+      if (header.count > 0) std::memcpy(exact, rows, header.count * g.row_bytes(plane));
+      exact += header.count * g.row_bytes(plane);
+      if (!decompose(g, plane, rows, header.count, &heads[i])) {
         return error(KVC_E_UNSUPPORTED, "svd: layer %u, head %u has a number that is not finite: the page stays in the clear",
                      layer, head);
       }
     }
     std::vector<uint32_t> ranks;
-    share_out(g, heads, out.size() - terms_at(g, header.exact), &ranks);
-    std::byte* to = out.data() + terms_at(g, header.exact);
+    share_out(g, heads, out.size() - terms_at(g, header.count), &ranks);
+    std::byte* to = out.data() + terms_at(g, header.count);
     for (size_t i = 0; i < heads.size(); ++i) {
       const Head described = {write_terms(g, plane_of(g, i), heads[i], ranks[i], to), ranks[i]};
       std::memcpy(out.data() + sizeof header + i * sizeof described, &described, sizeof described);
@@ -181,13 +171,13 @@ class Svd final : public Codec {
     // By the smaller of the two Gram matrices; what rounding costs is far below what is dropped.
     const bool wide = dim > tokens;
     const Matrix gram = wide ? Matrix(a * a.transpose()) : Matrix(a.transpose() * a);
-    const Eigen::SelfAdjointEigenSolver<Matrix> solved(gram);
-    if (solved.info() != Eigen::Success) return false;
+    Eigenbasis basis;
+    if (!find_eigenbasis(gram, &basis)) return false;
     const auto n = static_cast<Eigen::Index>(most_terms(g, plane));
-    const Matrix vectors = solved.eigenvectors().rowwise().reverse();
+    const Matrix& vectors = basis.vectors;
     out->energy.resize(static_cast<size_t>(n));
-    for (Eigen::Index i = 0; i < n; ++i) out->energy[static_cast<size_t>(i)] = std::max(0.0, solved.eigenvalues()[n - 1 - i]);
-    out->left = wide ? Matrix(vectors) : Matrix(a * vectors);
+    for (Eigen::Index i = 0; i < n; ++i) out->energy[static_cast<size_t>(i)] = std::max(0.0, basis.values[i]);
+    out->left = wide ? vectors : Matrix(a * vectors);
     out->right = wide ? Matrix(vectors.transpose() * a) : Matrix(vectors.transpose());
     return true;
   }
@@ -269,20 +259,15 @@ class Svd final : public Codec {
   }
 
   static Status open(const PageGeometry& g, std::span<const std::byte> encoded, Page* page) {
-    Header header;
-    if (encoded.size() < sizeof header) {
-      return error(KVC_E_CORRUPT, "svd: an encoded page of %zu bytes, shorter than its header", encoded.size());
+    PageHeader header;
+    KVC_RETURN_IF_ERROR(read_header("svd", kMagic, g, encoded, &header));
+    if (encoded.size() < terms_at(g, header.count)) {
+      return error(KVC_E_CORRUPT, "svd: %zu bytes are no page with %u exact tokens", encoded.size(), header.count);
     }
-    std::memcpy(&header, encoded.data(), sizeof header);
-    if (header.magic != Header::kMagic || header.tokens != g.page_tokens || header.exact > g.page_tokens ||
-        encoded.size() < terms_at(g, header.exact)) {
-      return error(KVC_E_CORRUPT, "svd: %zu bytes with magic %08x, %u tokens, %u of them exact: no page of %u tokens",
-                   encoded.size(), header.magic, header.tokens, header.exact, g.page_tokens);
-    }
-    page->exact = header.exact;
+    page->exact = header.count;
     page->encoded = encoded;
     page->at.resize(heads_of(g));
-    size_t at = terms_at(g, header.exact);
+    size_t at = terms_at(g, header.count);
     size_t room = 0;  // that the next term might have used
     for (size_t i = 0; i < page->at.size(); ++i) {
       const int plane = plane_of(g, i);
