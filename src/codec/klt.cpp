@@ -2,11 +2,7 @@
 // channel of the keys with as many bits as it deserves (codec/klt_calibration.h, codec/klt_tile.h). Transform coding as
 // in KVTC (2025), under the metric of the queries as in OSCAR (2026); the three differ in who sets the bits only.
 //
-// An encoded page:
-//   Header                          64 bytes
-//   levels  u16 [layer][block], u8 [layer][head]   in pages with levels of their own (KltLevels), else nothing
-//   tiles   [layer]{ keys [block][tile], values [head][tile] }
-//   exact   [layer][K|V][head][token]   rows of the first tokens, as they came
+// codec/klt_layout.h says what an encoded page has where.
 // Attention goes over the coefficients of a tile at a time: values stay as they are coded, and their sum is turned back
 // once. Where keys do not turn with their positions the query is brought into their basis; where they do, a product of
 // the query for each position would cost more than one of the key, which all query heads and queries share. Without a
@@ -23,118 +19,13 @@
 #include "attend/quantize.h"
 #include "attend/transform.h"
 #include "codec/klt_calibration.h"
+#include "codec/klt_layout.h"
 #include "codec/klt_plan.h"
 #include "codec/klt_tile.h"
 #include "codec/klt_transform.h"
 
 namespace kvc {
 namespace {
-
-struct Header {
-  static constexpr uint32_t kMagic = 0x314b564b;   // "KVK1"
-  static constexpr uint32_t kMagic2 = 0x324b564b;  // "KVK2": with levels
-  uint32_t magic = kMagic;
-  uint8_t codec = 0;
-  uint8_t key_bits = 0;  // without calibration
-  uint8_t value_bits = 0;
-  uint8_t zero = 0;
-  uint32_t exact = 0;
-  uint32_t tokens = 0;
-  uint64_t position = 0;  // of the first token
-  Digest calibration;     // all 0: none
-  uint8_t zeros[8] = {};
-};
-static_assert(sizeof(Header) == 64);
-
-// Where the parts of an encoded page are, and what codes them.
-class Layout {
- public:
-  // levels: nullptr, or of this calibration; kept by the caller.
-  Layout(const PageGeometry& g, const KltCalibration* calibration, const KltLevels* levels, uint32_t key_bits,
-         uint32_t value_bits, uint32_t exact)
-      : g_(g),
-        calibration_(calibration),
-        levels_(levels),
-        key_bits_(key_bits),
-        value_bits_(value_bits),
-        exact_(exact) {}
-
-  uint32_t block_heads() const { return calibration_ != nullptr ? calibration_->block_heads : 1; }
-  uint32_t channels() const { return block_heads() * g_.k_dim; }
-  uint32_t blocks() const { return g_.n_kv_heads / block_heads(); }
-  uint32_t tiles() const { return (g_.page_tokens + kTileTokens - 1) / kTileTokens; }
-  uint32_t tile_tokens(uint32_t tile) const { return std::min(kTileTokens, g_.page_tokens - tile * kTileTokens); }
-  size_t block_index(uint32_t layer, uint32_t block) const { return size_t{layer} * blocks() + block; }
-
-  const float* part(const std::vector<float> KltCalibration::* array, uint32_t layer, uint32_t block,
-                    size_t each) const {
-    return calibration_ != nullptr ? (calibration_->*array).data() + block_index(layer, block) * each : nullptr;
-  }
-  // nullptr: all channels have same_key_bits. `room` is where they are counted for pages with levels.
-  const uint8_t* key_bits(uint32_t layer, uint32_t block, std::vector<uint8_t>* room) const {
-    if (calibration_ == nullptr) return nullptr;
-    const size_t index = block_index(layer, block);
-    if (levels_ == nullptr) return calibration_->key_bits.data() + index * channels();
-    room->resize(channels());
-    calibration_->widths(index, levels_->key_steps[index], room->data());
-    return room->data();
-  }
-  uint32_t same_key_bits() const { return key_bits_; }
-  uint32_t value_bits(uint32_t layer, uint32_t head) const {
-    if (calibration_ == nullptr) return value_bits_;
-    return (levels_ != nullptr ? levels_->value_bits : calibration_->value_bits)[size_t{layer} * g_.n_kv_heads + head];
-  }
-  bool raw_keys(uint32_t layer, uint32_t block) const {
-    return levels_ != nullptr && levels_->key_steps[block_index(layer, block)] == KltLevels::kRawKeys;
-  }
-  bool raw_values(uint32_t layer, uint32_t head) const {
-    return levels_ != nullptr && value_bits(layer, head) == KltLevels::kRawValues;
-  }
-
-  size_t key_tile_bytes(uint32_t layer, uint32_t block, uint32_t tile) const {
-    const size_t index = block_index(layer, block);
-    if (raw_keys(layer, block)) return tile_tokens(tile) * block_heads() * g_.row_bytes(KVC_KEY);
-    const size_t bits = calibration_ == nullptr ? size_t{channels()} * key_bits_
-                        : levels_ != nullptr    ? levels_->key_steps[index]
-                                                : calibration_->block_bits[index];
-    return coded_bytes(channels(), tile_tokens(tile), bits);
-  }
-  size_t value_tile_bytes(uint32_t layer, uint32_t head, uint32_t tile) const {
-    const size_t tokens = tile_tokens(tile);
-    if (raw_values(layer, head)) return tokens * g_.row_bytes(KVC_VALUE);
-    return coded_bytes(tokens, g_.v_dim, tokens * value_bits(layer, head));
-  }
-  size_t levels_bytes() const {
-    return levels_ != nullptr ? levels_->key_steps.size() * sizeof(uint16_t) + levels_->value_bits.size() : 0;
-  }
-  // of (layer, plane, block or head); tiles follow one another.
-  size_t part_at(uint32_t layer, int plane, uint32_t index) const {
-    size_t at = sizeof(Header) + levels_bytes();
-    for (uint32_t l = 0; l <= layer; ++l) {
-      const bool last = l == layer;
-      const uint32_t keys = last && plane == KVC_KEY ? index : blocks();
-      const uint32_t values = !last ? g_.n_kv_heads : plane == KVC_KEY ? 0 : index;
-      for (uint32_t i = 0; i < keys; ++i) {
-        for (uint32_t t = 0; t < tiles(); ++t) at += key_tile_bytes(l, i, t);
-      }
-      for (uint32_t i = 0; i < values; ++i) {
-        for (uint32_t t = 0; t < tiles(); ++t) at += value_tile_bytes(l, i, t);
-      }
-    }
-    return at;
-  }
-  size_t exact_at(size_t tiles_end, uint32_t layer, int plane, uint32_t head) const {
-    return tiles_end + g_.with_tokens(exact_).head_offset(layer, plane, head);
-  }
-  size_t tiles_end() const { return part_at(g_.n_layers - 1, KVC_VALUE, g_.n_kv_heads); }
-  size_t total() const { return tiles_end() + g_.with_tokens(exact_).page_bytes(); }
-
- private:
-  const PageGeometry& g_;
-  const KltCalibration* calibration_;
-  const KltLevels* levels_;
-  uint32_t key_bits_, value_bits_, exact_;
-};
 
 constexpr bool is_width(uint32_t bits) { return bits >= 1 && bits <= KltCalibration::kMaxBits; }
 
@@ -147,8 +38,8 @@ class Klt final : public Codec {
   bool is_clear() const noexcept override { return false; }
   Digest calibration_of(std::span<const std::byte> encoded) const noexcept override {
     Digest digest;
-    if (encoded.size() < sizeof(Header)) return digest;
-    std::memcpy(&digest, encoded.data() + offsetof(Header, calibration), sizeof digest);
+    if (encoded.size() < sizeof(KltHeader)) return digest;
+    std::memcpy(&digest, encoded.data() + offsetof(KltHeader, calibration), sizeof digest);
     return digest;
   }
 
@@ -169,17 +60,17 @@ class Klt final : public Codec {
       return error(KVC_E_UNSUPPORTED, "%s: codes of %u bits for keys and %u for values; there are 1 to 8", name_.data(),
                    options.key_bits, options.value_bits);
     }
-    const Layout at = layout(g, options);
+    const KltLayout at = layout(g, options);
     const size_t total = at.total();
     KVC_RETURN_IF_ERROR(check_sizes(name_, g, page, out, total));
-    Header header;
+    KltHeader header;
     header.codec = id_;
     header.exact = exact_tokens(g, options);
     header.tokens = g.page_tokens;
     header.position = options.position;
     if (calibration != nullptr) {
       header.calibration = calibration->digest;
-      if (options.levels != nullptr) header.magic = Header::kMagic2;
+      if (options.levels != nullptr) header.magic = KltHeader::kMagic2;
     } else {
       header.key_bits = static_cast<uint8_t>(options.key_bits);
       header.value_bits = static_cast<uint8_t>(options.value_bits);
@@ -259,7 +150,7 @@ class Klt final : public Codec {
     KVC_RETURN_IF_ERROR(open(g, encoded, &page));
     KVC_RETURN_IF_ERROR(check_range(name_, g, layer, plane, from, n));
     if (n == 0) return Status::ok();
-    const Layout at = page.layout(g);
+    const KltLayout at = page.layout(g);
     const size_t row = g.row_bytes(plane);
     const uint32_t dim = g.dim(plane);
     const uint32_t heads_each = plane == KVC_KEY ? at.block_heads() : 1;
@@ -300,13 +191,13 @@ class Klt final : public Codec {
   Status plan(const PageGeometry& g, std::span<const std::byte> encoded, KltPlan* plan) const {
     Page page;
     KVC_RETURN_IF_ERROR(open(g, encoded, &page));
-    const Layout at = page.layout(g);
+    const KltLayout at = page.layout(g);
     plan->calibration = page.calibration;
     plan->has_levels = !page.levels.empty();
     plan->exact = page.header.exact, plan->position = page.header.position;
     plan->key_bits = page.header.key_bits, plan->value_bits = page.header.value_bits;
     plan->tile_at.clear();
-    size_t next = sizeof(Header) + at.levels_bytes();
+    size_t next = sizeof(KltHeader) + at.levels_bytes();
     for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
       for (uint32_t part = 0; part < at.blocks() + g.n_kv_heads; ++part) {
         for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
@@ -326,7 +217,7 @@ class Klt final : public Codec {
     Page page;
     KVC_RETURN_IF_ERROR(open(g, encoded, &page));
     KVC_RETURN_IF_ERROR(check_range(name_, g, layer, KVC_KEY, index * kTileTokens, 1));
-    const Layout at = page.layout(g);
+    const KltLayout at = page.layout(g);
     const uint32_t n = at.tile_tokens(index), heads_each = at.block_heads(), block = head / heads_each;
     const std::byte* key_at = encoded.data() + at.part_at(layer, KVC_KEY, block);
     const std::byte* value_at = encoded.data() + at.part_at(layer, KVC_VALUE, head);
@@ -373,10 +264,10 @@ class Klt final : public Codec {
  private:
   // An encoded page whose header holds together.
   struct Page {
-    Header header;
+    KltHeader header;
     std::shared_ptr<const KltCalibration> calibration;
     KltLevels levels;  // with kMagic2
-    Layout layout(const PageGeometry& g) const {
+    KltLayout layout(const PageGeometry& g) const {
       return {g,           calibration.get(), levels.empty() ? nullptr : &levels, header.key_bits, header.value_bits,
               header.exact};
     }
@@ -385,7 +276,7 @@ class Klt final : public Codec {
   static uint32_t exact_tokens(const PageGeometry& g, const EncodeOptions& options) {
     return std::min({options.exact_tokens, g.page_tokens, kTileTokens});
   }
-  static Layout layout(const PageGeometry& g, const EncodeOptions& options) {
+  static KltLayout layout(const PageGeometry& g, const EncodeOptions& options) {
     return {g, options.calibration, options.levels, options.key_bits, options.value_bits, exact_tokens(g, options)};
   }
   Status not_finite(uint32_t layer, const char* what) const {
@@ -396,9 +287,9 @@ class Klt final : public Codec {
 
   // Keys of a block and tile as columns, [head in block][dim][kTileTokens], before RoPE if the calibration says so.
   // rows: room for a tile of one head.
-  static void read_keys(const PageGeometry& g, const Layout& at, const KltCalibration* calibration, uint64_t position,
-                        std::span<const std::byte> page, uint32_t layer, uint32_t block, uint32_t tile, float* rows,
-                        float* keys) {
+  static void read_keys(const PageGeometry& g, const KltLayout& at, const KltCalibration* calibration,
+                        uint64_t position, std::span<const std::byte> page, uint32_t layer, uint32_t block,
+                        uint32_t tile, float* rows, float* keys) {
     const uint32_t n = at.tile_tokens(tile), heads = at.block_heads();
     for (uint32_t h = 0; h < heads; ++h, keys += size_t{g.k_dim} * kTileTokens) {
       const std::byte* from = page.data() + g.head_offset(layer, KVC_KEY, block * heads + h);
@@ -410,7 +301,7 @@ class Klt final : public Codec {
   }
 
   // Keys of a block and tile as they came, [head in block][token]; returns their end.
-  static std::byte* copy_raw_keys(const PageGeometry& g, const Layout& at, std::span<const std::byte> page,
+  static std::byte* copy_raw_keys(const PageGeometry& g, const KltLayout& at, std::span<const std::byte> page,
                                   uint32_t layer, uint32_t block, uint32_t tile, std::byte* to) {
     const size_t bytes = at.tile_tokens(tile) * g.row_bytes(KVC_KEY);
     for (uint32_t h = 0; h < at.block_heads(); ++h, to += bytes) {
@@ -421,7 +312,7 @@ class Klt final : public Codec {
   }
 
   // keys [channel][kTileTokens], which are centred, to coefficients [channel][n].
-  static void to_coefficients(const Layout& at, const KltCalibration* calibration, uint32_t layer, uint32_t block,
+  static void to_coefficients(const KltLayout& at, const KltCalibration* calibration, uint32_t layer, uint32_t block,
                               uint32_t n, float* keys, float* columns) {
     const uint32_t channels = at.channels();
     if (calibration != nullptr) {
@@ -441,8 +332,8 @@ class Klt final : public Codec {
   }
 
   // What a tile of keys has codes of, as columns [channel][kTileTokens]; rows in the clear: as they are.
-  static void read_coefficients(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t block, uint32_t tile,
-                                const std::byte* in, float* columns) {
+  static void read_coefficients(const PageGeometry& g, const KltLayout& at, uint32_t layer, uint32_t block,
+                                uint32_t tile, const std::byte* in, float* columns) {
     const uint32_t channels = at.channels(), tokens = at.tile_tokens(tile);
     if (at.raw_keys(layer, block)) {
       std::vector<float> rows(size_t{tokens} * g.k_dim);
@@ -459,7 +350,7 @@ class Klt final : public Codec {
   }
 
   // Keys of one head as columns [k_dim][kTileTokens], tokens [from, end) at least, from what read_coefficients gave.
-  static void read_key_columns(const PageGeometry& g, const Layout& at, const Page& page, uint32_t layer,
+  static void read_key_columns(const PageGeometry& g, const KltLayout& at, const Page& page, uint32_t layer,
                                uint32_t block, uint32_t head_in_block, uint32_t tile, uint32_t from, uint32_t end,
                                const float* coefficients, float* columns) {
     const size_t own = size_t{head_in_block} * g.k_dim, channels = at.channels();
@@ -477,7 +368,7 @@ class Klt final : public Codec {
   }
 
   // Rows [token][round_up(v_dim, kUnitLanes)], aligned to 64 bytes; turned: as they are before the Hadamard transform.
-  static void read_value_tile(const PageGeometry& g, const Layout& at, uint32_t layer, uint32_t head, uint32_t tile,
+  static void read_value_tile(const PageGeometry& g, const KltLayout& at, uint32_t layer, uint32_t head, uint32_t tile,
                               const std::byte* in, uint32_t from, uint32_t n, bool turned, float* rows) {
     const uint32_t stride = round_up(g.v_dim, kUnitLanes), block = hadamard_block(g.v_dim);
     const bool raw = at.raw_values(layer, head);
@@ -500,7 +391,7 @@ class Klt final : public Codec {
     levels.key_steps.resize(size_t{c.n_layers} * c.blocks());
     levels.value_bits.resize(size_t{c.n_layers} * c.n_kv_heads);
     const size_t steps = levels.key_steps.size() * sizeof(uint16_t);
-    encoded = encoded.subspan(sizeof(Header));
+    encoded = encoded.subspan(sizeof(KltHeader));
     if (encoded.size() >= steps + levels.value_bits.size()) {
       std::memcpy(levels.key_steps.data(), encoded.data(), steps);
       std::memcpy(levels.value_bits.data(), encoded.data() + steps, levels.value_bits.size());
@@ -511,14 +402,14 @@ class Klt final : public Codec {
 
   // Everything but the numbers.
   Status open(const PageGeometry& g, std::span<const std::byte> encoded, Page* page) const {
-    Header& header = page->header;
+    KltHeader& header = page->header;
     if (encoded.size() < sizeof header) {
       return error(KVC_E_CORRUPT, "%s: an encoded page of %zu bytes, shorter than its header", name_.data(),
                    encoded.size());
     }
     std::memcpy(&header, encoded.data(), sizeof header);
-    const bool with_levels = header.magic == Header::kMagic2;
-    if ((header.magic != Header::kMagic && !with_levels) || header.codec != id_ || header.tokens != g.page_tokens ||
+    const bool with_levels = header.magic == KltHeader::kMagic2;
+    if ((header.magic != KltHeader::kMagic && !with_levels) || header.codec != id_ || header.tokens != g.page_tokens ||
         header.exact > std::min(g.page_tokens, kTileTokens)) {
       return error(KVC_E_CORRUPT, "%s: this is no page of the codec: magic %08x, codec %u, %u tokens, %u of them exact",
                    name_.data(), header.magic, header.codec, header.tokens, header.exact);
