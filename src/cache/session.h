@@ -184,6 +184,7 @@ class Session {
   bool is_coded_there(const Page& page) const noexcept;
   Status decode_there(const Page& page, DeviceCopy* copy, const DeviceCall& call);
   Status encode_place(size_t i, const DeviceCall& call);
+  bool drop_codes() noexcept;
   bool has_codes(size_t i);
   bool take_codes(size_t i, BlobRef* blob, uint8_t* codec);
   Status hold_page(const Page& page, bool coded, DeviceCopy** copy);

@@ -234,7 +234,11 @@ Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
       return Status::ok();
     };
   }
-  return device_->pages->hold(page, coded, geometry().n_layers, cache_->clock_.now_ns(), decode, copy);
+  const auto hold = [&] {
+    return device_->pages->hold(page, coded, geometry().n_layers, cache_->clock_.now_ns(), decode, copy);
+  };
+  const Status held = hold();
+  return held.code() == KVC_E_NO_MEMORY && drop_codes() ? hold() : held;
 }
 
 // Open page i has a place on the device, with what host memory has of it.
@@ -244,7 +248,9 @@ Status Session::open_place(size_t i, const DeviceCall& call) {
   while (end.places.size() <= i) {
     const size_t index = end.places.size();
     DeviceEnd::Place place;
-    KVC_RETURN_IF_ERROR(end.pages->reserve(g.page_bytes(), &place.slot));
+    Status reserved = end.pages->reserve(g.page_bytes(), &place.slot);
+    if (reserved.code() == KVC_E_NO_MEMORY && drop_codes()) reserved = end.pages->reserve(g.page_bytes(), &place.slot);
+    KVC_RETURN_IF_ERROR(reserved);
     const size_t begin = index * g.page_tokens;
     Status status;
     if (*std::max_element(cursor_.begin(), cursor_.end()) > begin && open_[index].blob) {

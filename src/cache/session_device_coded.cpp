@@ -98,6 +98,19 @@ Status Session::encode_place(size_t i, const DeviceCall& call) {
   return status.code() == KVC_E_NO_MEMORY ? Status::ok() : status;
 }
 
+// Codes that are on their way to host memory need not stay on the device: they give room to what has nowhere else to
+// be. Whether there were any.
+bool Session::drop_codes() noexcept {
+  bool any = false;
+  for (DeviceEnd::Place& place : device_->places) {
+    if (!place.encoded.slot || !place.encoded.here) continue;
+    device_->pages->tier().release(place.encoded.slot);
+    place.encoded.slot = Slot{};
+    any = true;
+  }
+  return any;
+}
+
 // Whether open page i is encoded by the device. If that has arrived it is `good`, or it was none and is gone: a number
 // is not finite, and the page stays in the clear.
 bool Session::has_codes(size_t i) {

@@ -111,7 +111,9 @@ TEST_F(SessionCodedTest, EveryCodecIsServed) {
     start(70, setup);
     append_here(0, 70);
     expect_the_hosts_bits(0, 70);
-    if (codec->name() == "svd") EXPECT_LT(bench().stats().in_bytes, 4 * shape.bytes()) << "as they are encoded";
+    if (codec->name() == "svd") {
+      EXPECT_LT(bench().stats().in_bytes, 4 * shape.bytes()) << "as they are encoded";
+    }
   }
 }
 
@@ -205,6 +207,24 @@ TEST_F(SessionCodedTest, FullPagesAreEncodedThere) {
   }
 }
 
+// What was encoded there gives way to rows that have no other place.
+TEST_F(SessionCodedTest, CodesMakeRoomForRowsThatFollow) {
+  BenchOptions setup;
+  setup.codec = "int8";
+  setup.device_memory = 5 * shape.bytes();
+  start(6 * shape.tokens, setup);
+  ASSERT_OK(append_on_device(bench(), *session, tokens, 0, 4 * shape.tokens, bench().on(0)));
+  EXPECT_GT(bench().stats().bytes, 4 * shape.bytes()) << "codes of the first are there";
+  ASSERT_OK(append_on_device(bench(), *session, tokens, 4 * shape.tokens, shape.tokens, bench().on(0)));
+  EXPECT_EQ(bench().stats().bytes, 5 * shape.bytes());
+  fake_synchronize();
+  ASSERT_OK(session->commit(std::span(tokens).first(5 * shape.tokens)));
+  append_there(5 * shape.tokens, 1, 0);
+  EXPECT_EQ(session->info().pages, 5u);
+  EXPECT_GT(bench().cache->stats().pages_encoded, 0u);
+  expect_the_hosts_bits(0, 5 * shape.tokens + 1);
+}
+
 TEST_F(SessionCodedTest, WhatIsReadBeforeItArrivesIsInTheClear) {
   BenchOptions setup;
   setup.codec = "int8";
@@ -256,6 +276,71 @@ TEST_F(SessionCodedTest, APageWithANumberThatIsNotFiniteStaysInTheClear) {
   std::vector<float> got(kHeads * shape.dim);
   ASSERT_OK(session->read(1, KVC_KEY, shape.tokens, 1, tensor(got, 1)));
   EXPECT_EQ(got[5], std::numeric_limits<float>::infinity());
+}
+
+// Wherever a call of the driver fails, what the host has is read afterwards, and nothing is left over.
+TEST_F(SessionCodedTest, AnyFailingCallLeavesWhatTheHostHas) {
+  for (const char* codec : {"int8", "klt"}) {
+    const bool learns = std::string_view(codec) == "klt";
+    const size_t before = learns ? 6 * shape.tokens : 4, all = before + 2 * shape.tokens;
+    BenchOptions setup;
+    setup.codec = codec;
+    setup.learn = 64;
+    setup.device_memory = 40 * shape.bytes();
+    DeviceRows rows[kLayers][2], out;
+    const auto scenario = [&]() -> Status {
+      uint64_t fence = 0;
+      for (uint32_t layer = 0; layer < kLayers; ++layer) {
+        KVC_RETURN_IF_ERROR(session->device_append(layer, rows[layer][KVC_KEY], rows[layer][KVC_VALUE], all - before,
+                                                   bench().on(0), &fence));
+      }
+      KVC_RETURN_IF_ERROR(session->commit(std::span(tokens).subspan(before)));
+      KVC_RETURN_IF_ERROR(session->device_read(1, KVC_KEY, 0, all, out, bench().on(1), &fence));
+      return bench().pages().wait(fence);
+    };
+    uint64_t calls = 1, refused = 0;
+    for (uint64_t k = 0; k <= calls; k += quick() || learns ? 5 : 1) {
+      for (const int code : {abi::kOutOfMemory, abi::kInvalidValue, abi::kIllegalAddress}) {
+        SCOPED_TRACE(std::string(codec) + ", call " + std::to_string(k) + ", code " + std::to_string(code));
+        lost = false;
+        start(all, setup);
+        append_here(0, before);
+        for (uint32_t layer = 0; layer < kLayers; ++layer) {
+          for (const int plane : {KVC_KEY, KVC_VALUE}) {
+            const std::vector<float> data = Content::rows(tokens, before, all - before, layer, plane);
+            rows[layer][plane] = device_rows(bench().application->put(data.data(), data.size() * sizeof(float)));
+          }
+        }
+        out = device_rows(bench().application->take(all * kHeads * shape.dim * sizeof(float)));
+        const uint64_t first = fake_calls();
+        fake_fail_call(k, code);
+        const Status status = scenario();
+        fake_fail_call(0, 0);
+        if (k == 0) {
+          ASSERT_OK(status);
+          calls = fake_calls() - first;
+        }
+        refused += status.is_ok() ? 0 : 1;
+        if (!status.is_ok()) ASSERT_OK(session->truncate(before));
+        std::vector<float> got(before * kHeads * shape.dim);
+        const auto read = [&] { return session->read(1, KVC_VALUE, 0, before, tensor(got, before)); };
+        Status there = read();
+        lost = there.code() == KVC_E_DEVICE || bench().pages().tier().is_lost();
+        if (there.code() == KVC_E_DEVICE) {
+          // What was on the device alone is gone with it.
+          ASSERT_OK(session->truncate(before));
+          there = read();
+        }
+        ASSERT_OK(there);
+        // The application's memory goes when nothing uses it any more.
+        fake_synchronize();
+        end();
+        if (k == 0) break;
+      }
+    }
+    EXPECT_GT(calls, 30u);
+    EXPECT_GT(refused, calls / 5);
+  }
 }
 
 // Every schedule of a session whose pages the device encodes, with little room there.

@@ -121,7 +121,8 @@ inline TensorView tensor(std::vector<float>& data, size_t n) {
 }
 
 inline DeviceRows device_rows(uint64_t at) {
-  return {at, kHeads * shape.dim * sizeof(float), shape.dim * sizeof(float)};
+  const auto row = static_cast<int64_t>(shape.dim * sizeof(float));
+  return {at, kHeads * row, row};
 }
 
 inline Status append_on_device(Bench& bench, Session& session, const std::vector<int32_t>& tokens, size_t from,
