@@ -1,5 +1,6 @@
 #include "cache/device_klt.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "codec/klt_transform.h"
@@ -25,8 +26,9 @@ KltForm klt_form(const PageGeometry& g, const KltCalibration* calibration) {
 }
 
 void write_klt_calibration(const KltCalibration& c, const KltForm& form, std::span<std::byte> out) {
+  // Any may be empty.
   const auto put = [&out](uint64_t at, const auto& numbers) {
-    std::memcpy(out.data() + at, numbers.data(), numbers.size() * sizeof numbers[0]);
+    std::ranges::copy(std::as_bytes(std::span(numbers)), out.data() + at);
   };
   put(0, c.mean);
   put(form.synthesis_at(), c.synthesis);
