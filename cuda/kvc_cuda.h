@@ -11,8 +11,9 @@
  *
  * Link with -lkvc_cuda, or find the functions with dlsym. The driver is loaded by kvc_cuda_open.
  *
- *   Streams    A stream is the driver's CUstream (cudaStream_t is the same), of the device's primary context or a green context of it; one of
- *              another context gives KVC_E_INVALID. NULL is the legacy default stream. What is issued runs in the order of its stream. The calling thread's context is put back.
+ *   Streams    A stream is the driver's CUstream (cudaStream_t is the same), of the device's primary context or a green context of it;
+ *              one of another context gives KVC_E_INVALID. NULL is the legacy default stream. What is issued runs in the order of its
+ *              stream. The calling thread's context is put back.
  *   Order      Each operation names the slots that it reads and writes. It waits, on the device, for those who wrote what it
  *              reads and for those who used what it writes, and leaves a fence with the slots. Memory that is no slot is the
  *              program's to order, by fences or its streams.
@@ -328,8 +329,8 @@ KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uin
  * option device names. The pages themselves are in the engine's memory (and on disk), so a device that is full, or fails, costs
  * time and nothing else: its copies make room for others in the order of option policy. Pages are copied to a device when a call
  * below needs them there, layer by layer. Encoded pages of int8, int4 and mixed (but for a sequence's first), klt, lowrank, auto and
- * svd go as they are, whole, and are decoded there; with the first page of what a codec learned that goes too, if it takes at most a quarter of
- * device_memory. Pages of the other codecs (sparse, an application's) are decoded on the way, by the processor.
+ * svd go as they are, whole, and are decoded there; with the first page of what a codec learned that goes too, if it takes at most a
+ * quarter of device_memory. Pages of the other codecs (sparse, an application's) are decoded on the way, by the processor.
  *
  * A session's calls below are issued on order.stream, and name no slots (order.n_reads and n_writes are 0). They follow one another
  * in any mixture of streams, with the other calls of kvc.h, and need no synchronisation for it:
