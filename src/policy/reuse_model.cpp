@@ -167,12 +167,11 @@ void ReuseModel::set_patience() noexcept {
 // What the pace of a conversation says of its next return (mutual information, nats per return), less what as many
 // returns in as many slices would seem to say by chance. Several pages of a request are examples and return together:
 // they count for less than as many returns.
-void ReuseModel::weigh_paces(const Distribution& conversations, const Distribution& factors) noexcept {
-  double seen = 0, said = 0, slices = 0, all = 0;
-  Distribution of_paces = conversations;
-  const Distribution first = returns(kFirst, factors);
-  for (uint32_t s = 0; s < kSlices; ++s) of_paces[s] -= first[s];
-  all = sum_of(of_paces);
+void ReuseModel::weigh_paces(const Distribution& factors) noexcept {
+  Distribution of_paces{};
+  for (uint32_t c = kPace4Seconds; c <= kPaceLonger; ++c) add(returns(c, factors), &of_paces);
+  const double all = sum_of(of_paces);
+  double seen = 0, said = 0, slices = 0;
   for (uint32_t c = kPace4Seconds; c <= kPaceLonger; ++c) {
     const Distribution counts = returns(c, factors);
     const double own = sum_of(counts);
@@ -208,7 +207,7 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
       if (is_own(c)) add(returns(c, factors), &conversations);
     }
     if (time_class == kFirst) {
-      weigh_paces(conversations, factors);
+      weigh_paces(factors);
       if (!paces_tell_) counts = conversations;
     }
     for (uint32_t s = 0; s < kSlices; ++s) like[s] = conversations[s] + kBackoff * like[s] / total;

@@ -103,8 +103,8 @@ class ReuseModel {
   void refresh(uint32_t time_class, double quantum) noexcept;
   void refresh_all(double quantum) noexcept;
   float worth(uint32_t cell) const noexcept { return worth_[cell]; }
-  // Whether the classes by pace say more of when conversations go on than one class of all does: in some workloads turns
-  // come at each one's pace, in others the times between them have nothing in common.
+  // Whether the classes by pace say more of when conversations go on than one class of all does: in some workloads
+  // turns come at each one's pace, in others the times between them have nothing in common.
   bool paces_tell() const noexcept { return paces_tell_; }
   // Chance that a page of this cell is used again.
   float chance(uint32_t cell) const noexcept;
@@ -133,7 +133,7 @@ class ReuseModel {
   Distribution censoring() const noexcept;
   Distribution returns(uint32_t time_class, const Distribution& factors) const noexcept;
   Distribution common(const Distribution& factors) const noexcept;
-  void weigh_paces(const Distribution& conversations, const Distribution& factors) noexcept;
+  void weigh_paces(const Distribution& factors) noexcept;
 
   State state_;
   std::array<uint32_t, kModels> patience_{};

@@ -35,6 +35,7 @@ size_t PrefixSimulator::request(const Request& request) {
     node->key = request.pages[i];
     node->depth = static_cast<uint32_t>(i);
     node->tokens = i + 1 == request.pages.size() ? request.last_tokens : request.page_tokens;
+    node->bytes = request.page_tokens;  // pages take the same room, full or not
     node->parent = last;
     if (!policy_->reserve()) throw std::bad_alloc();
     held_[node->key] = std::move(made);

@@ -27,5 +27,17 @@ TEST(PrefixSimulatorTest, SurvivesPagesThatShareAKey) {
   }
 }
 
+// What a page costs to compute again counts here as it does in the cache, where pages have a size.
+TEST(PrefixSimulatorTest, WeighsWhatPagesCost) {
+  PrefixSimulator simulator("gdsf", 41);
+  std::vector<uint64_t> deep(40);
+  for (size_t i = 0; i < deep.size(); ++i) deep[i] = i + 1;
+  const std::vector<uint64_t> shallow = {100}, other = {200};
+  EXPECT_EQ(0u, simulator.request({deep, 1000, 512, 512, {}}));
+  EXPECT_EQ(0u, simulator.request({shallow, 2000, 512, 512, {}}));
+  EXPECT_EQ(0u, simulator.request({other, 3000, 512, 512, {}}));
+  EXPECT_EQ(40u, simulator.request({deep, 4000, 512, 512, {}})) << "the older pages cost more";
+}
+
 }  // namespace
 }  // namespace kvc
