@@ -55,6 +55,7 @@ void Session::close(int32_t hint, uint64_t until_ns) {
   if (hint != KVC_CLOSE_FINISHED) keep_tail();
   leave_device();
   closed_ = true;
+  end_in_borrowed();
   drop_tail();
   if (last_ != nullptr) {
     if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0};
@@ -102,6 +103,17 @@ void Session::drop_tail() noexcept {
   open_.clear();
   tail_tokens_.clear();
   std::fill(cursor_.begin(), cursor_.end(), 0);
+}
+
+// A session that used all of a short page and wrote nothing after it ends there.
+void Session::end_in_borrowed() noexcept {
+  Page* source = open_.empty() ? nullptr : open_[0].source;
+  if (source == nullptr || !source->published || source->parent != last_ || source->tokens != tail_tokens_.size()) {
+    return;
+  }
+  open_[0].source = nullptr;  // its reference is the end's
+  cache_->unreference(last_);
+  last_ = source;
 }
 
 // All that a promotion brings, there and linked. After a failure the session can only be closed.

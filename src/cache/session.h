@@ -207,6 +207,7 @@ class Session {
   Status seal(size_t pages);
   bool leaves_tail() const noexcept;
   void keep_tail() noexcept;
+  void end_in_borrowed() noexcept;
   Page* make_tail(BlobRef blob);
   // Takes the lock. The unfinished end as an unpublished page with a reference on its root; nullptr: there is none that
   // others may find, or no memory.

@@ -208,6 +208,26 @@ TEST(TraceTest, WritesWhatSessionsUsedUnderAKeyOfItsOwn) {
   EXPECT_NE(traces[0][0].ids[0], traces[1][0].ids[0]) << "ids of two traces can be compared";
 }
 
+TEST(TraceTest, APromptThatIsAskedAgainEndsInTheSamePage) {
+  const std::string path = testing::TempDir() + "kvc_trace_again.jsonl";
+  Engine engine;
+  Space space(engine, Geometry{});
+  const Tokens tokens = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};  // the last page is not full
+  ASSERT_STATUS(KVC_OK, kvc_trace_start(engine, path.c_str()), engine);
+  for (int i = 0; i < 2; ++i) {
+    Session session(space);
+    ASSERT_STATUS(KVC_OK, session.prompt(tokens), session);
+    ASSERT_EQ(i == 0 ? 0u : tokens.size(), session.info().matched);
+  }
+  ASSERT_STATUS(KVC_OK, kvc_trace_stop(engine, nullptr), engine);
+  const std::vector<Line> lines = read_lines(path);
+  std::remove(path.c_str());
+  ASSERT_EQ(2u, lines.size());
+  EXPECT_EQ(3u, lines[0].ids.size());
+  EXPECT_EQ(lines[0].ids, lines[1].ids);
+  EXPECT_EQ(10u, lines[1].length);
+}
+
 TEST(TraceTest, RefusesWhatCannotBeWritten) {
   Engine engine;
   EXPECT_STATUS(KVC_E_IO, kvc_trace_start(engine, "/no such directory/trace"), engine);
