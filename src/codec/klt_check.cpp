@@ -40,18 +40,51 @@ constexpr double kMostCancelling = 4;
 // Where queries are put behind the page: near ones and far ones.
 uint64_t distance_of(size_t query) { return 1 + query * 37 % 1009; }
 
+// Turns by the positions of some rows, [row][pair]: the same for all heads of all layers, and dear.
+class Turns {
+ public:
+  void add(const KeyRope& rope, uint64_t position) {
+    for (const double frequency : rope.frequency) {
+      const double angle = static_cast<double>(position) * frequency;
+      turns_.push_back({static_cast<float>(std::cos(angle)), static_cast<float>(std::sin(angle))});
+    }
+  }
+  void turn(const KeyRope& rope, size_t row, bool inverse, float* x) const {
+    const size_t pairs = rope.frequency.size();
+    for (size_t i = 0; i < pairs; ++i) {
+      const auto [c, s] = turns_[row * pairs + i];
+      float& a = x[rope.interleaved ? 2 * i : i];
+      float& b = x[rope.interleaved ? 2 * i + 1 : i + pairs];
+      const float sine = inverse ? -s : s, turned = a * c - b * sine;
+      b = a * sine + b * c;
+      a = turned;
+    }
+  }
+
+ private:
+  struct Turn {
+    float cosine, sine;
+  };
+  std::vector<Turn> turns_;
+};
+
+// Of a page's tokens, and of where the queries are put.
+struct PageTurns {
+  Turns tokens, queries;
+};
+
 // One head of the page, the queries that attend to it, and what they get.
 class Trial {
  public:
-  Trial(const KltCalibration& calibration, size_t head, uint32_t tokens, uint64_t position, uint32_t exact)
-      : c_(calibration), head_(head), tokens_(tokens), position_(position), exact_(exact) {}
+  Trial(const KltCalibration& calibration, const PageTurns& turns, size_t head, uint32_t tokens, uint32_t exact)
+      : c_(calibration), turns_(turns), head_(head), tokens_(tokens), exact_(exact) {}
 
   // Rows after RoPE.
   void set_page(const float* keys, const float* values) {
     turned_ = RowsOf(keys, tokens_, c_.k_dim);
     values_ = RowsOf(values, tokens_, c_.v_dim);
     keys_ = turned_;
-    rotate_keys(c_.rope, position_, /*inverse=*/true, keys_.data(), tokens_, c_.k_dim);
+    for (uint32_t t = 0; t < tokens_; ++t) turns_.tokens.turn(c_.rope, t, /*inverse=*/true, keys_.row(t).data());
   }
   // Queries before RoPE, [query][group][k_dim]; each call is measured by itself.
   void add_queries(std::span<const float> rows, uint32_t group, double margin) {
@@ -62,8 +95,7 @@ class Trial {
     source.queries = RowsOf(rows.data(), static_cast<Eigen::Index>(rows.size()) / dim, dim);
     source.queries /= std::sqrt(static_cast<float>(dim));
     for (Eigen::Index q = 0; q < source.queries.rows(); ++q) {
-      const uint64_t at = position_ + tokens_ + distance_of(static_cast<size_t>(q) / group);
-      rotate_keys(c_.rope, at, /*inverse=*/false, source.queries.row(q).data(), 1, c_.k_dim);
+      turns_.queries.turn(c_.rope, static_cast<size_t>(q) / group, /*inverse=*/false, source.queries.row(q).data());
     }
     source.weights.noalias() = source.queries * turned_.transpose();
     source.top = source.weights.rowwise().maxCoeff();
@@ -98,7 +130,7 @@ class Trial {
       const uint32_t n = std::min(kTileTokens, tokens_ - t);
       recode_keys(c_, head_, bits, n, t == 0 ? std::min(exact_, n) : 0, coded.data() + size_t{t} * c_.k_dim);
     }
-    rotate_keys(c_.rope, position_, /*inverse=*/false, coded.data(), tokens_, c_.k_dim);
+    for (uint32_t t = 0; t < tokens_; ++t) turns_.tokens.turn(c_.rope, t, /*inverse=*/false, coded.row(t).data());
     double most = 0;
     Rows weights, off;
     for (const Source& s : sources_) {
@@ -156,9 +188,9 @@ class Trial {
   }
 
   const KltCalibration& c_;
+  const PageTurns& turns_;
   const size_t head_;
   const uint32_t tokens_;
-  const uint64_t position_;
   const uint32_t exact_;
   Rows keys_, turned_, values_;  // keys before and after RoPE
   std::vector<Source> sources_;
@@ -216,6 +248,10 @@ Status check_page(const KltCalibration& c, const PageGeometry& g, uint64_t posit
   const size_t learned = c.queries.size() / heads;
   std::vector<float> keys(size_t{g.page_tokens} * g.k_dim), values(size_t{g.page_tokens} * g.v_dim), rows(learned);
   std::vector<uint8_t> widths(g.k_dim);
+  PageTurns turns;
+  for (uint32_t t = 0; t < g.page_tokens; ++t) turns.tokens.add(c.rope, position + t);
+  const size_t queries = std::max<size_t>(learned / (size_t{c.query_group} * g.k_dim) + 1, RecentQueries::kKept);
+  for (size_t q = 0; q < queries; ++q) turns.queries.add(c.rope, position + g.page_tokens + distance_of(q));
   for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
     for (uint32_t head = 0; head < g.n_kv_heads; ++head) {
       const size_t at = size_t{layer} * g.n_kv_heads + head;
@@ -225,7 +261,7 @@ Status check_page(const KltCalibration& c, const PageGeometry& g, uint64_t posit
         return error(KVC_E_UNSUPPORTED, "auto: layer %u, head %u has a number that is not finite: the page stays in the clear",
                      layer, head);
       }
-      Trial trial(c, at, g.page_tokens, position, exact);
+      Trial trial(c, turns, at, g.page_tokens, exact);
       trial.set_page(keys.data(), values.data());
       to_f32(DType::f16, reinterpret_cast<const std::byte*>(c.queries.data() + at * learned), rows.data(), learned);
       const std::span<const float> own = recent != nullptr ? recent->of(layer, head) : std::span<const float>();

@@ -7,6 +7,9 @@
 //   planes   [group][bit][ceil(numbers / 8)]   bit i of byte j: number 8 * j + i; lowest bit of the codes first
 // A number is low + code * (high - low) / (2^bits - 1). With 0 bits it is low.
 //
+// Little is left for an entropy coder: of whole pages of a real model zstd takes 7 % at 2.15 bits a number and 4 %
+// at 4.75, xz 10 and 4 %. The store does that by itself (option disk_compression).
+//
 // Stated error: groups of 3 bits and more are never clipped, |x' - x| <= ((high - low) / (2^bits - 1)) / 2, where the
 // bounds are at most one unit * deviation outside of the group's range. Groups of 1 and 2 bits are coded for Gaussian
 // numbers (Max 1960), with larger errors for the few far ones.

@@ -18,7 +18,7 @@ void rotate_keys(const KeyRope& rope, uint64_t position, bool inverse, float* ro
     const double turn = static_cast<double>(position) * rope.frequency[i];
     double c = std::cos(turn), s = sign * std::sin(turn);
     // From one token to the next by the addition theorem: the error stays far below that of a float over a page.
-    const double dc = std::cos(rope.frequency[i]), ds = sign * std::sin(rope.frequency[i]);
+    const double dc = n > 1 ? std::cos(rope.frequency[i]) : 1, ds = n > 1 ? sign * std::sin(rope.frequency[i]) : 0;
     for (size_t t = 0; t < n; ++t) {
       float* row = rows + t * stride;
       const auto cf = static_cast<float>(c), sf = static_cast<float>(s);
