@@ -202,6 +202,7 @@ class Disk {
     bool owned;
     bool demoted;   // it was evicted from memory
     bool admit;     // whatever disk_admission says
+    float chance = -1;  // that it is used again; negative: not known
   };
   struct Put;
   struct Counters {

@@ -66,10 +66,10 @@ bool Disk::worth_writing(float chance) noexcept {
 }
 
 bool Disk::evicted(Page* page, const PageId& parent, float chance) noexcept {
-  if (!writes() || own_->contains(cache_->disk_id(*page))) return false;
+  if (!writes() || own_->judge(cache_->disk_id(*page), chance)) return false;
   // With second sight it was offered once, when it was sealed: to leave memory is not to be seen again.
   if (options_.second_sight && page->on_disk.load(std::memory_order_relaxed)) return false;
-  return worth_writing(chance) && enqueue({page, parent, true, true, false});
+  return worth_writing(chance) && enqueue({page, parent, true, true, false, chance});
 }
 
 // False: the queue is full, or there is no thread to empty it.
@@ -266,7 +266,7 @@ void Disk::finished(Put& put, bool ok) noexcept {
     // The next kvc_persist tries again.
     if (put.clue.empty() && !job.owned) job.page->on_disk.store(false, std::memory_order_relaxed);
   }
-  const bool stored = put.clue.empty() && ok && own_->contains(cache_->disk_id(*job.page));
+  const bool stored = put.clue.empty() && ok && own_->judge(cache_->disk_id(*job.page), job.chance);
   if (put.clue.empty() && ok && !stored && !job.admit && !job.owned) {
     job.page->refused.store(true, std::memory_order_relaxed);  // by disk_admission; kvc_persist does not ask it
   }

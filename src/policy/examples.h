@@ -36,7 +36,9 @@ class Examples {
     }
     Example& example = ring_[place];
     if (example.key != 0) unlink(place);
-    example = Example{tag_of(key), time, features, kNone, time_class, false};
+    const uint64_t bits = features.bits();
+    example = Example{tag_of(key), time, static_cast<uint32_t>(bits), static_cast<uint16_t>(bits >> 32), kNone,
+                      time_class, false};
     *link_to(key) = place;
   }
 
@@ -56,10 +58,12 @@ class Examples {
  private:
   static constexpr uint16_t kCapacity = 8192;
   static constexpr uint16_t kNone = 0xffff;
+  static_assert(kFeatures <= 12, "four bits each, in six bytes");
   struct Example {
     uint32_t key = 0;  // a part of it; 0: none, or it was used again
     uint32_t time = 0;
-    Features features;
+    uint32_t features = 0;  // their lower bits
+    uint16_t more_features = 0;
     uint16_t next = kNone;  // of the same hash
     uint8_t time_class = 0;
     bool returned = false;
@@ -85,7 +89,8 @@ class Examples {
   }
   void judge(uint32_t m, ReuseModel* model) noexcept {
     const Example& example = ring_[due_[m]];
-    model->learn(m, example.features, example.returned);
+    const Features features = Features::of_bits(uint64_t{example.more_features} << 32 | example.features);
+    model->learn(m, features, example.returned);
     due_[m] = next_place(due_[m]);
   }
 

@@ -47,12 +47,14 @@ class Features {
     bits_ = (bits_ & ~(uint64_t{15} << (4 * feature))) | uint64_t{bucket} << (4 * feature);
   }
   bool operator==(const Features&) const = default;
-  // Equal to those of no page.
-  static Features none() noexcept {
+  uint64_t bits() const noexcept { return bits_; }
+  static Features of_bits(uint64_t bits) noexcept {
     Features features;
-    features.bits_ = ~uint64_t{0};
+    features.bits_ = bits;
     return features;
   }
+  // Equal to those of no page.
+  static Features none() noexcept { return of_bits(~uint64_t{0}); }
 
  private:
   static_assert(kBuckets <= 16 && kFeatures < 16 && kFeatures % 2 == 0);

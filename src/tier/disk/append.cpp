@@ -184,6 +184,7 @@ Status StoreImpl::put_image(RecordImage image, PutDone done, bool wait, Lock* lo
   entry.offset = segment.data_end;
   entry.blocks = d.blocks;
   entry.payload_bytes = d.payload_bytes;
+  if (replaces != kNowhere) entry.chance = at(replaces).chance;
   entry.state = Entry::kWriting;
   std::unique_ptr<PutOp> op;
   bool room = index_.reserve(puts_in_flight_ + 1);

@@ -20,8 +20,13 @@ struct Entry {
   uint32_t offset, blocks, payload_bytes;
   uint8_t hits;
   enum : uint8_t { kLive = 1, kWriting = 2 };
+  static constexpr uint16_t kUnknown = 65535;
   uint8_t state;
-  uint16_t reserved;
+  uint16_t chance = kUnknown;  // that it is used again, in 65,535ths
+
+  // What keeping it is worth when its segment is made free. One that was hit, of which no more is known, is as likely
+  // as not to be used again.
+  uint32_t worth() const noexcept { return chance != kUnknown ? chance : hits > 0 ? kUnknown / 2 : 0; }
 
   bool is(const PageId& page) const noexcept { return std::memcmp(id, page.bytes.data(), sizeof id) == 0; }
 };

@@ -1,7 +1,10 @@
 // The ring of segments: where the next free one comes from. At most max_segments_ files; then the oldest is emptied.
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
+#include <functional>
+#include <vector>
 
 #include "tier/disk/store_impl.h"
 
@@ -125,24 +128,50 @@ bool StoreImpl::create_segment(Lock* lock) {
   return true;
 }
 
-// Moves the pages worth keeping to the open segment (those that were hit, up to a share of a segment; all of them if
-// the share is 1), drops the others, and makes the segment free, or gives its file back.
+bool StoreImpl::judge(const PageId& id, float chance) noexcept {
+  const Lock lock(mutex_);
+  const Locator locator = index_.find(id);
+  if (locator == kNowhere) return false;
+  Entry& entry = segments_[locator >> 16]->entries[locator & 0xffff];
+  if (chance >= 0) entry.chance = static_cast<uint16_t>(std::min(chance, 1.0F) * (Entry::kUnknown - 1));
+  return true;
+}
+
+// The pages of a segment that stay, in the order in which they lie: all, or those most worth of what was hit or is as
+// likely as not to be, as far as they fit into so many blocks.
+std::vector<uint32_t> StoreImpl::worth_keeping(const Segment& segment, uint64_t blocks, bool all) {
+  constexpr uint32_t kEven = Entry::kUnknown / 2, kNever = Entry::kUnknown / 64;
+  std::vector<uint32_t> kept;
+  for (uint32_t i = 0; i < segment.entries.size(); ++i) {
+    const Entry& entry = segment.entries[i];
+    if (entry.state != Entry::kLive) continue;
+    if (all || entry.worth() >= kEven || (entry.hits > 0 && entry.worth() > kNever)) kept.push_back(i);
+  }
+  if (all) return kept;
+  std::ranges::stable_sort(kept, std::ranges::greater(), [&](uint32_t i) { return segment.entries[i].worth(); });
+  std::erase_if(kept, [&](uint32_t i) {
+    if (segment.entries[i].blocks > blocks) return true;
+    blocks -= segment.entries[i].blocks;
+    return false;
+  });
+  std::ranges::sort(kept);
+  return kept;
+}
+
+// Moves the pages worth keeping to the open segment (up to a share of a segment; all of them if the share is 1), drops
+// the others, and makes the segment free, or gives its file back.
 bool StoreImpl::empty_segment(Lock* lock, uint32_t slot, double share, bool release_file) {
   Segment& segment = *segments_[slot];
   segment.state = Segment::State::emptying;
   room_.wait(*lock, [&] { return segment.pins == 0; });
 
   const bool all = share >= 1;
-  uint64_t blocks = static_cast<uint64_t>(share * static_cast<double>(segment.blocks));
-  std::vector<uint32_t> moving;
-  for (uint32_t i = 0; i < segment.entries.size(); ++i) {
-    const Entry& entry = segment.entries[i];
-    if (entry.state != Entry::kLive || (!all && (entry.hits == 0 || entry.blocks > blocks))) continue;
-    if (!all) blocks -= entry.blocks;
-    moving.push_back(i);
-  }
+  const std::vector<uint32_t> moving =
+      worth_keeping(segment, static_cast<uint64_t>(share * static_cast<double>(segment.blocks)), all);
   bool moved = true;
   for (const uint32_t i : moving) {
+    uint16_t& chance = segment.entries[i].chance;
+    if (!all && chance != Entry::kUnknown) chance /= 2;  // once around without a use, but for this
     const Entry entry = segment.entries[i];
     if (entry.state != Entry::kLive) continue;  // erased meanwhile
     RecordImage image;

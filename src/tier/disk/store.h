@@ -48,7 +48,7 @@ struct StoreOptions {
 
   int zstd_level = 1;            // 0: store pages as they are
   bool second_sight = false;     // admit a page at its second put only: one-off pages do not wear the disk
-  double reinsert_share = 0.25;  // of a segment, for pages that were hit; 0: plain FIFO
+  double reinsert_share = 0.25;  // of a segment, for pages that were hit or are likely to be; 0: plain FIFO
 
   enum class Io { automatic, uring, threads, sync };  // sync: in the calling thread, nothing runs in the background
   Io io = Io::automatic;
@@ -180,6 +180,12 @@ class DiskStore {
 
   // True if get is likely to hit; *payload_bytes, if given, gets the page's size then. Costs a hash lookup.
   virtual bool contains(const PageId& id, uint64_t* payload_bytes = nullptr) const noexcept = 0;
+
+  // Whether it is there; and if so, notes how likely it is to be used again (0 to 1, negative: not known). When a segment
+  // is made free, reinsert_share of it stays: the likeliest of the pages that were hit, or that are as likely as not to
+  // be. A page that stays counts as half as likely from then on, until somebody says otherwise. Lives in
+  // memory only. Any thread.
+  virtual bool judge(const PageId& id, float chance) noexcept = 0;
 
   // Compresses, checksums and encrypts on the calling thread, then writes in the background. `done` is called exactly
   // once if put returns OK; a page that is stored already, or is not admitted, is OK too. After a failure nothing is

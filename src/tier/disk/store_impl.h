@@ -83,6 +83,7 @@ class StoreImpl final : public DiskStore {
   Status start(const std::string* pack);
 
   bool contains(const PageId& id, uint64_t* payload_bytes) const noexcept override;
+  bool judge(const PageId& id, float chance) noexcept override;
   Status put(const PutPage& page, PutDone done) override;
   Status put(const PutPage& page) override;
   uint64_t get(const GetPage& page, GetDone done) override;
@@ -143,6 +144,7 @@ class StoreImpl final : public DiskStore {
   // ring.cpp
   bool make_room(Lock* lock);  // a free segment; true if there is one now
   bool create_segment(Lock* lock);
+  static std::vector<uint32_t> worth_keeping(const Segment& segment, uint64_t blocks, bool all);
   bool empty_segment(Lock* lock, uint32_t slot, double share, bool release_file);
   void drop_segment(Lock* lock, uint32_t slot);
   void remove_file(Lock* lock, Segment* segment);
