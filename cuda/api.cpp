@@ -205,6 +205,14 @@ kvc_status_t kvc_cuda_acquire_run(kvc_cuda_t* cuda, uint32_t n, uint32_t* first)
   });
 }
 
+kvc_status_t kvc_cuda_acquire_place(kvc_cuda_t* cuda, uint64_t bytes, uint32_t* first) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (first == nullptr) return error(KVC_E_NULL, "first is NULL");
+    if (bytes == 0) return error(KVC_E_INVALID, "a place of no bytes was asked for");
+    return gpu.slots().acquire_place(bytes, first);
+  });
+}
+
 kvc_status_t kvc_cuda_acquire(kvc_cuda_t* cuda, uint32_t n, uint32_t* slots) noexcept {
   return guarded(cuda, [&](Gpu& gpu) -> Status {
     if (n > 0 && slots == nullptr) return error(KVC_E_NULL, "slots is NULL");

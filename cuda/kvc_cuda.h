@@ -78,6 +78,10 @@ KVC_API kvc_status_t kvc_cuda_reserve(kvc_cuda_t *cuda, uint32_t slots, uint64_t
 KVC_API kvc_status_t kvc_cuda_acquire(kvc_cuda_t *cuda, uint32_t n, uint32_t *slots) KVC_NOEXCEPT;
 /* Takes n slots that lie side by side, for what is larger than one. Errors: KVC_E_NO_MEMORY; reclaim is not asked. */
 KVC_API kvc_status_t kvc_cuda_acquire_run(kvc_cuda_t *cuda, uint32_t n, uint32_t *first) KVC_NOEXCEPT;
+/* Takes a place of so many bytes. Where parts of slots hold them in less room than whole slots: a part, whose number in *first is
+ * not less than that of slots; it is used, named in orders and released as one slot. Else slots side by side, from *first on. Slots
+ * are cut up a few at a time, into equal parts, and are whole again when all of these are released. Errors: KVC_E_NO_MEMORY; reclaim is not asked. */
+KVC_API kvc_status_t kvc_cuda_acquire_place(kvc_cuda_t *cuda, uint64_t bytes, uint32_t *first) KVC_NOEXCEPT;
 /* Gives slots back; work on them may still be under way. Errors: KVC_E_INVALID (one is not in use: none is given back). */
 KVC_API kvc_status_t kvc_cuda_release(kvc_cuda_t *cuda, uint32_t n, const uint32_t *slots) KVC_NOEXCEPT;
 /* The device address of a slot. It never changes. Errors: KVC_E_INVALID (not in use). */

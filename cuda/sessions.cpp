@@ -39,6 +39,7 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_device
   api->last_error = kvc_cuda_last_error;
   api->reserve = kvc_cuda_reserve;
   api->acquire_run = kvc_cuda_acquire_run;
+  api->acquire_place = kvc_cuda_acquire_place;
   api->release = kvc_cuda_release;
   api->address = kvc_cuda_address;
   api->begin = kvc_cuda_begin;

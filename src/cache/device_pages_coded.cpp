@@ -38,7 +38,7 @@ Status DevicePages::decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, cons
   struct {
     uint64_t coded;
     int32_t clear;
-  } table{tier_->address(copy->slot), static_cast<int32_t>(DeviceTier::first(copy->clear))};
+  } table{tier_->address(copy->slot), tier_->page(copy->clear)};
   const uint64_t at = tier_->address(tables_);
   // One decodes after the other: they share the place of the table.
   const auto issue = [&]() -> Status {
@@ -132,7 +132,7 @@ Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const Page
     }
     auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
     page->coded = tier_->address(copy->slot);
-    page->clear = static_cast<int32_t>(DeviceTier::first(copy->clear));
+    page->clear = tier_->page(copy->clear);
     DeviceKlt pages;
     pages.clear = view;
     pages.form = form;
@@ -161,7 +161,7 @@ Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const Page
 }
 
 Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
-  EncodeTable table{0, static_cast<int32_t>(DeviceTier::first(clear)), 0};
+  EncodeTable table{0, tier_->page(clear), 0};
   const size_t bytes = out->blob.bytes();
   {
     const std::lock_guard lock(mutex_);

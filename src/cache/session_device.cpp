@@ -234,6 +234,7 @@ Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
       return Status::ok();
     };
   }
+  device_->pages->tier().expect(geometry().page_bytes());
   const auto hold = [&] {
     return device_->pages->hold(page, coded, geometry().n_layers, cache_->clock_.now_ns(), decode, copy);
   };
@@ -455,7 +456,7 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
     if (page == nullptr) {
       KVC_RETURN_IF_ERROR(open_place(i - sealed, call));
       slot = device_->places[i - sealed].slot;
-      clear.push_back(static_cast<int32_t>(DeviceTier::first(slot)));
+      clear.push_back(pages.tier().page(slot));
     } else {
       const bool whole = page->n_tokens == g.page_tokens && (i + 1) * g.page_tokens <= tokens;
       const std::string_view name = cache_->codec_of(*page).name();
@@ -472,7 +473,7 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
       if (coded) {
         encoded.push_back(pages.tier().address(slot));
       } else {
-        clear.push_back(static_cast<int32_t>(DeviceTier::first(slot)));
+        clear.push_back(pages.tier().page(slot));
       }
     }
     reads.push_back(slot);

@@ -14,8 +14,8 @@ kvc_cuda_pages_t Session::device_form(std::string_view codec) const {
   const DeviceTier& tier = device_->pages->tier();
   kvc_cuda_pages_t pages{};
   pages.struct_size = sizeof pages;
-  pages.clear.base = tier.address(Slot{1});
-  pages.clear.page_stride = static_cast<int64_t>(tier.slot_bytes());
+  pages.clear.base = tier.base();
+  pages.clear.page_stride = static_cast<int64_t>(DeviceTier::kPageStride);
   pages.clear.layer_stride = static_cast<int64_t>(g.layer_bytes());
   pages.clear.plane_stride = static_cast<int64_t>(g.plane_bytes(KVC_KEY));
   pages.clear.head_stride = static_cast<int64_t>(g.head_bytes(KVC_KEY));

@@ -10,7 +10,7 @@
 
 namespace kvc {
 
-inline constexpr uint32_t kDeviceApiVersion = 2;
+inline constexpr uint32_t kDeviceApiVersion = 3;
 
 struct DeviceHost {
   uint32_t version = kDeviceApiVersion;
@@ -42,6 +42,7 @@ struct DeviceApi {
   decltype(&kvc_cuda_last_error) last_error = nullptr;
   decltype(&kvc_cuda_reserve) reserve = nullptr;
   decltype(&kvc_cuda_acquire_run) acquire_run = nullptr;
+  decltype(&kvc_cuda_acquire_place) acquire_place = nullptr;
   decltype(&kvc_cuda_release) release = nullptr;
   decltype(&kvc_cuda_address) address = nullptr;
   decltype(&kvc_cuda_begin) begin = nullptr;

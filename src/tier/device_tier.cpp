@@ -6,7 +6,6 @@
 namespace kvc {
 namespace {
 
-constexpr uint64_t kAlignment = 256;  // of the module's slots
 constexpr int kClaims = 3;
 
 }  // namespace
@@ -39,20 +38,33 @@ Status DeviceTier::check(kvc_status_t status) const {
                words);
 }
 
-uint32_t DeviceTier::slots_for(size_t bytes) const noexcept {
-  const uint64_t slot = slot_bytes();
-  return static_cast<uint32_t>((bytes + slot - 1) / slot);
+uint32_t DeviceTier::slots_of(Slot slot) const noexcept {
+  const uint64_t one = slot_bytes();
+  return is_part(slot) ? 1 : static_cast<uint32_t>((bytes_of(slot) + one - 1) / one);
+}
+
+uint64_t DeviceTier::room_of(Slot slot) const noexcept {
+  return is_part(slot) ? kvc_cuda::cut_for(slot_bytes(), count_, bytes_of(slot)).part : slots_of(slot) * slot_bytes();
+}
+
+void DeviceTier::expect(size_t page_bytes) noexcept {
+  uint64_t none = 0;
+  if (expected_.load(std::memory_order_relaxed) == 0) expected_.compare_exchange_strong(none, page_bytes);
 }
 
 // All of the limit; or, where the device has not that much, a half or a quarter of it.
 Status DeviceTier::claim(size_t bytes) {
   const std::lock_guard lock(claim_mutex_);
   if (slot_bytes_.load(std::memory_order_acquire) != 0) return Status::ok();
-  const uint64_t slot = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const uint64_t expected = expected_.load(std::memory_order_relaxed);
+  const uint64_t longest = bytes < expected && expected <= options_.limit ? expected : bytes;
+  const uint64_t slot = (longest + kPageStride - 1) / kPageStride * kPageStride;
   Status status = error(KVC_E_NO_MEMORY, "device %d: a page of %zu bytes is more than option device_memory, %llu bytes",
                         options_.ordinal, bytes, static_cast<unsigned long long>(options_.limit));
   for (int shift = 0; shift < kClaims; ++shift) {
-    const uint64_t count = std::min<uint64_t>((options_.limit >> shift) / slot, std::numeric_limits<int32_t>::max());
+    // Kernels' page numbers have 31 bits.
+    const uint64_t most = std::numeric_limits<int32_t>::max() / (slot / kPageStride);
+    const uint64_t count = std::min((options_.limit >> shift) / slot, most);
     if (count == 0) break;
     status = check(api_.reserve(cuda_, static_cast<uint32_t>(count), slot));
     if (status.is_ok()) {
@@ -61,6 +73,7 @@ Status DeviceTier::claim(size_t bytes) {
       KVC_RETURN_IF_ERROR(check(api_.acquire_run(cuda_, 1, &any)));
       KVC_RETURN_IF_ERROR(check(api_.address(cuda_, any, &at)));
       KVC_RETURN_IF_ERROR(check(api_.release(cuda_, 1, &any)));
+      count_ = static_cast<uint32_t>(count);
       base_.store(at - any * slot, std::memory_order_release);
       slot_bytes_.store(slot, std::memory_order_release);
       break;
@@ -78,7 +91,7 @@ Status DeviceTier::reserve(size_t bytes, Slot* slot) {
   if (is_lost()) return error(KVC_E_DEVICE, "device %d failed: nothing can be kept there", options_.ordinal);
   if (slot_bytes() == 0) KVC_RETURN_IF_ERROR(claim(bytes));
   uint32_t first = 0;
-  const Status taken = check(api_.acquire_run(cuda_, slots_for(bytes), &first));
+  const Status taken = check(api_.acquire_place(cuda_, bytes, &first));
   if (taken.code() == KVC_E_NO_MEMORY) {
     return error(
         KVC_E_NO_MEMORY, "device %d has no room for %zu bytes side by side: %llu of %llu are in use; let something go",
@@ -88,16 +101,17 @@ Status DeviceTier::reserve(size_t bytes, Slot* slot) {
   slot->value = uint64_t{bytes} << 32 | (first + 1);
   pages_.fetch_add(1, std::memory_order_relaxed);
   bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  used_.fetch_add(slots_for(bytes) * slot_bytes(), std::memory_order_relaxed);
+  used_.fetch_add(room_of(*slot), std::memory_order_relaxed);
   return Status::ok();
 }
 
 uint64_t DeviceTier::address(Slot slot) const noexcept {
-  return base_.load(std::memory_order_acquire) + first(slot) * slot_bytes();
+  const uint64_t number = first(slot);
+  return base() + (is_part(slot) ? (number - count_) * kPageStride : number * slot_bytes());
 }
 
 void DeviceTier::add_slots(Slot slot, std::vector<uint32_t>* slots) const {
-  const uint32_t n = slots_for(bytes_of(slot));
+  const uint32_t n = slots_of(slot);
   for (uint32_t i = 0; i < n; ++i) slots->push_back(first(slot) + i);
 }
 
@@ -129,11 +143,11 @@ Status DeviceTier::read(Slot slot, std::span<std::byte> out) const {
 
 void DeviceTier::release(Slot slot) noexcept {
   if (!slot) return;
-  const uint32_t n = slots_for(bytes_of(slot));
+  const uint32_t n = slots_of(slot);
   // Before the slots are free for others, so that what is in use is never more than there is.
   pages_.fetch_sub(1, std::memory_order_relaxed);
   bytes_.fetch_sub(bytes_of(slot), std::memory_order_relaxed);
-  used_.fetch_sub(n * slot_bytes(), std::memory_order_relaxed);
+  used_.fetch_sub(room_of(slot), std::memory_order_relaxed);
   uint32_t some[64];
   for (uint32_t done = 0; done < n;) {
     const uint32_t step = std::min<uint32_t>(n - done, 64);

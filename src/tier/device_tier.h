@@ -1,7 +1,8 @@
 // The device tier: pages in the memory of one device, by the functions of its module (tier/device_api.h). A place is a
-// run of the module's slots, which are as long as the first page that came; its memory is claimed then, once, and never
-// exceeded. Host memory that comes and goes need not be pinned here: write() and read() block. What does not block goes
-// by the module's own functions, with slots() and address().
+// run of the module's slots, or a part of some where it needs much less than a slot. Slots are as long as a page in the
+// clear, as expect() says, or else as the first page that came; their memory is claimed then, once, and never exceeded.
+// Host memory that comes and goes need not be pinned here: write() and read() block. What does not block goes by the
+// module's own functions, with add_slots() and address().
 //
 // After an error that ends the device's context every call gives KVC_E_DEVICE.
 #pragma once
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <vector>
 
+#include "cuda/part_size.h"
 #include "tier/device_api.h"
 #include "tier/tier.h"
 
@@ -32,6 +34,8 @@ class DeviceTier final : public Tier {
   std::string_view name() const noexcept override { return "device"; }
   int32_t kind() const noexcept override { return KVC_TIER_DEVICE; }
   Status reserve(size_t bytes, Slot* slot) override;
+  // So long pages in the clear will be. The first word counts, before the first reserve().
+  void expect(size_t page_bytes) noexcept;
   Status write(Slot slot, const PageRecord& record) override;
   Status read(Slot slot, std::span<std::byte> out) const override;
   // At once, whatever still uses it: its next owner waits on the device.
@@ -43,14 +47,15 @@ class DeviceTier final : public Tier {
   kvc_cuda_t* handle() const noexcept { return cuda_; }
   int32_t ordinal() const noexcept { return options_.ordinal; }
   uint64_t limit() const noexcept { return options_.limit; }
-  // Of the limit: whole slots.
+  // Of the limit: whole slots and parts. What is left of slots that were cut up counts as free.
   uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
-  uint64_t slot_bytes() const noexcept { return slot_bytes_.load(std::memory_order_acquire); }
   uint64_t address(Slot slot) const noexcept;
+  // Of all places, where kernels take pages by numbers: page(slot) * kPageStride further on lies a place.
+  uint64_t base() const noexcept { return base_.load(std::memory_order_acquire); }
+  static constexpr uint64_t kPageStride = kvc_cuda::kSlotUnit;
+  int32_t page(Slot slot) const noexcept { return static_cast<int32_t>((address(slot) - base()) / kPageStride); }
   // The module's numbers of a place's slots: those to name in an order.
   void add_slots(Slot slot, std::vector<uint32_t>* slots) const;
-  // The first of them.
-  static uint32_t first(Slot slot) noexcept { return static_cast<uint32_t>(slot.value) - 1; }
   static size_t bytes_of(Slot slot) noexcept { return slot.value >> 32; }
 
   // A failed call's status with the module's words. KVC_E_DEVICE is remembered.
@@ -60,14 +65,20 @@ class DeviceTier final : public Tier {
  private:
   DeviceTier(const DeviceApi& api, const DeviceTierOptions& options) : api_(api), options_(options) {}
   Status claim(size_t bytes);
-  uint32_t slots_for(size_t bytes) const noexcept;
+  uint64_t slot_bytes() const noexcept { return slot_bytes_.load(std::memory_order_acquire); }
+  static uint32_t first(Slot slot) noexcept { return static_cast<uint32_t>(slot.value) - 1; }
+  bool is_part(Slot slot) const noexcept { return first(slot) >= count_; }
+  uint32_t slots_of(Slot slot) const noexcept;
+  uint64_t room_of(Slot slot) const noexcept;
 
   const DeviceApi api_;
   const DeviceTierOptions options_;
   kvc_cuda_t* cuda_ = nullptr;
   std::mutex claim_mutex_;
+  std::atomic<uint64_t> expected_{0};
   std::atomic<uint64_t> slot_bytes_{0};  // 0: nothing is claimed yet
   std::atomic<uint64_t> base_{0};        // address of the module's slot 0
+  uint32_t count_ = 0;                   // of slots; set before slot_bytes_
   std::atomic<uint64_t> pages_{0}, bytes_{0}, used_{0};
   mutable std::atomic<bool> lost_{false};
 };
