@@ -39,7 +39,7 @@ class KltLayout {
  public:
   // levels: nullptr, or of this calibration; kept by the caller.
   KltLayout(const PageGeometry& g, const KltCalibration* calibration, const KltLevels* levels, uint32_t key_bits,
-         uint32_t value_bits, uint32_t exact)
+            uint32_t value_bits, uint32_t exact)
       : g_(g),
         calibration_(calibration),
         levels_(levels),

@@ -255,9 +255,7 @@ TEST(SessionScheduleTest, ManySchedulesWithoutARace) {
       }
       EXPECT_LE(bench.set->tiers[0]->used(), bench.set->tiers[0]->limit());
     }
-    ASSERT_EQ(fake_races(), 0u) << "seed " << seed << ": " << fake_first_race();
-    ASSERT_EQ(fake_violations(), 0u) << "seed " << seed << ": " << fake_first_violation();
-    ASSERT_EQ(fake_live(), 0u) << seed;
+    ASSERT_NO_FATAL_FAILURE(expect_clean(seed));
   }
 }
 
