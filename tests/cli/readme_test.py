@@ -1,6 +1,6 @@
-"""Compiles and runs every program in README.md, as a reader would.
+"""Compiles and runs every program in README.md, and what it shows of the kvc program, as a reader would.
 
-    python3 readme_test.py SOURCE_DIR LIB_DIR
+    python3 readme_test.py SOURCE_DIR LIB_DIR [KVC]
 """
 import os
 import re
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-SOURCE, LIBS = "", ""
+SOURCE, LIBS, KVC = "", "", None
 
 
 class Readme(unittest.TestCase):
@@ -36,9 +36,29 @@ class Readme(unittest.TestCase):
                 self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
                 self.assertTrue(ran.stdout)
 
+    def test_commands_of_the_program_work(self):
+        """Those that need the built-in model alone, each line as it stands, in one folder and one after the other."""
+        if KVC is None:
+            self.skipTest("the program was not built")
+        with open(os.path.join(SOURCE, "README.md")) as file:
+            blocks = re.findall(r"^```sh\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+        lines = [line.split("  #")[0] for block in blocks for line in block.splitlines()]
+        lines = [line for line in lines if re.search(r"bin/kvc (run|verify|info)", line) and "--model" not in line]
+        self.assertGreaterEqual(len(lines), 4)
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "build/release/bin"))
+            os.symlink(KVC, os.path.join(folder, "build/release/bin/kvc"))
+            os.symlink(os.path.join(SOURCE, "LICENSE"), os.path.join(folder, "LICENSE"))
+            for line in lines:
+                with self.subTest(line=line):
+                    ran = subprocess.run(["sh", "-c", line], cwd=folder, capture_output=True, text=True, timeout=240)
+                    self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit("usage: readme_test.py SOURCE_DIR LIB_DIR [unittest options]")
+        sys.exit("usage: readme_test.py SOURCE_DIR LIB_DIR [KVC] [unittest options]")
     SOURCE, LIBS = map(os.path.abspath, (sys.argv.pop(1), sys.argv.pop(1)))
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        KVC = os.path.abspath(sys.argv.pop(1))
     unittest.main()
