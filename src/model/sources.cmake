@@ -14,7 +14,8 @@ set_source_files_properties("${builtin}/builtin_backend.cpp" PROPERTIES
 
 # Arithmetic is optimised in every kind of build: unoptimised it is a hundred times slower. No contraction: see kernels.h.
 set(kernel_options -O3 -ffp-contract=off)
-set_source_files_properties("${builtin}/kernels_baseline.cpp" PROPERTIES COMPILE_OPTIONS "${kernel_options}")
+set_source_files_properties("${builtin}/kernels_baseline.cpp" PROPERTIES
+  COMPILE_OPTIONS "${kernel_options};${KVC_SHARED_TEMPLATES}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   list(APPEND kernel_options -mavx2 -mfma)
 endif()

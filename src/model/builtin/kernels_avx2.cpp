@@ -2,6 +2,7 @@
 #if defined(__AVX2__) && defined(__FMA__)
 
 #define KVC_KERNELS avx2
+#define KVC_EIGEN kvc_eigen_avx2
 #include "model/builtin/kernels_impl.h"
 
 namespace kvc::builtin {

@@ -1,15 +1,16 @@
-// The body of kernels_baseline.cpp and kernels_avx2.cpp. Before it is included: KVC_KERNELS, the name of the variant.
+// The body of kernels_baseline.cpp and kernels_avx2.cpp. Before it is included: KVC_KERNELS, the name of the variant;
+// and KVC_EIGEN, its name of Eigen's namespace, if it has one of its own.
 //
 // The same templates compiled for two instruction sets must not meet under one name, or the linker would keep either
-// one for both. So Eigen's namespace is renamed per variant, everything else is in a namespace of the variant's name,
-// and the standard library's functions are not used here.
+// one for both. So a variant with instructions of its own renames Eigen's namespace (the baseline shares Eigen with the
+// codecs), everything else is in a namespace of the variant's name, and the standard library's functions are not used.
 #ifndef KVC_KERNELS
 #error "define KVC_KERNELS first"
 #endif
 
-#define KVC_JOIN_(a, b) a##b
-#define KVC_JOIN(a, b) KVC_JOIN_(a, b)
-#define Eigen KVC_JOIN(kvc_eigen_, KVC_KERNELS)
+#ifdef KVC_EIGEN
+#define Eigen KVC_EIGEN
+#endif
 #define EIGEN_DONT_PARALLELIZE  // no threads of its own
 #define EIGEN_MPL2_ONLY
 #define EIGEN_NO_DEBUG  // its assertions would abort the host program
