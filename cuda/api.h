@@ -11,8 +11,10 @@ namespace kvc_cuda {
 kvc_status_t open_with(const char* driver, const void* kernels, const kvc_cuda_options_t* options, kvc_cuda_t** cuda,
                        kvc_error_t* error) noexcept;
 
-// kvc::DeviceApi::decode_klt.
+// kvc::DeviceApi::decode_klt and encode_klt.
 kvc_status_t decode_klt_pages(kvc_cuda_t* cuda, const kvc::DeviceKlt* pages, const kvc_cuda_order_t* order,
+                              uint64_t* fence) noexcept;
+kvc_status_t encode_klt_pages(kvc_cuda_t* cuda, const kvc::DeviceKlt* pages, const kvc_cuda_order_t* order,
                               uint64_t* fence) noexcept;
 
 // kvc_cuda_devices with a driver of the caller's.

@@ -31,9 +31,10 @@ enum class KernelId {
   attend_mma,
   jacobi,
   decode_klt,
-  decode_svd
+  decode_svd,
+  encode_klt
 };
-inline constexpr int kKernels = 10;
+inline constexpr int kKernels = 11;
 
 class Device {
  public:

@@ -304,7 +304,9 @@ Status Gpu::decode(const CodeArgs& args, const Order& order, Fence* done) {
   });
 }
 
-Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
+namespace {
+
+Status check_klt(const KltArgs& args) {
   const KltForm& form = args.form;
   if (form.n_layers == 0 || form.n_heads == 0 || form.page_tokens == 0 || form.v_dim == 0 || form.channels() == 0 ||
       form.n_heads % form.block_heads != 0 || 2 * form.pairs > form.k_dim) {
@@ -316,11 +318,26 @@ Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
                  form.channels(), form.v_dim);
   }
   if (args.number != Number::f32 && args.number != Number::f16 && args.number != Number::bf16) {
-    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be decoded");
+    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be encoded or decoded");
   }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_klt(args));
   return run(order, true, done, [&] {
     ++stats_.launches;
     return device_->launch(KernelId::decode_klt, klt_shape(args), &args, order.stream);
+  });
+}
+
+Status Gpu::encode_klt(const KltEncodeArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_klt(args.page));
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::encode_klt, klt_encode_shape(args), &args, order.stream);
   });
 }
 

@@ -54,6 +54,7 @@ class Gpu {
   Status encode(const CodeArgs& args, const Order& order, Fence* done);
   Status decode(const CodeArgs& args, const Order& order, Fence* done);
   Status decode_klt(const KltArgs& args, const Order& order, Fence* done);
+  Status encode_klt(const KltEncodeArgs& args, const Order& order, Fence* done);
   // args.partial: partial_bytes(args) of device memory.
   Status attend(const AttendArgs& args, const Order& order, Fence* done);
 

@@ -57,6 +57,7 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_device
   api->encode = kvc_cuda_encode;
   api->decode = kvc_cuda_decode;
   api->decode_klt = kvc_cuda::decode_klt_pages;
+  api->encode_klt = kvc_cuda::encode_klt_pages;
   api->attend_bytes = kvc_cuda_attend_bytes;
   api->attend = kvc_cuda_attend;
   api->stats = kvc_cuda_stats;

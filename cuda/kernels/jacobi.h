@@ -20,14 +20,6 @@ struct JacobiArgs {
   Number number = Number::f32;
 };
 
-KVC_BOTH float root_of(float x) {
-#ifdef __CUDA_ARCH__
-  return __fsqrt_rn(x);
-#else
-  return __builtin_sqrtf(x);
-#endif
-}
-
 // Which two channels pair i of a round has, of an even number of players: the last stays, the others go round.
 KVC_BOTH void pair_of(uint32_t players, uint32_t round, uint32_t i, uint32_t* p, uint32_t* q) {
   const uint32_t turn = players - 1;

@@ -1,7 +1,7 @@
 // Every kernel of the module, for the driver to find by name. The bodies are in the headers beside this file.
 #include "kernels/attend_mma.h"
 #include "kernels/jacobi.h"
-#include "kernels/klt.h"
+#include "kernels/klt_encode.h"
 #include "kernels/move.h"
 #include "kernels/svd.h"
 
@@ -20,6 +20,7 @@ KVC_KERNEL(kvc_copy_runs, copy_runs, CopyArgs, 512, 1)
 KVC_KERNEL(kvc_encode_pages, encode_pages, CodeArgs, 128, 6)
 KVC_KERNEL(kvc_decode_pages, decode_pages, CodeArgs, 128, 6)
 KVC_KERNEL(kvc_decode_klt, decode_klt, KltArgs, 128, 4)
+KVC_KERNEL(kvc_encode_klt, encode_klt, KltEncodeArgs, 512, 1)
 KVC_KERNEL(kvc_decode_svd, decode_svd, CodeArgs, 128, 8)
 KVC_KERNEL(kvc_attend_pages, attend_pages, AttendArgs, 128, 3)
 KVC_KERNEL(kvc_attend_mma, attend_mma, AttendArgs, 32, 8)

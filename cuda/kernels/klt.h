@@ -74,21 +74,45 @@ struct KltIndex {
   }
 };
 
-// Rows that the page has as they came.
+// Where the page has rows of a head as they came.
+KVC_BOTH unsigned char* exact_rows(const KltArgs& a, const KltPage& page, const KltIndex& i, uint32_t plane,
+                                   uint32_t head) {
+  const uint32_t size = bytes_of(a.number);
+  const uint64_t each_k = uint64_t{page.exact} * a.form.k_dim * size, each_v = uint64_t{page.exact} * a.form.v_dim * size;
+  return reinterpret_cast<unsigned char*>(page.coded) + page.exact_at + i.layer * a.form.n_heads * (each_k + each_v) +
+         (plane == 0 ? 0 : a.form.n_heads * each_k) + head * (plane == 0 ? each_k : each_v);
+}
+
 template <class Block>
 KVC_BODY void copy_exact(Block& block, const KltArgs& a, const KltPage& page, const KltIndex& i, uint32_t plane,
                          uint32_t head) {
-  const uint32_t size = bytes_of(a.number), k_row = a.form.k_dim * size, v_row = a.form.v_dim * size;
-  const uint32_t row = plane == 0 ? k_row : v_row;
-  const uint64_t each_k = uint64_t{page.exact} * k_row, each_v = uint64_t{page.exact} * v_row;
-  const unsigned char* from = reinterpret_cast<const unsigned char*>(page.coded) + page.exact_at +
-                              i.layer * a.form.n_heads * (each_k + each_v) +
-                              (plane == 0 ? 0 : a.form.n_heads * each_k) + head * (plane == 0 ? each_k : each_v);
+  const uint32_t row = (plane == 0 ? a.form.k_dim : a.form.v_dim) * bytes_of(a.number);
+  const unsigned char* from = exact_rows(a, page, i, plane, head);
   unsigned char* to = a.clear.row(page.clear, i.layer, plane, head, 0);
   block.each([&](uint32_t thread) {
     for (uint32_t n = thread; n < page.exact * row; n += block.threads())
       to[n / row * a.clear.token + n % row] = from[n];
   });
+}
+
+// Bits before each channel and its own, by sums over neighbours twice as far each time. width: of a channel. Of the two
+// arrays one has the sums at the end; the other is free. Begins unsynchronised, ends synchronised.
+template <class Block, class Width>
+KVC_BODY uint32_t* sum_bits(Block& block, uint32_t channels, uint32_t* sums, uint32_t* next, Width&& width) {
+  block.each([&](uint32_t thread) {
+    for (uint32_t c = thread; c < channels; c += block.threads()) sums[c] = width(c);
+  });
+  block.sync();
+  for (uint32_t far = 1; far < channels; far *= 2) {
+    block.each([&](uint32_t thread) {
+      for (uint32_t c = thread; c < channels; c += block.threads()) next[c] = sums[c] + (c >= far ? sums[c - far] : 0);
+    });
+    block.sync();
+    uint32_t* swap = sums;
+    sums = next;
+    next = swap;
+  }
+  return sums;
 }
 
 template <class Block>
@@ -116,35 +140,19 @@ KVC_BODY void decode_klt_keys(Block& block, const KltArgs& a, const unsigned cha
     return;
   }
 
-  // Bits before each channel and its own, by sums over neighbours twice as far each time.
   float* y = reinterpret_cast<float*>(block.shared());
   const uint32_t stride = a.chunk + kKltPad;
-  uint32_t* sums = reinterpret_cast<uint32_t*>(y + channels * stride);
-  uint32_t* next = sums + channels;
+  uint32_t* const words = reinterpret_cast<uint32_t*>(y + channels * stride);
   const uint64_t first = uint64_t{index} * channels;
-  block.each([&](uint32_t thread) {
-    for (uint32_t c = thread; c < channels; c += block.threads()) {
-      uint32_t width = page.key_bits;
-      if (a.calibration != nullptr && page.levels == 0) width = a.calibration[form.key_bits_at() + first + c];
-      if (page.levels != 0) {
-        const uint16_t* ranks =
-            reinterpret_cast<const uint16_t*>(a.calibration + form.ranks_at()) + (first + c) * kKltMaxBits;
-        width = 0;
-        for (uint32_t bit = 0; bit < kKltMaxBits; ++bit) width += ranks[bit] <= steps ? 1 : 0;
-      }
-      sums[c] = width;
-    }
+  const uint32_t* sums = sum_bits(block, channels, words, words + channels, [&](uint32_t c) {
+    if (a.calibration == nullptr) return page.key_bits;
+    if (page.levels == 0) return uint32_t{a.calibration[form.key_bits_at() + first + c]};
+    const uint16_t* ranks =
+        reinterpret_cast<const uint16_t*>(a.calibration + form.ranks_at()) + (first + c) * kKltMaxBits;
+    uint32_t width = 0;
+    for (uint32_t bit = 0; bit < kKltMaxBits; ++bit) width += ranks[bit] <= steps ? 1 : 0;
+    return width;
   });
-  block.sync();
-  for (uint32_t far = 1; far < channels; far *= 2) {
-    block.each([&](uint32_t thread) {
-      for (uint32_t c = thread; c < channels; c += block.threads()) next[c] = sums[c] + (c >= far ? sums[c - far] : 0);
-    });
-    block.sync();
-    uint32_t* swap = sums;
-    sums = next;
-    next = swap;
-  }
 
   const float unit = float_of(bytes_at(from, 4));
   const uint32_t plane = (tokens + 7) / 8;

@@ -1,5 +1,6 @@
-// What the kernel that decodes pages of the codecs klt, lowrank and auto is given in device memory, by the library: of
-// a calibration, and of each page. Plain C++: the library writes it (src/cache/device_klt.cpp), kernels/klt.h reads it.
+// What the kernels that decode pages of the codecs klt, lowrank and auto, and encode those of the first two, are given in
+// device memory, by the library: of a calibration, and of each page. Plain C++: the library writes it
+// (src/cache/device_klt.cpp), kernels/klt.h and klt_encode.h read it.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +67,8 @@ struct KltForm {
   KVC_TABLE uint64_t key_bits_at() const { return ranks_at() + (has_ranks != 0 ? vectors() * kKltMaxBits * 2 : 0); }
   KVC_TABLE uint64_t value_bits_at() const { return key_bits_at() + vectors(); }
   KVC_TABLE uint64_t calibration_bytes() const { return value_bits_at() + uint64_t{n_layers} * n_heads; }
+  // What encoding needs besides, in a place of its own: f32 analysis[layer][block][C][C].
+  KVC_TABLE uint64_t analysis_bytes() const { return vectors() * channels() * 4; }
 };
 
 inline constexpr uint32_t kKltShared = 48 * 1024 - 512;  // bytes of shared memory that a block has
@@ -79,6 +82,21 @@ KVC_TABLE uint32_t klt_chunk(uint32_t channels) {
   if (floats < 8 + kKltPad + 2) return 0;
   const uint64_t tokens = (floats - kKltPad - 2) / 8 * 8;
   return static_cast<uint32_t>(tokens < kKltTile ? tokens : kKltTile);
+}
+
+// Words of shared memory that a channel has besides its numbers while keys are encoded; tokens of which a block then
+// holds all channels; 0: there are too many channels.
+inline constexpr uint32_t kKltEncodeWords = 5;
+KVC_TABLE uint32_t klt_encode_chunk(uint32_t channels) {
+  const uint64_t floats = kKltShared / (4 * uint64_t{channels});
+  if (floats < 8 + kKltPad + kKltEncodeWords) return 0;
+  const uint64_t tokens = (floats - kKltPad - kKltEncodeWords) / 8 * 8;
+  return static_cast<uint32_t>(tokens < kKltTile ? tokens : kKltTile);
+}
+// The same of values: rows at a time, of up to kKltValueDim numbers.
+KVC_TABLE uint32_t klt_encode_rows(uint32_t v_dim) {
+  const uint32_t rows = (kKltShared / 4 - kKltEncodeWords * kKltTile) / v_dim / 8 * 8;
+  return rows < kKltTile ? rows : kKltTile;
 }
 
 }  // namespace kvc_cuda

@@ -3,7 +3,7 @@
 
 #include "kernels/attend_mma.h"
 #include "kernels/jacobi.h"
-#include "kernels/klt.h"
+#include "kernels/klt_encode.h"
 #include "kernels/svd.h"
 
 namespace kvc_cuda {
@@ -40,6 +40,14 @@ inline Shape svd_shape(const CodeArgs& a) {
 inline Shape klt_shape(const KltArgs& a) {
   const uint32_t keys = a.form.channels() * (a.chunk + kKltPad + 2), values = kLanes * a.form.v_dim;
   return {a.pages * a.form.n_layers * a.form.parts() * a.form.tiles(), kKltThreads,
+          static_cast<uint32_t>((keys > values ? keys : values) * sizeof(float))};
+}
+
+inline Shape klt_encode_shape(const KltEncodeArgs& e) {
+  const KltForm& form = e.page.form;
+  const uint32_t keys = form.channels() * (e.page.chunk + kKltPad + kKltEncodeWords),
+                 values = e.rows * form.v_dim + (kKltEncodeWords - 1) * kKltTile;
+  return {e.page.pages * form.n_layers * form.parts() * form.tiles(), kKltEncodeThreads,
           static_cast<uint32_t>((keys > values ? keys : values) * sizeof(float))};
 }
 

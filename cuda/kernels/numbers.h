@@ -107,6 +107,36 @@ KVC_BOTH void store_number(Number number, float x, unsigned char* at) {
 KVC_BOTH float smaller(float a, float b) { return b < a ? b : a; }
 KVC_BOTH float larger(float a, float b) { return b > a ? b : a; }
 
+KVC_BOTH float root_of(float x) {
+#ifdef __CUDA_ARCH__
+  return __fsqrt_rn(x);
+#else
+  return __builtin_sqrtf(x);
+#endif
+}
+KVC_BOTH float floor_of(float x) {
+#ifdef __CUDA_ARCH__
+  return floorf(x);
+#else
+  return __builtin_floorf(x);
+#endif
+}
+KVC_BOTH float ceil_of(float x) {
+#ifdef __CUDA_ARCH__
+  return ceilf(x);
+#else
+  return __builtin_ceilf(x);
+#endif
+}
+KVC_BOTH float nearest_of(float x) {
+#ifdef __CUDA_ARCH__
+  return rintf(x);
+#else
+  return __builtin_nearbyintf(x);
+#endif
+}
+KVC_BOTH bool is_finite(float x) { return (bits_of(x) & 0x7f800000u) != 0x7f800000u; }
+
 // 2^x for x <= 0, to 2 units in the last place: a polynomial on [-1/2, 1/2] (Taylor's, degree 7, whose remainder is
 // below half a unit), then the exponent. Below 2^-126: 0.
 KVC_BOTH float exp2_of(float x) {

@@ -27,6 +27,11 @@ std::vector<std::shared_ptr<const KltCalibration>> Calibrator::known() const {
   return all;
 }
 
+std::shared_ptr<const KltCalibration> Calibrator::made() const {
+  std::lock_guard lock(mutex_);
+  return made_;
+}
+
 void Calibrator::adopt(std::shared_ptr<const KltCalibration> stored, const KltReport& report) {
   for (const auto& each : known()) {
     if (each->digest == stored->digest) return;

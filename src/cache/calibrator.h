@@ -61,6 +61,8 @@ class Calibrator {
   // enough yet, or it failed for good. Makes the calibration when enough has been seen, which takes a second for a
   // large model; other threads go on without one meanwhile.
   std::shared_ptr<const KltCalibration> learn(uint64_t position, uint32_t exact, std::span<const std::byte> page);
+  // The one for new pages; nullptr: there is none yet.
+  std::shared_ptr<const KltCalibration> made() const;
   bool wants_queries() const noexcept { return learning_.load(std::memory_order_relaxed); }
   // Of a layer, as KltLearner::add_query.
   void learn_query(uint32_t layer, uint64_t position, uint32_t heads, const float* rows);

@@ -51,6 +51,10 @@ void write_klt_calibration(const KltCalibration& c, const KltForm& form, std::sp
   }
 }
 
+void write_klt_analysis(const KltCalibration& c, std::span<std::byte> out) {
+  std::ranges::copy(std::as_bytes(std::span(c.analysis)), out.data());
+}
+
 std::vector<std::byte> make_klt_table(const KltForm& form, const KltPlan& plan) {
   KltPage page;
   page.exact_at = plan.exact_at;

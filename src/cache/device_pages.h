@@ -96,13 +96,18 @@ class DevicePages {
   // then where new_blob gives memory that is not pinned. view: places in the clear.
   Status decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& geometry, const kvc_cuda_view_t& view,
                     const NewBlob& new_blob, const DeviceCall& call);
-  // Whether kernels have room for such pages, and the device for their calibration: at most a quarter of its budget.
+  // Whether kernels have room for such pages, and the device for their calibration: at most a quarter of its budget;
+  // to encode them, with what that needs besides.
   bool takes(const kvc_cuda::KltForm& form) const noexcept;
+  bool encodes(const kvc_cuda::KltForm& form) const noexcept;
   bool is_decoded(const DeviceCopy& copy);
 
   // A place in the clear is encoded into another one, which is sent to out->blob. Also after a failure out->slot is the
   // caller's to release. pages: with its exact_tokens.
   Status encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call);
+  // The same with klt and lowrank. plan, header: plan_klt_encoding.
+  Status encode_klt(Slot clear, const KltPlan& plan, std::span<const std::byte> header, const PageGeometry& geometry,
+                    const kvc_cuda_view_t& view, const NewBlob& new_blob, DeviceEncoded* out, const DeviceCall& call);
   // Host memory has it. Blocks.
   Status fetch(DeviceEncoded* encoded);
 
@@ -142,6 +147,7 @@ class DevicePages {
   struct DeviceCalibration {
     Digest digest;
     Slot slot;
+    Slot analysis;  // once a page was encoded with it
     uint32_t uses;  // calls that are about to issue what reads it
   };
   static constexpr size_t kRingBytes = size_t{1} << 20;
@@ -160,6 +166,13 @@ class DevicePages {
   Status start_ring();
   Status place_calibration(const KltCalibration& calibration, const kvc_cuda::KltForm& form, const NewBlob& new_blob,
                            const DeviceCall& call, Slot* slot);
+  Status place_analysis(const KltCalibration& calibration, const kvc_cuda::KltForm& form, const NewBlob& new_blob,
+                        const DeviceCall& call, Slot* slot);
+  Status place_made(size_t bytes, const std::function<void(std::span<std::byte>)>& write, const NewBlob& new_blob,
+                    const DeviceCall& call, Slot* slot);
+  void let_go_calibration(const Digest& digest) noexcept;
+  Status place_klt_table(size_t bytes);
+  Status send_codes(DeviceEncoded* out, const DeviceCall& call);
   bool drop_calibrations() noexcept;
 
   DeviceTier* const tier_;
@@ -173,12 +186,12 @@ class DevicePages {
   std::vector<BlobRef> stranded_;
   std::vector<DeviceCalibration> calibrations_;
   Slot tables_;      // a small place for the tables of decode()
-  Slot klt_tables_;  // ... and of decode_klt()
+  Slot klt_tables_;  // ... and of decode_klt() and encode_klt()
   std::byte* ring_ = nullptr;
   size_t ring_at_ = 0;
   std::vector<RingPiece> pieces_;
   std::mutex ring_mutex_;
-  std::mutex decode_mutex_;  // decode() from its table to its kernel; before the two others
+  std::mutex decode_mutex_;  // decode() and what is of klt, from the table to the kernel; before the two others
   std::atomic<uint64_t> hits_{0}, promoted_{0}, demoted_{0}, in_bytes_{0}, out_bytes_{0};
 };
 

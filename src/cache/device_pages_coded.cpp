@@ -64,17 +64,43 @@ bool DevicePages::takes(const kvc_cuda::KltForm& form) const noexcept {
          form.page_bytes() <= kRingBytes && form.calibration_bytes() <= tier_->limit() / 4;
 }
 
+bool DevicePages::encodes(const kvc_cuda::KltForm& form) const noexcept {
+  return takes(form) && kvc_cuda::klt_encode_chunk(form.channels()) > 0 &&
+         form.calibration_bytes() + form.analysis_bytes() <= tier_->limit() / 4;
+}
+
 // With the lock. Those that a call under way does not use go; whether there were any.
 bool DevicePages::drop_calibrations() noexcept {
   bool any = false;
   std::erase_if(calibrations_, [&](const DeviceCalibration& calibration) {
     if (calibration.uses > 0) return false;
     tier_->release(calibration.slot);
+    tier_->release(calibration.analysis);
     return any = true;
   });
   return any;
 }
 
+// A place with what `write` writes.
+Status DevicePages::place_made(size_t bytes, const std::function<void(std::span<std::byte>)>& write,
+                               const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
+  BlobRef blob;
+  if (!new_blob(bytes, &blob))
+    return error(KVC_E_NO_MEMORY, "no room for a calibration of %zu bytes on its way to a device", bytes);
+  write({blob.data(), bytes});
+  Slot made;
+  KVC_RETURN_IF_ERROR(reserve(bytes, &made));
+  uint64_t fence = 0;
+  const Status sent = transfer(Way::in, made, 0, bytes, blob, call, &fence);
+  if (!sent.is_ok()) {
+    tier_->release(made);
+    return sent;
+  }
+  *slot = made;
+  return Status::ok();
+}
+
+// The calibration stays until let_go_calibration().
 Status DevicePages::place_calibration(const KltCalibration& calibration, const kvc_cuda::KltForm& form,
                                       const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
   {
@@ -85,28 +111,50 @@ Status DevicePages::place_calibration(const KltCalibration& calibration, const k
       *slot = known.slot;
       return Status::ok();
     }
+    calibrations_.reserve(calibrations_.size() + 1);
   }
-  const size_t bytes = form.calibration_bytes();
-  BlobRef blob;
-  if (!new_blob(bytes, &blob))
-    return error(KVC_E_NO_MEMORY, "no room for a calibration of %zu bytes on its way to a device", bytes);
-  write_klt_calibration(calibration, form, {blob.data(), bytes});
-  Slot made;
+  KVC_RETURN_IF_ERROR(place_made(
+      form.calibration_bytes(),
+      [&](std::span<std::byte> out) { write_klt_calibration(calibration, form, out); }, new_blob, call, slot));
+  const std::lock_guard lock(mutex_);
+  calibrations_.push_back({calibration.digest, *slot, {}, 1});
+  return Status::ok();
+}
+
+// After place_calibration().
+Status DevicePages::place_analysis(const KltCalibration& calibration, const kvc_cuda::KltForm& form,
+                                   const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
+  const auto known = [&] {
+    return std::find_if(calibrations_.begin(), calibrations_.end(),
+                        [&](const DeviceCalibration& each) { return each.digest == calibration.digest; });
+  };
   {
     const std::lock_guard lock(mutex_);
-    calibrations_.reserve(calibrations_.size() + 1);
-    KVC_RETURN_IF_ERROR(reserve_locked(bytes, &made));
+    *slot = known()->analysis;
+    if (*slot) return Status::ok();
   }
-  uint64_t fence = 0;
-  const Status sent = transfer(Way::in, made, 0, bytes, blob, call, &fence);
+  KVC_RETURN_IF_ERROR(place_made(
+      form.analysis_bytes(), [&](std::span<std::byte> out) { write_klt_analysis(calibration, out); }, new_blob, call,
+      slot));
   const std::lock_guard lock(mutex_);
-  if (!sent.is_ok()) {
-    tier_->release(made);
-    return sent;
-  }
-  calibrations_.push_back({calibration.digest, made, 1});
-  *slot = made;
+  known()->analysis = *slot;
   return Status::ok();
+}
+
+void DevicePages::let_go_calibration(const Digest& digest) noexcept {
+  const std::lock_guard lock(mutex_);
+  for (DeviceCalibration& known : calibrations_) {
+    if (known.digest == digest) --known.uses;
+  }
+}
+
+// With the lock: klt_tables_ has room for a table.
+Status DevicePages::place_klt_table(size_t bytes) {
+  if (klt_tables_ && DeviceTier::bytes_of(klt_tables_) < bytes) {
+    tier_->release(klt_tables_);
+    klt_tables_ = Slot{};
+  }
+  return klt_tables_ ? Status::ok() : reserve_locked(bytes, &klt_tables_);
 }
 
 Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& g,
@@ -123,11 +171,7 @@ Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const Page
   const auto issue = [&]() -> Status {
     {
       const std::lock_guard lock(mutex_);
-      if (klt_tables_ && DeviceTier::bytes_of(klt_tables_) < table.size()) {
-        tier_->release(klt_tables_);
-        klt_tables_ = Slot{};
-      }
-      if (!klt_tables_) KVC_RETURN_IF_ERROR(reserve_locked(table.size(), &klt_tables_));
+      KVC_RETURN_IF_ERROR(place_klt_table(table.size()));
       KVC_RETURN_IF_ERROR(reserve_locked(g.page_bytes(), &copy->clear));
     }
     auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
@@ -149,24 +193,18 @@ Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const Page
     return tier_->check(tier_->api().decode_klt(tier_->handle(), &pages, order.get(), &fence));
   };
   const Status status = issue();
+  if (plan.calibration != nullptr) let_go_calibration(plan.calibration->digest);
+  if (status.is_ok()) return status;
   const std::lock_guard lock(mutex_);
-  for (DeviceCalibration& known : calibrations_) {
-    if (calibration && known.slot.value == calibration.value) --known.uses;
-  }
-  if (!status.is_ok()) {
-    tier_->release(copy->clear);
-    copy->clear = Slot{};
-  }
+  tier_->release(copy->clear);
+  copy->clear = Slot{};
   return status;
 }
 
 Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
   EncodeTable table{0, tier_->page(clear), 0};
   const size_t bytes = out->blob.bytes();
-  {
-    const std::lock_guard lock(mutex_);
-    KVC_RETURN_IF_ERROR(reserve_locked(table_at(bytes) + sizeof table, &out->slot));
-  }
+  KVC_RETURN_IF_ERROR(reserve(table_at(bytes) + sizeof table, &out->slot));
   table.coded = tier_->address(out->slot);
   const uint64_t at = table.coded + table_at(bytes);
   std::vector<uint32_t> slots;
@@ -174,18 +212,70 @@ Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEnco
   uint64_t fence = 0;
   KVC_RETURN_IF_ERROR(put_table(at, &table, sizeof table, slots, call, &fence));
   DeviceOrder order(*tier_, call, {clear}, {out->slot}, {fence});
-  const DeviceApi& api = tier_->api();
-  KVC_RETURN_IF_ERROR(tier_->check(
-      api.encode(tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + offsetof(EncodeTable, clear)),
-                 reinterpret_cast<const uint64_t*>(at), reinterpret_cast<uint32_t*>(at + offsetof(EncodeTable, failed)),
-                 order.get(), &fence)));
-  const kvc_cuda_copy_t copies[2] = {{table.coded, out->blob.data(), bytes},
-                                     {at + offsetof(EncodeTable, failed), out->failed.data(), sizeof(uint32_t)}};
+  KVC_RETURN_IF_ERROR(tier_->check(tier_->api().encode(
+      tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + offsetof(EncodeTable, clear)),
+      reinterpret_cast<const uint64_t*>(at), reinterpret_cast<uint32_t*>(at + offsetof(EncodeTable, failed)),
+      order.get(), &fence)));
+  return send_codes(out, call);
+}
+
+Status DevicePages::encode_klt(Slot clear, const KltPlan& plan, std::span<const std::byte> header,
+                               const PageGeometry& g, const kvc_cuda_view_t& view, const NewBlob& new_blob,
+                               DeviceEncoded* out, const DeviceCall& call) {
+  const kvc_cuda::KltForm form = klt_form(g, plan.calibration.get());
+  std::vector<std::byte> table = make_klt_table(form, plan);
+  if (table.empty()) return error(KVC_E_NO_MEMORY, "an encoded page of more than 4 GiB");
+  const size_t bytes = out->blob.bytes();
+  const std::lock_guard one(decode_mutex_);
+  Slot calibration, analysis;
+  KVC_RETURN_IF_ERROR(place_calibration(*plan.calibration, form, new_blob, call, &calibration));
+  const auto issue = [&]() -> Status {
+    KVC_RETURN_IF_ERROR(place_analysis(*plan.calibration, form, new_blob, call, &analysis));
+    {
+      const std::lock_guard lock(mutex_);
+      KVC_RETURN_IF_ERROR(place_klt_table(table.size()));
+      KVC_RETURN_IF_ERROR(reserve_locked(table_at(bytes) + sizeof(EncodeTable), &out->slot));
+    }
+    auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
+    page->coded = tier_->address(out->slot);
+    page->clear = tier_->page(clear);
+    DeviceKlt pages;
+    pages.clear = view;
+    pages.form = form;
+    pages.tables = tier_->address(klt_tables_);
+    pages.calibration = tier_->address(calibration), pages.analysis = tier_->address(analysis);
+    pages.failed = page->coded + table_at(bytes) + offsetof(EncodeTable, failed);
+    pages.pages = 1;
+    pages.dtype = static_cast<int32_t>(g.dtype);
+    std::vector<uint32_t> tables, slots;
+    tier_->add_slots(klt_tables_, &tables);
+    tier_->add_slots(out->slot, &slots);
+    constexpr uint32_t kNone = 0;
+    std::vector<uint64_t> fences(3);
+    KVC_RETURN_IF_ERROR(put_table(pages.tables, table.data(), table.size(), tables, call, &fences[0]));
+    KVC_RETURN_IF_ERROR(put_table(page->coded, header.data(), header.size(), slots, call, &fences[1]));
+    KVC_RETURN_IF_ERROR(put_table(pages.failed, &kNone, sizeof kNone, slots, call, &fences[2]));
+    DeviceOrder order(*tier_, call, {klt_tables_, clear, calibration, analysis}, {out->slot}, std::move(fences));
+    uint64_t fence = 0;
+    return tier_->check(tier_->api().encode_klt(tier_->handle(), &pages, order.get(), &fence));
+  };
+  const Status status = issue();
+  let_go_calibration(plan.calibration->digest);
+  return status.is_ok() ? send_codes(out, call) : status;
+}
+
+// An encoded page, and whether it is one, to host memory.
+Status DevicePages::send_codes(DeviceEncoded* out, const DeviceCall& call) {
+  const size_t bytes = out->blob.bytes();
+  const uint64_t at = tier_->address(out->slot);
+  const kvc_cuda_copy_t copies[2] = {
+      {at, out->blob.data(), bytes},
+      {at + table_at(bytes) + offsetof(EncodeTable, failed), out->failed.data(), sizeof(uint32_t)}};
   DeviceOrder read(*tier_, call, {out->slot}, {});
   const std::lock_guard lock(mutex_);
   reap();
   flights_.reserve(flights_.size() + 2);
-  const kvc_status_t status = api.swap_out(tier_->handle(), copies, 2, read.get(), &out->fence);
+  const kvc_status_t status = tier_->api().swap_out(tier_->handle(), copies, 2, read.get(), &out->fence);
   if (out->fence != 0) {
     flights_.push_back({out->fence, bytes, out->blob});
     flights_.push_back({out->fence, 0, out->failed});

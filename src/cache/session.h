@@ -183,6 +183,7 @@ class Session {
   bool kernels_fit() const noexcept;
   bool is_coded_there(const Page& page) const noexcept;
   Status decode_there(const Page& page, DeviceCopy* copy, const DeviceCall& call);
+  std::shared_ptr<const KltCalibration> device_calibration() const;
   Status encode_place(size_t i, const DeviceCall& call);
   bool drop_codes() noexcept;
   bool has_codes(size_t i);

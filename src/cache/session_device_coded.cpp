@@ -70,26 +70,49 @@ Status Session::decode_there(const Page& page, DeviceCopy* copy, const DeviceCal
       [this](size_t bytes, BlobRef* out) { return cache_->new_blob(bytes, out); }, call);
 }
 
+// What a session's full pages are encoded with where codes depend on nothing but the page and a calibration; nullptr:
+// the processor learns from them still, or weighs each page with queries.
+std::shared_ptr<const KltCalibration> Session::device_calibration() const {
+  const Codec& codec = cache_->codec_of(geometry());
+  Calibrator* calibrator = is_klt(codec) ? cache_->calibrator_of(*space_) : nullptr;
+  std::shared_ptr<const KltCalibration> made = calibrator != nullptr ? calibrator->made() : nullptr;
+  if (made == nullptr || made->query_group > 0) return nullptr;
+  return device_->pages->encodes(klt_form(geometry(), made.get())) ? made : nullptr;
+}
+
 // The page that open page i becomes, by the session's codec: made by the device from what it has in the clear. Without
 // room there, or for another codec, nothing: the processor encodes it.
 Status Session::encode_place(size_t i, const DeviceCall& call) {
   const PageGeometry& g = geometry();
   DeviceEnd::Place& place = device_->places[i];
   const Codec& codec = cache_->codec_of(g);
-  if (place.encoded.blob || options_.exact || open_[i].approximate || !attends_to(codec.name()) || !kernels_fit())
-    return Status::ok();
+  if (place.encoded.blob || options_.exact || open_[i].approximate || !kernels_fit()) return Status::ok();
+  const std::shared_ptr<const KltCalibration> calibration = device_calibration();
+  if (calibration == nullptr && !attends_to(codec.name())) return Status::ok();
   EncodeOptions options;
   options.exact_tokens = sealed_pages() + i == 0 ? kSinkTokens : 0;
   options.key_bits = cache_->options_.codec_key_bits, options.value_bits = cache_->options_.codec_value_bits;
+  options.position = (sealed_pages() + i) * g.page_tokens;
+  options.calibration = calibration.get();
   const size_t bytes = codec.encoded_bytes(g, options);
   DeviceEncoded encoded;
   if (bytes >= g.page_bytes() || !cache_->new_blob(bytes, &encoded.blob) ||
       !cache_->new_blob(sizeof(uint32_t), &encoded.failed)) {
     return Status::ok();
   }
-  kvc_cuda_pages_t form = device_form(codec.name());
-  form.exact_tokens = std::min(options.exact_tokens, g.page_tokens);
-  const Status status = device_->pages->encode(place.slot, form, &encoded, call);
+  Status status;
+  if (calibration != nullptr) {
+    KltPlan plan;
+    std::byte header[64];
+    plan_klt_encoding(codec, g, options, calibration, &plan, std::span<std::byte, 64>(header));
+    status = device_->pages->encode_klt(
+        place.slot, plan, header, g, device_form("").clear,
+        [this](size_t size, BlobRef* out) { return cache_->new_blob(size, out); }, &encoded, call);
+  } else {
+    kvc_cuda_pages_t form = device_form(codec.name());
+    form.exact_tokens = std::min(options.exact_tokens, g.page_tokens);
+    status = device_->pages->encode(place.slot, form, &encoded, call);
+  }
   if (status.is_ok()) {
     place.encoded = std::move(encoded);
     return status;

@@ -63,18 +63,7 @@ class Klt final : public Codec {
     const KltLayout at = layout(g, options);
     const size_t total = at.total();
     KVC_RETURN_IF_ERROR(check_sizes(name_, g, page, out, total));
-    KltHeader header;
-    header.codec = id_;
-    header.exact = exact_tokens(g, options);
-    header.tokens = g.page_tokens;
-    header.position = options.position;
-    if (calibration != nullptr) {
-      header.calibration = calibration->digest;
-      if (options.levels != nullptr) header.magic = KltHeader::kMagic2;
-    } else {
-      header.key_bits = static_cast<uint8_t>(options.key_bits);
-      header.value_bits = static_cast<uint8_t>(options.value_bits);
-    }
+    const KltHeader header = header_of(g, options);
     std::memcpy(out.data(), &header, sizeof header);
 
     std::byte* to = out.data() + sizeof header;
@@ -191,24 +180,18 @@ class Klt final : public Codec {
   Status plan(const PageGeometry& g, std::span<const std::byte> encoded, KltPlan* plan) const {
     Page page;
     KVC_RETURN_IF_ERROR(open(g, encoded, &page));
-    const KltLayout at = page.layout(g);
-    plan->calibration = page.calibration;
-    plan->has_levels = !page.levels.empty();
-    plan->exact = page.header.exact, plan->position = page.header.position;
-    plan->key_bits = page.header.key_bits, plan->value_bits = page.header.value_bits;
-    plan->tile_at.clear();
-    size_t next = sizeof(KltHeader) + at.levels_bytes();
-    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
-      for (uint32_t part = 0; part < at.blocks() + g.n_kv_heads; ++part) {
-        for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
-          plan->tile_at.push_back(next);
-          next += part < at.blocks() ? at.key_tile_bytes(layer, part, tile)
-                                     : at.value_tile_bytes(layer, part - at.blocks(), tile);
-        }
-      }
-    }
-    plan->exact_at = next;
+    fill_plan(g, page, plan);
     return Status::ok();
+  }
+
+  void plan_encoding(const PageGeometry& g, const EncodeOptions& options,
+                     std::shared_ptr<const KltCalibration> calibration, KltPlan* plan,
+                     std::span<std::byte, sizeof(KltHeader)> header) const {
+    Page page;
+    page.header = header_of(g, options);
+    page.calibration = std::move(calibration);
+    std::memcpy(header.data(), &page.header, sizeof page.header);
+    fill_plan(g, page, plan);
   }
 
   // Kernels see the tile as AttendTile::k_columns and v_turned say. It lives as long as `tile`.
@@ -275,6 +258,40 @@ class Klt final : public Codec {
 
   static uint32_t exact_tokens(const PageGeometry& g, const EncodeOptions& options) {
     return std::min({options.exact_tokens, g.page_tokens, kTileTokens});
+  }
+  KltHeader header_of(const PageGeometry& g, const EncodeOptions& options) const {
+    KltHeader header;
+    header.codec = id_;
+    header.exact = exact_tokens(g, options);
+    header.tokens = g.page_tokens;
+    header.position = options.position;
+    if (options.calibration != nullptr) {
+      header.calibration = options.calibration->digest;
+      if (options.levels != nullptr) header.magic = KltHeader::kMagic2;
+    } else {
+      header.key_bits = static_cast<uint8_t>(options.key_bits);
+      header.value_bits = static_cast<uint8_t>(options.value_bits);
+    }
+    return header;
+  }
+  static void fill_plan(const PageGeometry& g, const Page& page, KltPlan* plan) {
+    const KltLayout at = page.layout(g);
+    plan->calibration = page.calibration;
+    plan->has_levels = !page.levels.empty();
+    plan->exact = page.header.exact, plan->position = page.header.position;
+    plan->key_bits = page.header.key_bits, plan->value_bits = page.header.value_bits;
+    plan->tile_at.clear();
+    size_t next = sizeof(KltHeader) + at.levels_bytes();
+    for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+      for (uint32_t part = 0; part < at.blocks() + g.n_kv_heads; ++part) {
+        for (uint32_t tile = 0; tile < at.tiles(); ++tile) {
+          plan->tile_at.push_back(next);
+          next += part < at.blocks() ? at.key_tile_bytes(layer, part, tile)
+                                     : at.value_tile_bytes(layer, part - at.blocks(), tile);
+        }
+      }
+    }
+    plan->exact_at = next;
   }
   static KltLayout layout(const PageGeometry& g, const EncodeOptions& options) {
     return {g, options.calibration, options.levels, options.key_bits, options.value_bits, exact_tokens(g, options)};
@@ -445,6 +462,12 @@ bool is_klt(const Codec& codec) noexcept { return &codec == &kKlt || &codec == &
 
 Status plan_klt(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> encoded, KltPlan* plan) {
   return static_cast<const Klt&>(codec).plan(geometry, encoded, plan);
+}
+
+void plan_klt_encoding(const Codec& codec, const PageGeometry& geometry, const EncodeOptions& options,
+                       std::shared_ptr<const KltCalibration> calibration, KltPlan* plan,
+                       std::span<std::byte, 64> header) {
+  static_cast<const Klt&>(codec).plan_encoding(geometry, options, std::move(calibration), plan, header);
 }
 
 const Codec* klt_codec() noexcept { return &kKlt; }

@@ -10,7 +10,7 @@
 
 namespace kvc {
 
-inline constexpr uint32_t kDeviceApiVersion = 3;
+inline constexpr uint32_t kDeviceApiVersion = 4;
 
 struct DeviceHost {
   uint32_t version = kDeviceApiVersion;
@@ -23,12 +23,14 @@ struct DeviceHost {
   decltype(&kvc_cuda_session_attend) session_attend = nullptr;
 };
 
-// Pages of klt, lowrank and auto, to be decoded on a device; addresses are of its memory.
+// Pages of klt, lowrank and auto, to be decoded on a device, or of the first two to be encoded; addresses are of its memory.
 struct DeviceKlt {
   kvc_cuda_view_t clear{};
   kvc_cuda::KltForm form;
   uint64_t tables = 0;       // form.page_bytes() for each page
   uint64_t calibration = 0;  // form.calibration_bytes(); 0: none
+  uint64_t analysis = 0;     // to encode: form.analysis_bytes()
+  uint64_t failed = 0;       // to encode: u32 for each page, 0; 1 where a number is not finite: the page is none then
   uint32_t pages = 0;
   int32_t dtype = 0;
 };
@@ -61,6 +63,9 @@ struct DeviceApi {
   decltype(&kvc_cuda_decode) decode = nullptr;
   // Errors: those of kvc_cuda_decode.
   kvc_status_t (*decode_klt)(kvc_cuda_t* cuda, const DeviceKlt* pages, const kvc_cuda_order_t* order,
+                             uint64_t* fence) = nullptr;
+  // Everything of a page but its header, which the caller writes to its begin. With a calibration.
+  kvc_status_t (*encode_klt)(kvc_cuda_t* cuda, const DeviceKlt* pages, const kvc_cuda_order_t* order,
                              uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_attend_bytes) attend_bytes = nullptr;
   decltype(&kvc_cuda_attend) attend = nullptr;

@@ -26,6 +26,9 @@ inline void host_decode_svd(const CodeArgs& a, Shape s, uint64_t seed) {
 inline void host_decode_klt(const KltArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const KltArgs& x) { decode_klt(b, x); });
 }
+inline void host_encode_klt(const KltEncodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const KltEncodeArgs& x) { encode_klt(b, x); });
+}
 inline void host_attend(const AttendArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { attend_pages(b, x); });
 }

@@ -229,7 +229,7 @@ TEST_F(DeviceTest, EncodesAndDecodesToTheBitsOfTheHost) {
 }
 
 // Any bits are a page of klt: its tables say where tiles lie, and what its numbers stand for.
-TEST_F(DeviceTest, DecodesLearnedPagesToTheBitsOfTheHost) {
+TEST_F(DeviceTest, DecodesAndEncodesLearnedPagesToTheBitsOfTheHost) {
   for (const Number number : {Number::f16, Number::bf16, Number::f32}) {
     KltForm form;
     form.n_layers = 2, form.n_heads = 4, form.k_dim = form.v_dim = 128, form.page_tokens = 72;
@@ -286,6 +286,38 @@ TEST_F(DeviceTest, DecodesLearnedPagesToTheBitsOfTheHost) {
     ASSERT_OK(gpu_->decode_klt(a, order({1, 2, 3}, {0}), nullptr));
     get(0, got.data(), got.size());
     EXPECT_EQ(got, expected) << static_cast<int>(number);
+
+    // And back, by any basis; deviations are above 0.
+    KltEncodeArgs e;
+    e.page = a, e.page.chunk = klt_encode_chunk(form.channels()), e.rows = klt_encode_rows(form.v_dim);
+    std::vector<float> analysis(form.analysis_bytes() / 4);
+    for (float& x : analysis) x = static_cast<float>(random.unit()) - .5f;
+    for (size_t i = form.deviation_at() / 4; i < form.steps_at() / 4; ++i) sane[i] += .01f;
+    std::memcpy(calibration.data(), sane.data(), form.ranks_at());
+    got = expected = numbers(number, got.size() / bytes_of(number), 8);
+    std::vector<unsigned char> made(coded.size()), host_made(coded.size());
+    uint32_t failed = 0, host_failed = 0;
+    const auto encode = [&](uint64_t coded_at, const void* at, const void* learned, const void* basis, uint32_t* fails,
+                            uint64_t clear) {
+      run(coded_at, at, learned, clear);
+      e.page.tables = a.tables, e.page.calibration = a.calibration, e.page.clear = a.clear;
+      e.analysis = static_cast<const unsigned char*>(basis), e.failed = fails;
+    };
+    encode(reinterpret_cast<uint64_t>(host_made.data()), table.data(), calibration.data(), analysis.data(), &host_failed,
+           reinterpret_cast<uint64_t>(expected.data()));
+    host_encode_klt(e, klt_encode_shape(e), 1);
+    encode(at_[1], in<void>(2), in<void>(3), in<void>(4), in<uint32_t>(5), at_[0]);
+    put(0, got.data(), got.size());
+    put(1, made.data(), made.size());
+    put(2, table.data(), table.size());
+    put(3, calibration.data(), calibration.size());
+    put(4, analysis.data(), analysis.size() * 4);
+    put(5, &failed, 4);
+    ASSERT_OK(gpu_->encode_klt(e, order({0, 2, 3, 4}, {1, 5}), nullptr));
+    get(1, made.data(), made.size());
+    get(5, &failed, 4);
+    EXPECT_EQ(made, host_made) << static_cast<int>(number);
+    EXPECT_EQ(failed, host_failed);
   }
 }
 

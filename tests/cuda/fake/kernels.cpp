@@ -77,7 +77,7 @@ std::vector<Range> touched(const CodeArgs& a, bool encode) {
   return out;
 }
 
-std::vector<Range> touched(const KltArgs& a) {
+std::vector<Range> touched(const KltArgs& a, bool encode) {
   std::vector<Range> out;
   add(&out, a.tables, a.pages * a.table_bytes, false);
   if (a.calibration != nullptr) add(&out, a.calibration, a.form.calibration_bytes(), false);
@@ -88,10 +88,20 @@ std::vector<Range> touched(const KltArgs& a) {
   for (uint32_t i = 0; i < a.pages; ++i) {
     const auto* table = a.tables + i * a.table_bytes;
     const auto* page = reinterpret_cast<const KltPage*>(table);
-    rows(a.clear, page->clear, a.form.page_tokens, geometry, true, &out);
-    // Its header, and everything to its last tile's begin at least; tiles follow one another.
-    out.push_back({page->coded, *reinterpret_cast<const uint32_t*>(table + a.form.tile_at(0, 0, 0) + part) + 4, false});
+    rows(a.clear, page->clear, a.form.page_tokens, geometry, !encode, &out);
+    // Its header, but where that is written by others, and everything to its last tile's begin at least; tiles follow one
+    // another.
+    const uint64_t header = encode ? kKltHeader : 0;
+    const uint64_t end = *reinterpret_cast<const uint32_t*>(table + a.form.tile_at(0, 0, 0) + part) + 4;
+    out.push_back({page->coded + header, end - header, encode});
   }
+  return out;
+}
+
+std::vector<Range> touched(const KltEncodeArgs& e) {
+  std::vector<Range> out = touched(e.page, true);
+  add(&out, e.analysis, e.page.form.analysis_bytes(), false);
+  add(&out, e.failed, e.page.pages * 4ull, true);
   return out;
 }
 
@@ -152,7 +162,10 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
         args, shape, seed, [](const CodeArgs& a) { return touched(a, false); }, host_decode_svd, out);
   } else if (kernel == "kvc_decode_klt") {
     fill<KltArgs>(
-        args, shape, seed, [](const KltArgs& a) { return touched(a); }, host_decode_klt, out);
+        args, shape, seed, [](const KltArgs& a) { return touched(a, false); }, host_decode_klt, out);
+  } else if (kernel == "kvc_encode_klt") {
+    fill<KltEncodeArgs>(
+        args, shape, seed, [](const KltEncodeArgs& a) { return touched(a); }, host_encode_klt, out);
   } else if (kernel == "kvc_attend_pages") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
