@@ -12,17 +12,14 @@
 #include <limits>
 
 #include "attend/convert.h"
+#include "attend/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kvc {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using F = HWY_CAPPED(float, kUnitLanes);
 using U = hn::RebindToUnsigned<F>;
-using I = hn::RebindToSigned<F>;
 using B = hn::Rebind<uint8_t, F>;
 using U8 = hn::Full128<uint8_t>;
 using U16 = hn::Full128<uint16_t>;

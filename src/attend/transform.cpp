@@ -10,24 +10,18 @@
 #include <algorithm>
 #include <cstring>
 
-#include "attend/tile.h"
+#include "attend/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kvc {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using F = HWY_CAPPED(float, kUnitLanes);
-using I = hn::RebindToSigned<F>;
 using Codes = HWY_CAPPED(uint8_t, 64);
 
-constexpr size_t kLanes = HWY_MIN(HWY_MAX_BYTES / sizeof(float), kUnitLanes);
 constexpr size_t kCodeLanes = HWY_MIN(HWY_MAX_BYTES, 64);
-// Rows and vectors of them that are summed up side by side, as many as the registers hold.
+// Rows that are summed up side by side, as many as the registers hold.
 constexpr size_t kRows = HWY_TARGET == HWY_EMU128 ? 1 : 4;
-constexpr size_t kSide = HWY_MAX_BYTES >= 64 ? 4 : HWY_TARGET == HWY_EMU128 ? 1 : 2;
 
 // Rows [i, i + R) and V vectors from column j on.
 template <size_t R, size_t V>

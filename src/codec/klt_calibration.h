@@ -27,6 +27,10 @@ namespace kvc {
 struct KeyRope {
   bool interleaved = false;       // pairs (2i, 2i + 1); else (i, i + number of pairs)
   std::vector<double> frequency;  // empty: keys are coded as they come
+
+  // The channels of pair i.
+  size_t first(size_t i) const noexcept { return interleaved ? 2 * i : i; }
+  size_t second(size_t i) const noexcept { return interleaved ? 2 * i + 1 : i + frequency.size(); }
 };
 
 // base^(-2i/dims), scaled: the frequencies of plain and linearly scaled RoPE.

@@ -40,37 +40,9 @@ constexpr double kMostCancelling = 4;
 // Where queries are put behind the page: near ones and far ones.
 uint64_t distance_of(size_t query) { return 1 + query * 37 % 1009; }
 
-// Turns by the positions of some rows, [row][pair]: the same for all heads of all layers, and dear.
-class Turns {
- public:
-  void add(const KeyRope& rope, uint64_t position) {
-    for (const double frequency : rope.frequency) {
-      const double angle = static_cast<double>(position) * frequency;
-      turns_.push_back({static_cast<float>(std::cos(angle)), static_cast<float>(std::sin(angle))});
-    }
-  }
-  void turn(const KeyRope& rope, size_t row, bool inverse, float* x) const {
-    const size_t pairs = rope.frequency.size();
-    for (size_t i = 0; i < pairs; ++i) {
-      const auto [c, s] = turns_[row * pairs + i];
-      float& a = x[rope.interleaved ? 2 * i : i];
-      float& b = x[rope.interleaved ? 2 * i + 1 : i + pairs];
-      const float sine = inverse ? -s : s, turned = a * c - b * sine;
-      b = a * sine + b * c;
-      a = turned;
-    }
-  }
-
- private:
-  struct Turn {
-    float cosine, sine;
-  };
-  std::vector<Turn> turns_;
-};
-
-// Of a page's tokens, and of where the queries are put.
+// By the positions of a page's tokens, and of where the queries are put: the same for all heads of all layers.
 struct PageTurns {
-  Turns tokens, queries;
+  KeyTurns tokens, queries;
 };
 
 // One head of the page, the queries that attend to it, and what they get.

@@ -32,8 +32,7 @@ Matrix average_over_distances(const Matrix& w, const KeyRope& rope) {
   for (int distance = 0; distance < 1024; distance += distance < 32 ? 1 : 31, ++n) {
     Matrix r = Matrix::Identity(w.rows(), w.cols());
     for (size_t i = 0; i < pairs; ++i) {
-      const auto a = static_cast<Eigen::Index>(rope.interleaved ? 2 * i : i);
-      const auto b = static_cast<Eigen::Index>(rope.interleaved ? 2 * i + 1 : i + pairs);
+      const auto a = static_cast<Eigen::Index>(rope.first(i)), b = static_cast<Eigen::Index>(rope.second(i));
       const double c = std::cos(distance * rope.frequency[i]), s = std::sin(distance * rope.frequency[i]);
       r(a, a) = r(b, b) = c;
       r(a, b) = -s;

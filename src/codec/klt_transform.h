@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "codec/klt_calibration.h"
 
@@ -16,11 +17,24 @@ void rotate_keys(const KeyRope& rope, uint64_t position, bool inverse, float* ro
 void rotate_columns(const KltCalibration& calibration, uint64_t position, bool inverse, uint32_t from, uint32_t end,
                     float* columns);
 
-// What rotate_columns turns a pair of a tile's first token by; the other tokens turn further, by KltCalibration::steps.
+// What a pair of a key is turned by: of a tile's first token, after which rotate_columns turns the others further, by
+// KltCalibration::steps, or of any token.
 struct KeyTurn {
   float cosine, sine;
 };
 KeyTurn first_turn(const KeyRope& rope, uint64_t position, size_t pair);
+
+// The turns of some positions, kept for rows of many heads and layers: dear to compute. Where rotate_keys goes from one
+// row to the next, each row is turned by its own position here.
+class KeyTurns {
+ public:
+  void add(const KeyRope& rope, uint64_t position);
+  // Turns one key, or a query, by the position that was added as number `at`, of the same rope; back if `inverse`.
+  void turn(const KeyRope& rope, size_t at, bool inverse, float* x) const noexcept;
+
+ private:
+  std::vector<KeyTurn> turns_;  // [position][pair]
+};
 
 // Rows as columns: to[c][r] = from[r][c].
 void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to, size_t to_stride);

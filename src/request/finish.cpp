@@ -26,6 +26,17 @@ Status caught() noexcept {
   }
 }
 
+void Job::note_end(const Status& status, int32_t reason) noexcept {
+  answer->status = status.code();
+  try {
+    answer->error = status.message();
+  } catch (...) {
+    answer->error.clear();
+  }
+  answer->finish_reason = reason;
+  answer->prompt_tokens = static_cast<uint32_t>(prompt.size());
+}
+
 // Gives run.piece out.
 Status Scheduler::emit(Job* job) {
   if (job->run.piece.empty()) return Status::ok();
@@ -82,15 +93,8 @@ void Scheduler::finish(Job* job, Status status, int32_t reason) noexcept {
     run.session.reset();
   }
 
+  job->note_end(status, reason);
   Answer& answer = *job->answer;
-  answer.status = status.code();
-  try {
-    answer.error = status.message();
-  } catch (...) {
-    // The status says it.
-  }
-  answer.finish_reason = reason;
-  answer.prompt_tokens = static_cast<uint32_t>(job->prompt.size());
   const bool computes = job->request.action == KVC_ACTION_PROCESS || job->request.action == KVC_ACTION_STORE;
   if (computes) answer.saved_ns = saved_ns(answer.cached_tokens);
   counters_->saved_ns.add(answer.saved_ns);

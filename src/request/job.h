@@ -89,6 +89,9 @@ struct Job : std::enable_shared_from_this<Job> {
   Job* lane_behind = nullptr;
 
   Run run;
+
+  // Notes in the answer how the request ended; without its words where there is no memory for them: the status says it.
+  void note_end(const Status& status, int32_t reason) noexcept;
 };
 
 }  // namespace kvc

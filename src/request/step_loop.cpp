@@ -130,15 +130,8 @@ void RequestEngine::Impl::on_done(Job& job) noexcept {
 
 void RequestEngine::Impl::end_waiting(Job* job, Status status, int32_t reason, uint64_t now) noexcept {
   queue_.take(job);
+  job->note_end(status, reason);
   Answer& answer = *job->answer;
-  answer.status = status.code();
-  try {
-    answer.error = status.message();
-  } catch (...) {
-    // The status says it.
-  }
-  answer.finish_reason = reason;
-  answer.prompt_tokens = static_cast<uint32_t>(job->prompt.size());
   answer.queue_ns = answer.total_ns = std::max(now, job->submitted_ns) - job->submitted_ns;
   complete(*job);
 }

@@ -8,14 +8,12 @@
 #include <random>
 #include <vector>
 
-#include "core_support.h"
+#include "codec_support.h"
 
 namespace kvc_test {
 namespace {
 
-constexpr uint32_t kLayers = 2, kHeads = 2, kDim = 32, kPage = 64;
-
-class CodecRestTest : public testing::Test {
+class CodecRestTest : public CodecTest {
  protected:
   void SetUp() override {
     char name[] = "/tmp/kvc-rest-XXXXXX";
@@ -32,24 +30,7 @@ class CodecRestTest : public testing::Test {
     space_.reset();
     engine_.reset();
     options.insert({{"codec_learn", "128"}, {"codec_window", "0"}, {"codec_rest_after", "0s"}});
-    engine_ = std::make_unique<Engine>(options);
-    Geometry g;
-    g.layers = kLayers, g.heads = kHeads, g.k_dim = g.v_dim = kDim, g.dtype = KVC_F32, g.page_tokens = kPage;
-    space_ = std::make_unique<Space>(*engine_, g);
-  }
-  kvc_session_t* session(bool no_aged = false) {
-    kvc_session_options_t options{};
-    options.struct_size = sizeof options;
-    options.no_aged = no_aged ? 1 : 0;
-    kvc_session_t* handle = nullptr;
-    EXPECT_STATUS(KVC_OK, kvc_session_open(*space_, &options, &handle), *engine_);
-    return handle;
-  }
-  static kvc_session_info_t info(kvc_session_t* session) {
-    kvc_session_info_t info{};
-    info.struct_size = sizeof info;
-    EXPECT_EQ(KVC_OK, kvc_session_info(session, &info));
-    return info;
+    CodecTest::open(options);
   }
   // Tokens, and numbers that follow from them; with `attend` each page's queries attend before it is sealed.
   static Tokens tokens_of(int32_t seed, size_t pages) {
@@ -118,8 +99,6 @@ class CodecRestTest : public testing::Test {
   }
 
   std::string path_;
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Space> space_;
 };
 
 TEST_F(CodecRestTest, PagesThatNobodyUsesAreEncodedAgainAndSaySo) {
@@ -160,7 +139,7 @@ TEST_F(CodecRestTest, SessionsThatWantNoAgedPagesGetNone) {
   close(s);
   rest();
   ASSERT_EQ(4u, aged());
-  kvc_session_t* fresh = session(true);
+  kvc_session_t* fresh = session(/*exact=*/false, /*no_aged=*/true);
   EXPECT_EQ(2u * kPage, match(fresh, 1, 6));
   add(fresh, 1, 6);
   EXPECT_EQ(0u, info(fresh).aged);
@@ -234,7 +213,7 @@ TEST_F(CodecRestTest, OnDiskTheFormAtRestTakesThePlaceOfTheOther) {
   const double here = error(s, 1, 6, 1, KVC_KEY);
   close(s);
   open(options);
-  kvc_session_t* fresh = session(true);
+  kvc_session_t* fresh = session(/*exact=*/false, /*no_aged=*/true);
   EXPECT_EQ(2u * kPage, match(fresh, 1, 6)) << "the others are on disk at rest only";
   close(fresh);
   s = session();

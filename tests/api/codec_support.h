@@ -70,10 +70,11 @@ class CodecTest : public testing::Test {
     g.layers = kLayers, g.heads = kHeads, g.k_dim = g.v_dim = kDim, g.dtype = KVC_F32, g.page_tokens = kPage;
     space_ = std::make_unique<Space>(*engine_, g);
   }
-  kvc_session_t* session(bool exact = false) {
+  kvc_session_t* session(bool exact = false, bool no_aged = false) {
     kvc_session_options_t options{};
     options.struct_size = sizeof options;
     options.exact = exact ? 1 : 0;
+    options.no_aged = no_aged ? 1 : 0;
     kvc_session_t* handle = nullptr;
     EXPECT_STATUS(KVC_OK, kvc_session_open(*space_, &options, &handle), *engine_);
     return handle;

@@ -1,4 +1,7 @@
 // The budget is hard, what is in use stays, and what leaves first is what was asked to.
+#include <optional>
+#include <utility>
+
 #include "core_support.h"
 
 namespace kvc_test {
@@ -40,126 +43,119 @@ void expect_within_budget(const Engine& engine, const CountingAllocator& allocat
   EXPECT_EQ(stats.memory_used, stats.memory_payload + stats.memory_metadata + stats.memory_pooled);
 }
 
-class CoreMemoryTest : public ::testing::TestWithParam<const char*> {};
+class CoreMemoryTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  // An engine of the policy with room for so many pages, and a space on it.
+  void open(uint64_t pages, Options more = kNoEarlyCollection) {
+    Options options = budget(pages * g.page_bytes(), std::move(more));
+    options["policy"] = GetParam();
+    engine.emplace(options, &table);
+    space.emplace(*engine, g);
+  }
 
-TEST_P(CoreMemoryTest, NeverUsesMoreThanTheBudget) {
+  const Geometry g = big_pages();
   CountingAllocator allocator;
   const kvc_allocator_t table = allocator.table();
-  const Geometry g = big_pages();
-  Options options = budget(30 * g.page_bytes(), {});
-  options["policy"] = GetParam();
-  Engine engine(options, &table);
-  Space space(engine, g);
+  std::optional<Engine> engine;
+  std::optional<Space> space;
+};
+
+TEST_P(CoreMemoryTest, NeverUsesMoreThanTheBudget) {
+  open(30, {});
   std::mt19937_64 random(7);
   for (int i = 0; i < 300; ++i) {
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.prompt(chain(static_cast<int>(random() % 40), 16 + random() % 30)), s);
-    expect_within_budget(engine, allocator);
+    expect_within_budget(*engine, allocator);
     ASSERT_EQ("", s.check());
     ASSERT_FALSE(::testing::Test::HasFailure()) << "round " << i;
   }
-  EXPECT_GT(engine.stats().pages_evicted, 0u);
+  EXPECT_GT(engine->stats().pages_evicted, 0u);
 }
 
 TEST_P(CoreMemoryTest, KeepsThePagesOfOpenSessions) {
-  const Geometry g = big_pages();
-  Options options = budget(20 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
-  Session kept(space);
+  open(20);
+  Session kept(*space);
   ASSERT_STATUS(KVC_OK, kept.add(chain(0, 40)), kept);
   for (int i = 1; i < 60; ++i) {
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.prompt(chain(i)), s);
   }
   EXPECT_EQ("", kept.check());
-  Session again(space);
+  Session again(*space);
   EXPECT_EQ(40u, again.match(chain(0, 40)));
   EXPECT_EQ("", again.check());
 }
 
 TEST_P(CoreMemoryTest, NeverEvictsAPageBeforeThePagesThatContinueIt) {
-  const Geometry g = big_pages();
-  Options options = budget(24 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
+  open(24);
   std::mt19937_64 random(11);
   for (int i = 0; i < 200; ++i) {
     // Trees: a shared trunk of up to 3 pages and a branch of its own.
     Tokens t = prefix(chain(static_cast<int>(random() % 3), 24), 8 * (1 + random() % 3));
     t = concat(t, chain(static_cast<int>(10 + random() % 30), 8 * (1 + random() % 3)));
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.prompt(t), s);
     ASSERT_EQ("", s.check());
     s.close();
     std::map<std::string, int> seen;
-    for (const kvc_page_info_t& p : engine.pages()) {
+    for (const kvc_page_info_t& p : engine->pages()) {
       const std::string parent(reinterpret_cast<const char*>(p.parent), 32);
       ASSERT_TRUE(p.position == 0 || seen.count(parent) == 1) << "a page without its parent";
       seen[std::string(reinterpret_cast<const char*>(p.id), 32)] = 1;
     }
   }
-  EXPECT_GT(engine.stats().pages_evicted, 50u);
+  EXPECT_GT(engine->stats().pages_evicted, 50u);
 }
 
 TEST_P(CoreMemoryTest, PinnedPagesStayUntilUnpinned) {
-  const Geometry g = big_pages();
-  Options options = budget(12 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
+  open(12);
   {
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.add(chain(0)), s);
     ASSERT_STATUS(KVC_OK, kvc_session_pin(s, 1), s);
     EXPECT_EQ(1u, s.info().pinned);
   }
-  EXPECT_EQ(2u, engine.stats().pages_pinned);
+  EXPECT_EQ(2u, engine->stats().pages_pinned);
   for (int i = 1; i < 31; ++i) {
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.prompt(chain(i)), s);
   }
-  EXPECT_TRUE(held(space, 0));
+  EXPECT_TRUE(held(*space, 0));
   uint64_t freed = 0;
-  EXPECT_EQ(KVC_OK, kvc_trim(engine, 0, &freed));
-  EXPECT_TRUE(held(space, 0));
-  EXPECT_EQ(2u, engine.stats().pages);
+  EXPECT_EQ(KVC_OK, kvc_trim(*engine, 0, &freed));
+  EXPECT_TRUE(held(*space, 0));
+  EXPECT_EQ(2u, engine->stats().pages);
   {
-    Session s(space);
+    Session s(*space);
     EXPECT_EQ(16u, s.match(chain(0)));
     ASSERT_STATUS(KVC_OK, kvc_session_pin(s, 0), s);
   }
-  EXPECT_EQ(0u, engine.stats().pages_pinned);
-  EXPECT_EQ(KVC_OK, kvc_trim(engine, 0, nullptr));
-  EXPECT_FALSE(held(space, 0));
+  EXPECT_EQ(0u, engine->stats().pages_pinned);
+  EXPECT_EQ(KVC_OK, kvc_trim(*engine, 0, nullptr));
+  EXPECT_FALSE(held(*space, 0));
 }
 
 TEST_P(CoreMemoryTest, LowPrioritiesLeaveFirst) {
-  const Geometry g = big_pages();
-  Options options = budget(40 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
+  open(40);
   const int32_t priorities[] = {KVC_PRIORITY_HIGH, KVC_PRIORITY_LOW, KVC_PRIORITY_NORMAL, KVC_PRIORITY_BACKGROUND};
   for (int i = 0; i < 4; ++i) {
-    Session s(space, nullptr, priorities[i]);
+    Session s(*space, nullptr, priorities[i]);
     ASSERT_STATUS(KVC_OK, s.add(chain(i)), s);
   }
   // Two pages at a time: background, low, normal, high.
   const int order[] = {3, 1, 2, 0};
   for (int step = 0; step < 4; ++step) {
     for (int i = 0; i < 2; ++i) {
-      const uint64_t pages = engine.stats().pages;
+      const uint64_t pages = engine->stats().pages;
       // Down in small steps until one page has left.
-      for (uint64_t target = engine.stats().memory_used; engine.stats().pages == pages && target > 0;) {
+      for (uint64_t target = engine->stats().memory_used; engine->stats().pages == pages && target > 0;) {
         target = target > 1024 ? target - 1024 : 0;
-        ASSERT_EQ(KVC_OK, kvc_trim(engine, target, nullptr));
+        ASSERT_EQ(KVC_OK, kvc_trim(*engine, target, nullptr));
       }
-      ASSERT_EQ(pages - 1, engine.stats().pages);
+      ASSERT_EQ(pages - 1, engine->stats().pages);
     }
-    const std::vector<kvc_page_info_t> left = engine.pages();
+    const std::vector<kvc_page_info_t> left = engine->pages();
     for (const kvc_page_info_t& p : left) {
       for (int gone = 0; gone <= step; ++gone) EXPECT_NE(priorities[order[gone]], p.priority) << "step " << step;
     }
@@ -167,83 +163,69 @@ TEST_P(CoreMemoryTest, LowPrioritiesLeaveFirst) {
 }
 
 TEST_P(CoreMemoryTest, ASharedPageHasTheHighestPriority) {
-  const Geometry g = big_pages();
-  Options options = budget(40 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
+  open(40);
   {
-    Session s(space, nullptr, KVC_PRIORITY_LOW);
+    Session s(*space, nullptr, KVC_PRIORITY_LOW);
     ASSERT_STATUS(KVC_OK, s.add(chain(0)), s);
-    Session h(space, nullptr, KVC_PRIORITY_HIGH);
+    Session h(*space, nullptr, KVC_PRIORITY_HIGH);
     EXPECT_EQ(8u, h.match(prefix(chain(0), 8)));
   }
-  const std::vector<kvc_page_info_t> pages = engine.pages();
+  const std::vector<kvc_page_info_t> pages = engine->pages();
   ASSERT_EQ(2u, pages.size());
   EXPECT_EQ(KVC_PRIORITY_HIGH, pages[0].priority);
   EXPECT_EQ(KVC_PRIORITY_LOW, pages[1].priority);
-  Session s(space, nullptr, KVC_PRIORITY_LOW);
+  Session s(*space, nullptr, KVC_PRIORITY_LOW);
   EXPECT_EQ(16u, s.match(chain(0)));
   ASSERT_STATUS(KVC_OK, kvc_session_set_priority(s, KVC_PRIORITY_CRITICAL), s);
-  for (const kvc_page_info_t& p : engine.pages()) EXPECT_EQ(KVC_PRIORITY_CRITICAL, p.priority);
+  for (const kvc_page_info_t& p : engine->pages()) EXPECT_EQ(KVC_PRIORITY_CRITICAL, p.priority);
   // Also where the second one did not look before it computed.
   {
-    Session low(space, nullptr, KVC_PRIORITY_LOW), high(space, nullptr, KVC_PRIORITY_HIGH);
+    Session low(*space, nullptr, KVC_PRIORITY_LOW), high(*space, nullptr, KVC_PRIORITY_HIGH);
     ASSERT_STATUS(KVC_OK, low.add(chain(1)), low);
     ASSERT_STATUS(KVC_OK, high.add(chain(1)), high);
   }
   int raised = 0;
-  for (const kvc_page_info_t& p : engine.pages()) raised += p.priority == KVC_PRIORITY_HIGH;
+  for (const kvc_page_info_t& p : engine->pages()) raised += p.priority == KVC_PRIORITY_HIGH;
   EXPECT_EQ(2, raised);
   EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_set_priority(s, 201), s);
   EXPECT_STATUS(KVC_E_OUT_OF_RANGE, kvc_session_set_priority(s, -201), s);
 }
 
 TEST_P(CoreMemoryTest, FinishedSessionsLeaveFirst) {
-  const Geometry g = big_pages();
-  Options options = budget(24 * g.page_bytes());
-  options["policy"] = GetParam();
-  Engine engine(options);
-  Space space(engine, g);
+  open(24);
   const Tokens trunk = iota_tokens(8);
   for (int i = 0; i < 8; ++i) {  // a shared trunk and two pages each: 17 pages; the odd ones are finished
-    Session s(space);
+    Session s(*space);
     ASSERT_STATUS(KVC_OK, s.prompt(concat(trunk, chain(i))), s);
     s.close(i % 2 == 1 ? KVC_CLOSE_FINISHED : KVC_CLOSE_KEEP);
   }
   // Down to nine pages: exactly the finished ones' own pages go, though half of them are the most recent.
-  for (uint64_t target = engine.stats().memory_used; engine.stats().pages > 9;) {
+  for (uint64_t target = engine->stats().memory_used; engine->stats().pages > 9;) {
     target -= 1024;
-    ASSERT_EQ(KVC_OK, kvc_trim(engine, target, nullptr));
+    ASSERT_EQ(KVC_OK, kvc_trim(*engine, target, nullptr));
   }
   for (int i = 0; i < 8; ++i) {
-    Session s(space);
+    Session s(*space);
     EXPECT_EQ(i % 2 == 1 ? 8u : 24u, s.match(concat(trunk, chain(i)))) << i;
     EXPECT_EQ("", s.check());
   }
 }
 
 TEST_P(CoreMemoryTest, NoRoomLeavesEverythingUsable) {
-  CountingAllocator allocator;
-  const kvc_allocator_t table = allocator.table();
-  const Geometry g = big_pages();
-  Options options = budget(10 * g.page_bytes());
-  options["policy"] = GetParam();
+  open(10);
   {
-    Engine engine(options, &table);
-    Space space(engine, g);
-    std::vector<Session> open;
+    std::vector<Session> sessions;
     kvc_status_t status = KVC_OK;
     for (int i = 0; status == KVC_OK && i < 20; ++i) {
-      open.emplace_back(space);
-      ASSERT_EQ(KVC_OK, open.back().opened());
-      status = open.back().add(chain(i));
+      sessions.emplace_back(*space);
+      ASSERT_EQ(KVC_OK, sessions.back().opened());
+      status = sessions.back().add(chain(i));
     }
     ASSERT_EQ(KVC_E_NO_MEMORY, status);
-    EXPECT_NE("", words(open.back()));
-    for (Session& s : open) EXPECT_EQ("", s.check());
-    expect_within_budget(engine, allocator);
-    EXPECT_EQ(KVC_E_NO_MEMORY, open.back().add(chain(90)));
+    EXPECT_NE("", words(sessions.back()));
+    for (Session& s : sessions) EXPECT_EQ("", s.check());
+    expect_within_budget(*engine, allocator);
+    EXPECT_EQ(KVC_E_NO_MEMORY, sessions.back().add(chain(90)));
     // A tensor finds no room either, and takes nothing away.
     std::vector<float> numbers(4 * g.page_bytes() / 4);
     kvc_tensor_t tensor{};
@@ -253,15 +235,17 @@ TEST_P(CoreMemoryTest, NoRoomLeavesEverythingUsable) {
     tensor.dtype = KVC_F32;
     tensor.n_dims = 1;
     tensor.shape[0] = static_cast<int64_t>(numbers.size());
-    EXPECT_EQ(KVC_E_NO_MEMORY, kvc_put(engine, nullptr, "k", 1, &tensor));
-    for (Session& s : open) EXPECT_EQ("", s.check());
+    EXPECT_EQ(KVC_E_NO_MEMORY, kvc_put(*engine, nullptr, "k", 1, &tensor));
+    for (Session& s : sessions) EXPECT_EQ("", s.check());
     // With one session closed there is room again.
-    open.front().close();
-    open.erase(open.begin());
-    EXPECT_STATUS(KVC_OK, open.back().add(prefix(chain(91), 8)), open.back());
-    for (Session& s : open) EXPECT_EQ("", s.check());
-    expect_within_budget(engine, allocator);
+    sessions.front().close();
+    sessions.erase(sessions.begin());
+    EXPECT_STATUS(KVC_OK, sessions.back().add(prefix(chain(91), 8)), sessions.back());
+    for (Session& s : sessions) EXPECT_EQ("", s.check());
+    expect_within_budget(*engine, allocator);
   }
+  space.reset();
+  engine.reset();
   EXPECT_EQ(0u, allocator.used()) << "everything is given back";
 }
 

@@ -11,6 +11,8 @@ namespace kvc {
 
 class RequestEngineTest : public ::testing::Test {
  protected:
+  explicit RequestEngineTest(bool paged = true) : toy_(paged) {}
+
   Toy toy_;
 
   void TearDown() override {

@@ -4,24 +4,15 @@
 #include <cstdlib>
 #include <new>
 
-#include "request_toy.h"
+#include "request_engine_fixture.h"
 
 namespace kvc {
 namespace {
 
-class RequestFailureTest : public ::testing::TestWithParam<bool> {
+class RequestFailureTest : public RequestEngineTest, public ::testing::WithParamInterface<bool> {
  protected:
-  Toy toy_{GetParam()};
+  RequestFailureTest() : RequestEngineTest(GetParam()) {}
 
-  void TearDown() override {
-    if (toy_.engine == nullptr) return;
-    EXPECT_FALSE(toy_.model.wrong);
-    const RequestStats s = toy_.engine->stats();
-    EXPECT_EQ(s.requests, s.completed + s.failed + s.cancelled + s.queued + s.active);
-    toy_.engine->stop();
-    EXPECT_EQ(toy_.model.open_sequences, 0);
-    EXPECT_EQ(toy_.cache->stats().sessions, 0u);
-  }
   static Answer control(const Request& request) {
     Toy single;
     return single.process(request);

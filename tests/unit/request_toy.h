@@ -20,6 +20,7 @@
 #include "cache/cache.h"
 #include "model/backend.h"
 #include "request/request_engine.h"
+#include "rows.h"
 
 namespace kvc {
 
@@ -185,19 +186,6 @@ class ToyBackend : public Backend {
   }
 
  private:
-  static TensorView view(std::vector<float>* data, size_t n) {
-    TensorView v;
-    v.data = reinterpret_cast<std::byte*>(data->data());
-    v.size = data->size() * sizeof(float);
-    v.n_dims = 3;
-    v.shape[0] = static_cast<int64_t>(n);
-    v.shape[1] = 1;
-    v.shape[2] = kDim;
-    v.strides[0] = v.strides[1] = kDim;
-    v.strides[2] = 1;
-    return v;
-  }
-
   static void row(uint32_t layer, int plane, int32_t token, size_t position, float* out) {
     out[0] = static_cast<float>(token);
     out[1] = static_cast<float>(position);
@@ -211,7 +199,8 @@ class ToyBackend : public Backend {
       row(layer, KVC_KEY, tokens[i], position + i, &k[i * kDim]);
       row(layer, KVC_VALUE, tokens[i], position + i, &v[i * kDim]);
     }
-    return session->append(layer, view(&k, tokens.size()), view(&v, tokens.size()), tokens.size());
+    return session->append(layer, kvc_test::rows_view(&k, tokens.size(), kDim),
+                           kvc_test::rows_view(&v, tokens.size(), kDim), tokens.size());
   }
 
   Status read_back(Session* session, size_t from, size_t n, std::vector<int32_t>* tokens) {
@@ -219,7 +208,7 @@ class ToyBackend : public Backend {
     std::vector<float> rows(n * kDim);
     for (uint32_t layer = 0; layer < kLayers; ++layer) {
       for (int plane : {KVC_KEY, KVC_VALUE}) {
-        KVC_RETURN_IF_ERROR(session->read(layer, plane, from, n, view(&rows, n)));
+        KVC_RETURN_IF_ERROR(session->read(layer, plane, from, n, kvc_test::rows_view(&rows, n, kDim)));
         for (size_t i = 0; i < n; ++i) {
           const auto token = static_cast<int32_t>(rows[i * kDim]);
           float expected[kDim];
