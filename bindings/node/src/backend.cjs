@@ -5,7 +5,8 @@ const koffi = require('koffi');
 const { callback, find, report } = require('./callbacks.cjs');
 const { BackendKind, Status } = require('./constants.cjs');
 const raw = require('./raw.cjs');
-const { at, bytesAt, cstring, struct, textAt, tokens } = require('./memory.cjs');
+const { at, bytesAt, cstring, struct, tokens } = require('./memory.cjs');
+const { textAt } = require('./text.cjs');
 const { SessionView } = require('./session.cjs');
 const { describe: describeSpace } = require('./space.cjs');
 

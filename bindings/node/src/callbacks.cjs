@@ -4,7 +4,7 @@
 
 const koffi = require('koffi');
 const raw = require('./raw.cjs');
-const { textAt } = require('./memory.cjs');
+const { textAt } = require('./text.cjs');
 const { Status } = require('./constants.cjs');
 
 const objects = new Map();

@@ -2,8 +2,8 @@
 'use strict';
 
 const { lib } = require('./library.cjs');
-const { textAt } = require('./memory.cjs');
 const { Status } = require('./constants.cjs');
+const { textAt } = require('./text.cjs');
 
 const statusName = (code) => textAt(lib.kvc_status_name(code));
 

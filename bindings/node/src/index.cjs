@@ -10,7 +10,8 @@ const { Ticket } = require('./request.cjs');
 const { Space } = require('./space.cjs');
 const { Session, SessionView } = require('./session.cjs');
 const { Tensor } = require('./tensor.cjs');
-const { cstring, textAt } = require('./memory.cjs');
+const { cstring } = require('./memory.cjs');
+const { textAt } = require('./text.cjs');
 
 module.exports = {
   ...constants, Config, Engine, Ticket, Space, Session, SessionView, Tensor, KvcError, KvcClosedError, KvcMemoryError, KvcCancelledError,

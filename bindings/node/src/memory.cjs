@@ -2,7 +2,9 @@
 'use strict';
 
 const koffi = require('koffi');
+const { error } = require('./errors.cjs');
 const raw = require('./raw.cjs');
+const { textAt } = require('./text.cjs');
 
 const FOR_EVER = 0xffffffffffffffffn;
 
@@ -53,7 +55,6 @@ const struct = (name) => new Struct(name);
 
 /** An argument that is not what it must be. */
 function refuse(status, words) {
-  const { error } = require('./errors.cjs');
   throw error(status, words);
 }
 
@@ -91,10 +92,6 @@ function bytesAt(address, size) {
   return size ? new Uint8Array(koffi.view(address, size)).slice(0, size) : new Uint8Array(0);
 }
 
-function textAt(address, size) {
-  return !address ? '' : size === undefined ? koffi.decode.string(address) : size ? Buffer.from(koffi.view(address, size), 0, size).toString('utf8') : '';
-}
-
 // Fields of a DataView over a struct.
 const address = (v, offset) => v.getBigUint64(offset, true);
 const size = (v, offset) => Number(v.getBigUint64(offset, true));
@@ -123,6 +120,6 @@ function written(write) {
 }
 
 module.exports = {
-  FOR_EVER, NOTHING, Struct, struct, structs, refuse, cstring, octets, some, tokens, at, bytesAt, textAt, text, terminated, ints, bytes, counts, chars,
+  FOR_EVER, NOTHING, Struct, struct, structs, refuse, cstring, octets, some, tokens, at, bytesAt, text, terminated, ints, bytes, counts, chars,
   written,
 };
