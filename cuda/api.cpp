@@ -410,6 +410,31 @@ kvc_status_t kvc_cuda_encode(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, ui
   });
 }
 
+namespace kvc_cuda {
+
+uint64_t svd_room_bytes(const kvc_cuda_pages_t* pages) noexcept {
+  CodeArgs args;
+  if (!read_pages(pages, &args).is_ok() || !Gpu::check_svd(args).is_ok()) return 0;
+  return SvdRoom(args).bytes();
+}
+
+kvc_status_t encode_svd_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc::DeviceSvd* svd,
+                              const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (svd == nullptr || svd->room == 0 || svd->failed == nullptr) return error(KVC_E_NULL, "room or failed is NULL");
+    SvdEncodeArgs args;
+    KVC_RETURN_IF_ERROR(read_code(pages, svd->pages, svd->clear_pages, svd->encoded_pages, &args.page));
+    args.page.failed = svd->failed;
+    args.room = reinterpret_cast<unsigned char*>(svd->room);
+    args.bytes = svd->bytes;
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.encode_svd(args, own, fence);
+  });
+}
+
+}  // namespace kvc_cuda
+
 kvc_status_t kvc_cuda_decode(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, uint32_t n, const int32_t* clear_pages,
                              const uint64_t* encoded_pages, const kvc_cuda_order_t* order, uint64_t* fence) noexcept {
   return guarded(cuda, [&](Gpu& gpu) -> Status {

@@ -17,6 +17,11 @@ kvc_status_t decode_klt_pages(kvc_cuda_t* cuda, const kvc::DeviceKlt* pages, con
 kvc_status_t encode_klt_pages(kvc_cuda_t* cuda, const kvc::DeviceKlt* pages, const kvc_cuda_order_t* order,
                               uint64_t* fence) noexcept;
 
+// kvc::DeviceApi::svd_room and encode_svd.
+uint64_t svd_room_bytes(const kvc_cuda_pages_t* pages) noexcept;
+kvc_status_t encode_svd_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc::DeviceSvd* svd,
+                              const kvc_cuda_order_t* order, uint64_t* fence) noexcept;
+
 // kvc_cuda_devices with a driver of the caller's.
 kvc_status_t count_devices(const char* driver, uint32_t* devices, kvc_error_t* error) noexcept;
 

@@ -32,9 +32,12 @@ enum class KernelId {
   jacobi,
   decode_klt,
   decode_svd,
-  encode_klt
+  encode_klt,
+  svd_terms,
+  svd_share,
+  svd_place
 };
-inline constexpr int kKernels = 11;
+inline constexpr int kKernels = 14;
 
 class Device {
  public:

@@ -287,7 +287,9 @@ Status check_code(const CodeArgs& a) {
 
 Status Gpu::encode(const CodeArgs& args, const Order& order, Fence* done) {
   KVC_RETURN_IF_ERROR(check_code(args));
-  if (args.codec == kSvdCodec) return error(KVC_E_UNSUPPORTED, "codec svd has no kernel that encodes; it is decoded");
+  if (args.codec == kSvdCodec) {
+    return error(KVC_E_UNSUPPORTED, "pages of codec svd are encoded by the engine alone; here they are decoded");
+  }
   return run(order, true, done, [&] {
     ++stats_.launches;
     return device_->launch(KernelId::encode_pages, code_shape(args), &args, order.stream);
@@ -301,6 +303,27 @@ Status Gpu::decode(const CodeArgs& args, const Order& order, Fence* done) {
     return args.codec == kSvdCodec
                ? device_->launch(KernelId::decode_svd, svd_shape(args), &args, order.stream)
                : device_->launch(KernelId::decode_pages, code_shape(args), &args, order.stream);
+  });
+}
+
+Status Gpu::check_svd(const CodeArgs& args) {
+  KVC_RETURN_IF_ERROR(check_code(args));
+  if (args.dim[0] != args.dim[1] || SvdRoom(args).terms > kSvdTerms) {
+    return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers, pages of %u tokens: codec svd is encoded by kernels with "
+                 "one length for both, and up to %u of either",
+                 args.dim[0], args.dim[1], args.page_tokens, kSvdTerms);
+  }
+  return Status::ok();
+}
+
+Status Gpu::encode_svd(const SvdEncodeArgs& args, const Order& order, Fence* done) {
+  KVC_RETURN_IF_ERROR(check_svd(args.page));
+  const SvdShapes shapes = svd_encode_shapes(args);
+  return run(order, true, done, [&] {
+    stats_.launches += 3;
+    KVC_RETURN_IF_ERROR(device_->launch(KernelId::svd_terms, shapes.terms, &args, order.stream));
+    KVC_RETURN_IF_ERROR(device_->launch(KernelId::svd_share, shapes.share, &args, order.stream));
+    return device_->launch(KernelId::svd_place, shapes.place, &args, order.stream);
   });
 }
 

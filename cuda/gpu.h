@@ -53,6 +53,9 @@ class Gpu {
   Status move(MoveArgs args, const Order& order, Fence* done);
   Status encode(const CodeArgs& args, const Order& order, Fence* done);
   Status decode(const CodeArgs& args, const Order& order, Fence* done);
+  // Pages of codec svd. KVC_E_UNSUPPORTED: heads or pages that a block has no room for.
+  static Status check_svd(const CodeArgs& args);
+  Status encode_svd(const SvdEncodeArgs& args, const Order& order, Fence* done);
   Status decode_klt(const KltArgs& args, const Order& order, Fence* done);
   Status encode_klt(const KltEncodeArgs& args, const Order& order, Fence* done);
   // args.partial: partial_bytes(args) of device memory.

@@ -339,8 +339,8 @@ KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uin
  * A session's calls below are issued on order.stream, and name no slots (order.n_reads and n_writes are 0). They follow one another
  * in any mixture of streams, with the other calls of kvc.h, and need no synchronisation for it:
  *   - Rows that were appended from a device are copied to the engine's memory by page, when a page is full. With codec int8, int4 or
- *     mixed, and with klt or lowrank once the space is learned, the device encodes such a page first, as the engine would, and
- *     without codec_window its codes are all that is copied.
+ *     mixed, svd, and with klt or lowrank once the space is learned, the device encodes such a page first, as the engine would,
+ *     and without codec_window its codes are all that is copied.
  *     kvc_session_commit waits for none of that: it seals the pages whose copies have arrived, and the others later.
  *   - Calls of kvc.h that need such rows on the processor (kvc_session_read, _attend, _append, _match, _fork, _truncate, _close)
  *     wait until they have arrived; that needs a page's worth of the link, and the streams that they were appended on.

@@ -58,6 +58,8 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_device
   api->decode = kvc_cuda_decode;
   api->decode_klt = kvc_cuda::decode_klt_pages;
   api->encode_klt = kvc_cuda::encode_klt_pages;
+  api->svd_room = kvc_cuda::svd_room_bytes;
+  api->encode_svd = kvc_cuda::encode_svd_pages;
   api->attend_bytes = kvc_cuda_attend_bytes;
   api->attend = kvc_cuda_attend;
   api->stats = kvc_cuda_stats;

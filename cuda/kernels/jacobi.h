@@ -36,12 +36,11 @@ KVC_BOTH void turn_pair(float c, float s, float* left, float* right) {
   *right = s * x + c * y;
 }
 
+// Turns g, symmetric and n x n, until its diagonal has the eigenvalues; v gets the eigenvectors, in columns. turns: room for
+// n + 1 floats, of shared memory. Begins and ends synchronised.
 template <class Block>
-KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
-  const uint32_t n = a.dim, players = n + n % 2, pairs = players / 2;
-  float* g = a.gram + uint64_t{block.index()} * n * n;
-  float* v = a.vectors + uint64_t{block.index()} * n * n;
-  float* turns = reinterpret_cast<float*>(block.shared());  // [pair][cosine, sine]
+KVC_BODY void turn_to_diagonal(Block& block, uint32_t n, float* g, float* v, float* turns) {
+  const uint32_t players = n + n % 2, pairs = players / 2;
   block.each([&](uint32_t thread) {
     for (uint32_t i = thread; i < n * n; i += block.threads()) v[i] = i / n == i % n ? 1.0f : 0.0f;
   });
@@ -95,16 +94,29 @@ KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
       block.sync();
     }
   }
-  // Each channel's place by its eigenvalue; of equals the first.
+}
+
+// A channel's place by its eigenvalue; of equals the first.
+KVC_BOTH uint32_t place_of(const float* g, uint32_t n, uint32_t i) {
+  const float own = g[i * n + i];
+  uint32_t place = 0;
+  for (uint32_t j = 0; j < n; ++j) {
+    const float other = g[j * n + j];
+    place += other > own || (other == own && j < i) ? 1 : 0;
+  }
+  return place;
+}
+
+template <class Block>
+KVC_BODY void jacobi(Block& block, const JacobiArgs& a) {
+  const uint32_t n = a.dim;
+  float* g = a.gram + uint64_t{block.index()} * n * n;
+  float* v = a.vectors + uint64_t{block.index()} * n * n;
+  turn_to_diagonal(block, n, g, v, reinterpret_cast<float*>(block.shared()));
   block.each([&](uint32_t thread) {
     for (uint32_t i = thread; i < n; i += block.threads()) {
-      const float own = g[i * n + i];
-      uint32_t place = 0;
-      for (uint32_t j = 0; j < n; ++j) {
-        const float other = g[j * n + j];
-        place += other > own || (other == own && j < i) ? 1 : 0;
-      }
-      if (a.values != nullptr) a.values[uint64_t{block.index()} * n + place] = own;
+      const uint32_t place = place_of(g, n, i);
+      if (a.values != nullptr) a.values[uint64_t{block.index()} * n + place] = g[i * n + i];
       if (place >= a.rank) continue;
       const uint32_t size = bytes_of(a.number);
       unsigned char* to = a.basis + (uint64_t{block.index()} * n * a.rank + place) * size;

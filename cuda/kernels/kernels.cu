@@ -3,7 +3,7 @@
 #include "kernels/jacobi.h"
 #include "kernels/klt_encode.h"
 #include "kernels/move.h"
-#include "kernels/svd.h"
+#include "kernels/svd_encode.h"
 
 using namespace kvc_cuda;
 
@@ -22,6 +22,9 @@ KVC_KERNEL(kvc_decode_pages, decode_pages, CodeArgs, 128, 6)
 KVC_KERNEL(kvc_decode_klt, decode_klt, KltArgs, 128, 4)
 KVC_KERNEL(kvc_encode_klt, encode_klt, KltEncodeArgs, 512, 1)
 KVC_KERNEL(kvc_decode_svd, decode_svd, CodeArgs, 128, 8)
+KVC_KERNEL(kvc_svd_terms, svd_terms, SvdEncodeArgs, 256, 2)
+KVC_KERNEL(kvc_svd_share, svd_share, SvdEncodeArgs, 256, 1)
+KVC_KERNEL(kvc_svd_place, svd_place, SvdEncodeArgs, 128, 8)
 KVC_KERNEL(kvc_attend_pages, attend_pages, AttendArgs, 128, 3)
 KVC_KERNEL(kvc_attend_mma, attend_mma, AttendArgs, 32, 8)
 KVC_KERNEL(kvc_jacobi, jacobi, JacobiArgs, 256, 2)

@@ -4,7 +4,7 @@
 #include "kernels/attend_mma.h"
 #include "kernels/jacobi.h"
 #include "kernels/klt_encode.h"
-#include "kernels/svd.h"
+#include "kernels/svd_encode.h"
 
 namespace kvc_cuda {
 
@@ -35,6 +35,17 @@ inline Shape code_shape(const CodeArgs& a) {
 
 inline Shape svd_shape(const CodeArgs& a) {
   return {a.pages * a.n_layers * 2 * a.n_heads, kSvdThreads, kSvdThreads * static_cast<uint32_t>(sizeof(uint64_t))};
+}
+
+struct SvdShapes {
+  Shape terms, share, place;
+};
+inline SvdShapes svd_encode_shapes(const SvdEncodeArgs& e) {
+  const SvdRoom room(e.page);
+  const uint32_t heads = e.page.pages * room.heads, n = room.terms;
+  return {{heads, kSvdEncodeThreads, (2 * n * n + n + 1 + kSvdEncodeThreads) * static_cast<uint32_t>(sizeof(float))},
+          {e.page.pages, kSvdEncodeThreads, kSvdEncodeThreads * static_cast<uint32_t>(sizeof(uint32_t))},
+          {heads, kSvdThreads, kSvdThreads * static_cast<uint32_t>(sizeof(uint64_t))}};
 }
 
 inline Shape klt_shape(const KltArgs& a) {

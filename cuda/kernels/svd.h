@@ -42,16 +42,9 @@ struct SvdPage {
   KVC_BOTH uint64_t terms_at() const { return (exact_at(heads()) + 1) / 2 * 2; }
 };
 
+// Where a head's terms lie in the page. Shared memory: 8 bytes for each thread.
 template <class Block>
-KVC_BODY void decode_svd(Block& block, const CodeArgs& a) {
-  const uint32_t index = block.index() % (a.n_layers * 2 * a.n_heads),
-                 number = block.index() / (a.n_layers * 2 * a.n_heads);
-  const SvdPage page(a, a.coded_pages[number]);
-  const uint32_t layer = index / (2 * a.n_heads), plane = index / a.n_heads % 2, head = index % a.n_heads;
-  const uint32_t dim = a.dim_of(static_cast<int>(plane)), size = bytes_of(a.number), tokens = a.page_tokens;
-  const int64_t to_page = a.clear_pages != nullptr ? int64_t{a.clear_pages[number]} : int64_t{number};
-  unsigned char* rows = a.clear.row(to_page, layer, plane, head, 0);
-
+KVC_BODY uint64_t terms_of(Block& block, const SvdPage& page, uint32_t index) {
   // The terms of the heads before: every thread some, then all of them.
   uint64_t* before = reinterpret_cast<uint64_t*>(block.shared());
   block.each([&](uint32_t thread) {
@@ -62,7 +55,20 @@ KVC_BODY void decode_svd(Block& block, const CodeArgs& a) {
   block.sync();
   uint64_t at = page.terms_at();
   for (uint32_t i = 0; i < block.threads(); ++i) at += before[i];
+  return at;
+}
 
+template <class Block>
+KVC_BODY void decode_svd(Block& block, const CodeArgs& a) {
+  const uint32_t index = block.index() % (a.n_layers * 2 * a.n_heads),
+                 number = block.index() / (a.n_layers * 2 * a.n_heads);
+  const SvdPage page(a, a.coded_pages[number]);
+  const uint32_t layer = index / (2 * a.n_heads), plane = index / a.n_heads % 2, head = index % a.n_heads;
+  const uint32_t dim = a.dim_of(static_cast<int>(plane)), size = bytes_of(a.number), tokens = a.page_tokens;
+  const int64_t to_page = a.clear_pages != nullptr ? int64_t{a.clear_pages[number]} : int64_t{number};
+  unsigned char* rows = a.clear.row(to_page, layer, plane, head, 0);
+
+  const uint64_t at = terms_of(block, page, index);
   const uint16_t* terms = reinterpret_cast<const uint16_t*>(page.at + at);
   const uint32_t rank = page.rank(index);
   const float unit = page.unit(index);

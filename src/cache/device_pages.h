@@ -103,7 +103,7 @@ class DevicePages {
   bool is_decoded(const DeviceCopy& copy);
 
   // A place in the clear is encoded into another one, which is sent to out->blob. Also after a failure out->slot is the
-  // caller's to release. pages: with its exact_tokens.
+  // caller's to release. pages: with its exact_tokens. KVC_E_NO_MEMORY: also where kernels do not take such pages.
   Status encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call);
   // The same with klt and lowrank. plan, header: plan_klt_encoding.
   Status encode_klt(Slot clear, const KltPlan& plan, std::span<const std::byte> header, const PageGeometry& geometry,

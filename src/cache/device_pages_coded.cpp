@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 #include "cache/device_klt.h"
 #include "cache/device_pages.h"
@@ -204,6 +205,8 @@ Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const Page
 Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
   EncodeTable table{0, tier_->page(clear), 0};
   const size_t bytes = out->blob.bytes();
+  if (pages.codec == std::string_view("svd") && tier_->api().svd_room(&pages) == 0)
+    return error(KVC_E_NO_MEMORY, "kernels of device %d do not take pages of this form", tier_->ordinal());
   KVC_RETURN_IF_ERROR(reserve(table_at(bytes) + sizeof table, &out->slot));
   table.coded = tier_->address(out->slot);
   const uint64_t at = table.coded + table_at(bytes);
@@ -211,11 +214,27 @@ Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEnco
   tier_->add_slots(out->slot, &slots);
   uint64_t fence = 0;
   KVC_RETURN_IF_ERROR(put_table(at, &table, sizeof table, slots, call, &fence));
-  DeviceOrder order(*tier_, call, {clear}, {out->slot}, {fence});
-  KVC_RETURN_IF_ERROR(tier_->check(tier_->api().encode(
-      tier_->handle(), &pages, 1, reinterpret_cast<const int32_t*>(at + offsetof(EncodeTable, clear)),
-      reinterpret_cast<const uint64_t*>(at), reinterpret_cast<uint32_t*>(at + offsetof(EncodeTable, failed)),
-      order.get(), &fence)));
+  const DeviceApi& api = tier_->api();
+  DeviceSvd svd;
+  svd.clear_pages = reinterpret_cast<const int32_t*>(at + offsetof(EncodeTable, clear));
+  svd.encoded_pages = reinterpret_cast<const uint64_t*>(at);
+  svd.failed = reinterpret_cast<uint32_t*>(at + offsetof(EncodeTable, failed));
+  svd.pages = 1;
+  svd.bytes = bytes;
+  if (pages.codec != std::string_view("svd")) {
+    DeviceOrder order(*tier_, call, {clear}, {out->slot}, {fence});
+    KVC_RETURN_IF_ERROR(tier_->check(api.encode(tier_->handle(), &pages, svd.pages, svd.clear_pages, svd.encoded_pages,
+                                                svd.failed, order.get(), &fence)));
+    return send_codes(out, call);
+  }
+  Slot room;
+  KVC_RETURN_IF_ERROR(reserve(api.svd_room(&pages), &room));
+  svd.room = tier_->address(room);
+  DeviceOrder order(*tier_, call, {clear}, {out->slot, room}, {fence});
+  const Status encoded = tier_->check(api.encode_svd(tier_->handle(), &pages, &svd, order.get(), &fence));
+  // At once: its next owner waits on the device.
+  tier_->release(room);
+  KVC_RETURN_IF_ERROR(encoded);
   return send_codes(out, call);
 }
 

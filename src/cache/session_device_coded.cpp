@@ -88,12 +88,13 @@ Status Session::encode_place(size_t i, const DeviceCall& call) {
   const Codec& codec = cache_->codec_of(g);
   if (place.encoded.blob || options_.exact || open_[i].approximate || !kernels_fit()) return Status::ok();
   const std::shared_ptr<const KltCalibration> calibration = device_calibration();
-  if (calibration == nullptr && !attends_to(codec.name())) return Status::ok();
+  if (calibration == nullptr && !attends_to(codec.name()) && codec.id() != kSvdCodecId) return Status::ok();
   EncodeOptions options;
   options.exact_tokens = sealed_pages() + i == 0 ? kSinkTokens : 0;
   options.key_bits = cache_->options_.codec_key_bits, options.value_bits = cache_->options_.codec_value_bits;
   options.position = (sealed_pages() + i) * g.page_tokens;
   options.calibration = calibration.get();
+  options.ratio = cache_->options_.svd_ratio;
   const size_t bytes = codec.encoded_bytes(g, options);
   DeviceEncoded encoded;
   if (bytes >= g.page_bytes() || !cache_->new_blob(bytes, &encoded.blob) ||

@@ -35,6 +35,16 @@ struct DeviceKlt {
   int32_t dtype = 0;
 };
 
+// Pages that codec svd encodes on a device; all of its memory, as of kvc_cuda_encode.
+struct DeviceSvd {
+  const int32_t* clear_pages = nullptr;
+  const uint64_t* encoded_pages = nullptr;
+  uint32_t* failed = nullptr;
+  uint64_t room = 0;   // svd_room() for each page, only while they are encoded
+  uint64_t bytes = 0;  // of an encoded page, as the codec says
+  uint32_t pages = 0;
+};
+
 struct DeviceApi {
   uint32_t version = kDeviceApiVersion;
   uint32_t bytes = sizeof(DeviceApi);
@@ -67,6 +77,10 @@ struct DeviceApi {
   // Everything of a page but its header, which the caller writes to its begin. With a calibration.
   kvc_status_t (*encode_klt)(kvc_cuda_t* cuda, const DeviceKlt* pages, const kvc_cuda_order_t* order,
                              uint64_t* fence) = nullptr;
+  // 0: kernels do not encode such pages.
+  uint64_t (*svd_room)(const kvc_cuda_pages_t* pages) = nullptr;
+  kvc_status_t (*encode_svd)(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const DeviceSvd* svd,
+                             const kvc_cuda_order_t* order, uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_attend_bytes) attend_bytes = nullptr;
   decltype(&kvc_cuda_attend) attend = nullptr;
   decltype(&kvc_cuda_stats) stats = nullptr;

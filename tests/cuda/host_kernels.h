@@ -23,6 +23,15 @@ inline void host_decode(const CodeArgs& a, Shape s, uint64_t seed) {
 inline void host_decode_svd(const CodeArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const CodeArgs& x) { decode_svd(b, x); });
 }
+inline void host_svd_terms(const SvdEncodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const SvdEncodeArgs& x) { svd_terms(b, x); });
+}
+inline void host_svd_share(const SvdEncodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const SvdEncodeArgs& x) { svd_share(b, x); });
+}
+inline void host_svd_place(const SvdEncodeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const SvdEncodeArgs& x) { svd_place(b, x); });
+}
 inline void host_decode_klt(const KltArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const KltArgs& x) { decode_klt(b, x); });
 }

@@ -348,6 +348,40 @@ TEST_F(DeviceTest, DecodesTruncatedPagesToTheBitsOfTheHost) {
   EXPECT_EQ(got, expected);
 }
 
+TEST_F(DeviceTest, TruncatesPagesToTheBitsOfTheHost) {
+  SvdEncodeArgs e;
+  CodeArgs& a = e.page;
+  a.n_layers = 2, a.n_heads = 2, a.dim[0] = a.dim[1] = 64, a.page_tokens = 40, a.exact = 3, a.pages = 1;
+  a.codec = kSvdCodec, a.number = Number::f16;
+  a.clear.token = 64 * 2, a.clear.head = a.clear.token * a.page_tokens, a.clear.plane = a.clear.head * a.n_heads;
+  a.clear.layer = 2 * a.clear.plane, a.clear.page = 2 * a.clear.layer;
+  const std::vector<unsigned char> clear = numbers(a.number, static_cast<size_t>(a.clear.page) / 2, 7);
+  std::vector<unsigned char> got(static_cast<size_t>(a.clear.page) / 3), expected(got.size());
+  std::vector<float> room(SvdRoom(a).bytes() / 4);
+  e.bytes = got.size();
+  uint32_t failed = 0, host_failed = 0;
+  uint64_t at = reinterpret_cast<uint64_t>(expected.data());
+  SvdEncodeArgs host = e;
+  host.page.clear.base = reinterpret_cast<uint64_t>(clear.data());
+  host.page.coded_pages = &at, host.page.failed = &host_failed;
+  host.room = reinterpret_cast<unsigned char*>(room.data());
+  const SvdShapes shapes = svd_encode_shapes(e);
+  host_svd_terms(host, shapes.terms, 1);
+  host_svd_share(host, shapes.share, 1);
+  host_svd_place(host, shapes.place, 1);
+  put(0, clear.data(), clear.size());
+  put(1, got.data(), got.size());
+  put(2, &at_[1], 8);
+  put(3, &failed, 4);
+  a.clear.base = at_[0], a.coded_pages = in<uint64_t>(2), a.failed = in<uint32_t>(3);
+  e.room = in<unsigned char>(4);
+  ASSERT_OK(gpu_->encode_svd(e, order({0, 2}, {1, 3, 4}), nullptr));
+  get(1, got.data(), got.size());
+  get(3, &failed, 4);
+  EXPECT_EQ(got, expected);
+  EXPECT_EQ(failed, host_failed);
+}
+
 TEST_F(DeviceTest, AttendsToTheBitsOfTheHost) {
   for (const Form& form : {kForms[0], kForms[2], kForms[3], kForms[5]}) {
     for (const uint32_t group : {1u, 4u, 9u}) {

@@ -105,6 +105,21 @@ std::vector<Range> touched(const KltEncodeArgs& e) {
   return out;
 }
 
+// terms: the first of the three kernels; else one of those that write the page.
+std::vector<Range> touched(const SvdEncodeArgs& e, bool terms) {
+  const CodeArgs& a = e.page;
+  std::vector<Range> out;
+  add(&out, e.room, a.pages * SvdRoom(a).bytes(), terms);
+  add(&out, a.failed, a.pages * 4ull, terms);
+  if (a.clear_pages != nullptr) add(&out, a.clear_pages, a.pages * 4ull, false);
+  if (!terms) add(&out, a.coded_pages, a.pages * 8ull, false);
+  for (uint32_t page = 0; page < a.pages; ++page) {
+    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, false, &out);
+    if (!terms) out.push_back({a.coded_pages[page], e.bytes, true});
+  }
+  return out;
+}
+
 std::vector<Range> touched(const AttendArgs& a, bool merge) {
   std::vector<Range> out;
   const uint64_t heads = uint64_t{a.sequences} * a.kv_heads * a.group;
@@ -166,6 +181,15 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
   } else if (kernel == "kvc_encode_klt") {
     fill<KltEncodeArgs>(
         args, shape, seed, [](const KltEncodeArgs& a) { return touched(a); }, host_encode_klt, out);
+  } else if (kernel == "kvc_svd_terms") {
+    fill<SvdEncodeArgs>(
+        args, shape, seed, [](const SvdEncodeArgs& a) { return touched(a, true); }, host_svd_terms, out);
+  } else if (kernel == "kvc_svd_share") {
+    fill<SvdEncodeArgs>(
+        args, shape, seed, [](const SvdEncodeArgs& a) { return touched(a, false); }, host_svd_share, out);
+  } else if (kernel == "kvc_svd_place") {
+    fill<SvdEncodeArgs>(
+        args, shape, seed, [](const SvdEncodeArgs& a) { return touched(a, false); }, host_svd_place, out);
   } else if (kernel == "kvc_attend_pages") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend, out);
