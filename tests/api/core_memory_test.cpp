@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core_support.h"
+#include "plain_tensor.h"
 
 namespace kvc_test {
 namespace {
@@ -228,13 +229,7 @@ TEST_P(CoreMemoryTest, NoRoomLeavesEverythingUsable) {
     EXPECT_EQ(KVC_E_NO_MEMORY, sessions.back().add(chain(90)));
     // A tensor finds no room either, and takes nothing away.
     std::vector<float> numbers(4 * g.page_bytes() / 4);
-    kvc_tensor_t tensor{};
-    tensor.struct_size = sizeof tensor;
-    tensor.data = numbers.data();
-    tensor.size = numbers.size() * 4;
-    tensor.dtype = KVC_F32;
-    tensor.n_dims = 1;
-    tensor.shape[0] = static_cast<int64_t>(numbers.size());
+    const kvc_tensor_t tensor = plain_tensor(numbers, {static_cast<int64_t>(numbers.size())});
     EXPECT_EQ(KVC_E_NO_MEMORY, kvc_put(*engine, nullptr, "k", 1, &tensor));
     for (Session& s : sessions) EXPECT_EQ("", s.check());
     // With one session closed there is room again.
@@ -315,13 +310,7 @@ TEST(CoreTensorTest, TensorsAndPagesShareOneBudget) {
   const auto put = [&](int key) {
     std::vector<float> data(floats);
     for (size_t i = 0; i < floats; ++i) data[i] = number(key, i);
-    kvc_tensor_t t{};
-    t.struct_size = sizeof t;
-    t.data = data.data();
-    t.size = data.size() * 4;
-    t.dtype = KVC_F32;
-    t.n_dims = 4;
-    t.shape[0] = 1, t.shape[1] = 2, t.shape[2] = static_cast<int64_t>(floats / 32), t.shape[3] = 16;
+    const kvc_tensor_t t = plain_tensor(data, {1, 2, static_cast<int64_t>(floats / 32), 16});
     return kvc_put(engine, nullptr, &key, sizeof key, &t);
   };
   const auto check = [&](int key) {  // found, and right
@@ -370,25 +359,13 @@ TEST(CoreTensorTest, TensorsAndPagesShareOneBudget) {
 TEST(CoreTensorTest, PutReplacesAndGetChecksTheShape) {
   Engine engine;
   float data[6] = {1, 2, 3, 4, 5, 6};
-  kvc_tensor_t t{};
-  t.struct_size = sizeof t;
-  t.data = data;
-  t.size = sizeof data;
-  t.dtype = KVC_F32;
-  t.n_dims = 2;
-  t.shape[0] = 2, t.shape[1] = 3;
+  kvc_tensor_t t = plain_tensor(data, {2, 3});
   ASSERT_EQ(KVC_OK, kvc_put(engine, nullptr, "key", 3, &t));
   t.shape[0] = 3, t.shape[1] = 2, t.strides[0] = 1, t.strides[1] = 3;  // the transposed view of the same memory
   ASSERT_EQ(KVC_OK, kvc_put(engine, nullptr, "key", 3, &t));
   EXPECT_EQ(1u, engine.stats().tensors);
   float out[6] = {};
-  kvc_tensor_t o{};
-  o.struct_size = sizeof o;
-  o.data = out;
-  o.size = sizeof out;
-  o.dtype = KVC_F32;
-  o.n_dims = 2;
-  o.shape[0] = 3, o.shape[1] = 2;
+  kvc_tensor_t o = plain_tensor(out, {3, 2});
   int32_t found = 0;
   ASSERT_EQ(KVC_OK, kvc_get(engine, nullptr, "key", 3, &o, &found));
   EXPECT_EQ(1, found);

@@ -64,6 +64,15 @@ void wait_until_ending(kvc_engine_t* engine) {
   }
 }
 
+// Lets the model's forward wait at the gate, and then until its engine is being destroyed.
+void hold_until_ending(ToyBackend* toy, Gate* gate, kvc_engine_t* const* engine) {
+  toy->before_forward = [gate, engine](const kvc_forward_t*, uint32_t, char*, size_t) -> kvc_status_t {
+    gate->pass();
+    wait_until_ending(*engine);
+    return KVC_OK;
+  };
+}
+
 TEST(LifecycleTest, AnEngineWithoutUseMakesNoThreadAndNoSound) {
   kvc_engine_t* engine = nullptr;
   ASSERT_EQ(KVC_OK, kvc_engine_create(nullptr, &engine));
@@ -142,11 +151,7 @@ TEST(LifecycleTest, DestroyCancelsWhatWaitsAndRuns) {
     Gate gate;
     ToyBackend toy;
     kvc_engine_t* engine = nullptr;
-    toy.before_forward = [&](const kvc_forward_t*, uint32_t, char*, size_t) -> kvc_status_t {
-      gate.pass();
-      wait_until_ending(engine);
-      return KVC_OK;
-    };
+    hold_until_ending(&toy, &gate, &engine);
     engine = make_engine(&toy, threads);
     std::vector<std::thread> callers;
     std::atomic<int> cancelled{0};
@@ -177,11 +182,7 @@ TEST(LifecycleTest, WaitersWakeWhenTheEngineGoes) {
   Gate gate;
   ToyBackend toy;
   kvc_engine_t* engine = nullptr;
-  toy.before_forward = [&](const kvc_forward_t*, uint32_t, char*, size_t) -> kvc_status_t {
-    gate.pass();
-    wait_until_ending(engine);
-    return KVC_OK;
-  };
+  hold_until_ending(&toy, &gate, &engine);
   engine = make_engine(&toy);
   const kvc_request_t request = toy_request("a", 400);
   kvc_ticket_t ticket = 0;

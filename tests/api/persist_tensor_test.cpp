@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "persist_support.h"
+#include "plain_tensor.h"
 
 namespace kvc_test {
 namespace {
@@ -14,15 +15,7 @@ class PersistTensorTest : public PersistTest {
     return all;
   }
   static kvc_tensor_t in_rows(std::vector<float>* data) {
-    kvc_tensor_t t{};
-    t.struct_size = sizeof t;
-    t.data = data->data();
-    t.size = data->size() * sizeof(float);
-    t.dtype = KVC_F32;
-    t.n_dims = 2;
-    t.shape[0] = 3;
-    t.shape[1] = static_cast<int64_t>(data->size()) / 3;
-    return t;
+    return plain_tensor(*data, {3, static_cast<int64_t>(data->size()) / 3});
   }
   static void put(const Engine& engine, const std::string& key, int seed, size_t n = 600,
                   const char* tenant = nullptr) {

@@ -21,6 +21,7 @@
 #include "model/backend.h"
 #include "request/request_engine.h"
 #include "rows.h"
+#include "../small_space.h"
 
 namespace kvc {
 
@@ -51,15 +52,7 @@ class ToyBackend : public Backend {
     info_.context = 2000;
     info_.bos = kBos;
     info_.eos = kEos;
-    desc_.struct_size = sizeof desc_;
-    desc_.weights_digest = "toy weights";
-    desc_.weights_digest_size = 11;
-    desc_.none = KVC_NONE_TOKENIZER | KVC_NONE_ROPE | KVC_NONE_ADAPTERS | KVC_NONE_ATTENTION;
-    desc_.n_layers = kLayers;
-    desc_.n_kv_heads = 1;
-    desc_.k_head_dim = kDim;
-    desc_.dtype = KVC_F32;
-    desc_.page_tokens = kPage;
+    desc_ = kvc_test::small_space(kLayers, kDim, KVC_F32, kPage);
     desc_.vocab_size = kVocab;
   }
 
