@@ -22,6 +22,10 @@ uint64_t svd_room_bytes(const kvc_cuda_pages_t* pages) noexcept;
 kvc_status_t encode_svd_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc::DeviceSvd* svd,
                               const kvc_cuda_order_t* order, uint64_t* fence) noexcept;
 
+// kvc::DeviceApi::attend_klt.
+kvc_status_t attend_klt_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
+                              const kvc::DeviceKltAttend* klt, const kvc_cuda_order_t* order, uint64_t* fence) noexcept;
+
 // kvc_cuda_devices with a driver of the caller's.
 kvc_status_t count_devices(const char* driver, uint32_t* devices, kvc_error_t* error) noexcept;
 

@@ -35,9 +35,11 @@ enum class KernelId {
   encode_klt,
   svd_terms,
   svd_share,
-  svd_place
+  svd_place,
+  attend_klt,
+  attend_klt_mma
 };
-inline constexpr int kKernels = 14;
+inline constexpr int kKernels = 16;
 
 class Device {
  public:

@@ -329,19 +329,18 @@ Status Gpu::encode_svd(const SvdEncodeArgs& args, const Order& order, Fence* don
 
 namespace {
 
-Status check_klt(const KltArgs& args) {
-  const KltForm& form = args.form;
+Status check_form(const KltForm& form, uint32_t chunk, Number number) {
   if (form.n_layers == 0 || form.n_heads == 0 || form.page_tokens == 0 || form.v_dim == 0 || form.channels() == 0 ||
       form.n_heads % form.block_heads != 0 || 2 * form.pairs > form.k_dim) {
     return error(KVC_E_INVALID, "a page of %u layers, %u heads in blocks of %u, dims %u and %u, %u pairs, %u tokens",
                  form.n_layers, form.n_heads, form.block_heads, form.k_dim, form.v_dim, form.pairs, form.page_tokens);
   }
-  if (args.chunk == 0 || form.v_dim > kKltValueDim) {
+  if (chunk == 0 || form.v_dim > kKltValueDim) {
     return error(KVC_E_UNSUPPORTED, "%u numbers that share a basis, values of %u: a block has no room for them",
                  form.channels(), form.v_dim);
   }
-  if (args.number != Number::f32 && args.number != Number::f16 && args.number != Number::bf16) {
-    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 to be encoded or decoded");
+  if (number != Number::f32 && number != Number::f16 && number != Number::bf16) {
+    return error(KVC_E_DTYPE, "pages in the clear are f32, f16 or bf16 for klt and its like");
   }
   return Status::ok();
 }
@@ -349,7 +348,7 @@ Status check_klt(const KltArgs& args) {
 }  // namespace
 
 Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
-  KVC_RETURN_IF_ERROR(check_klt(args));
+  KVC_RETURN_IF_ERROR(check_form(args.form, args.chunk, args.number));
   return run(order, true, done, [&] {
     ++stats_.launches;
     return device_->launch(KernelId::decode_klt, klt_shape(args), &args, order.stream);
@@ -357,14 +356,14 @@ Status Gpu::decode_klt(const KltArgs& args, const Order& order, Fence* done) {
 }
 
 Status Gpu::encode_klt(const KltEncodeArgs& args, const Order& order, Fence* done) {
-  KVC_RETURN_IF_ERROR(check_klt(args.page));
+  KVC_RETURN_IF_ERROR(check_form(args.page.form, args.page.chunk, args.page.number));
   return run(order, true, done, [&] {
     ++stats_.launches;
     return device_->launch(KernelId::encode_klt, klt_encode_shape(args), &args, order.stream);
   });
 }
 
-Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
+Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done, const KltAttendArgs* klt) {
   KVC_RETURN_IF_ERROR(check_page(args.page));
   if (args.page.dim[0] > kAttendDim || args.page.dim[1] > kAttendDim) {
     return error(KVC_E_UNSUPPORTED, "heads of %u and %u numbers; attention takes up to %u", args.page.dim[0],
@@ -380,11 +379,18 @@ Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done) {
   if (args.out_number == Number::e4m3 || (args.coded_pages != nullptr && args.page.number == Number::e4m3)) {
     return error(KVC_E_DTYPE, "results, and rows of encoded pages, are f32, f16 or bf16");
   }
+  if (klt != nullptr) KVC_RETURN_IF_ERROR(check_form(klt->form, klt->chunk, args.page.number));
   return run(order, true, done, [&] {
-    stats_.launches += 2;
+    stats_.launches += klt != nullptr ? 3 : 2;
     const bool mma = device_->has_mma() && fits_mma(args);
     KVC_RETURN_IF_ERROR(mma ? device_->launch(KernelId::attend_mma, mma_shape(args), &args, order.stream)
                             : device_->launch(KernelId::attend_pages, attend_shape(args), &args, order.stream));
+    if (klt != nullptr) {
+      KVC_RETURN_IF_ERROR(
+          device_->has_mma() && fits_klt_mma(*klt)
+              ? device_->launch(KernelId::attend_klt_mma, klt_mma_shape(*klt), klt, order.stream)
+              : device_->launch(KernelId::attend_klt, klt_attend_shape(*klt), klt, order.stream));
+    }
     return device_->launch(KernelId::merge_splits, merge_shape(args), &args, order.stream);
   });
 }

@@ -58,8 +58,9 @@ class Gpu {
   Status encode_svd(const SvdEncodeArgs& args, const Order& order, Fence* done);
   Status decode_klt(const KltArgs& args, const Order& order, Fence* done);
   Status encode_klt(const KltEncodeArgs& args, const Order& order, Fence* done);
-  // args.partial: partial_bytes(args) of device memory.
-  Status attend(const AttendArgs& args, const Order& order, Fence* done);
+  // args.partial: partial_bytes(args) of device memory. klt: of sequences that have such pages besides, whose splits
+  // are the other ones.
+  Status attend(const AttendArgs& args, const Order& order, Fence* done, const KltAttendArgs* klt = nullptr);
 
   // Between use() and used(), on the same stream.
   Status eigenvectors(const JacobiArgs& args, abi::Stream stream);

@@ -45,7 +45,10 @@ Status check_struct(const T* given, const char* name) {
                given->struct_size, sizeof(T));
 }
 
+inline bool is_number(int32_t dtype) { return dtype == KVC_F32 || dtype == KVC_F16 || dtype == KVC_BF16; }
 Status read_order(const kvc_cuda_order_t* given, Order* out);
 View read_view(const kvc_cuda_view_t& given);
+// Pages that have none of the codecs that learn (pages.cpp).
+Status read_attend(const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* given, AttendArgs* out);
 
 }  // namespace kvc_cuda

@@ -54,4 +54,34 @@ kvc_status_t encode_klt_pages(kvc_cuda_t* cuda, const kvc::DeviceKlt* pages, con
   });
 }
 
+kvc_status_t attend_klt_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
+                              const kvc::DeviceKltAttend* klt, const kvc_cuda_order_t* order,
+                              uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    AttendArgs args;
+    KVC_RETURN_IF_ERROR(read_attend(pages, attend, &args));
+    if (klt == nullptr || klt->tokens == nullptr || klt->tables == nullptr || attend->query == nullptr ||
+        attend->out == nullptr || attend->lengths == nullptr) {
+      return error(KVC_E_NULL, "query, out, lengths, or tables of pages are NULL");
+    }
+    if (args.sequences != 1 || args.window != 0) {
+      return error(KVC_E_UNSUPPORTED, "%u sequences, a window of %llu: pages of klt are attended to one sequence at a time",
+                   args.sequences, static_cast<unsigned long long>(args.window));
+    }
+    // Each kernel has splits of its own.
+    args.other_splits = args.splits;
+    KltAttendArgs own;
+    own.attend = args;
+    own.attend.first_split = args.splits;
+    own.attend.lengths = klt->tokens;
+    own.attend.coded_counts = nullptr, own.attend.coded_pages = klt->tables;
+    own.form = klt->form;
+    own.calibration = reinterpret_cast<const unsigned char*>(klt->calibration);
+    own.chunk = klt_attend_chunk(klt->form, own.calibration != nullptr);
+    Order when;
+    KVC_RETURN_IF_ERROR(read_order(order, &when));
+    return gpu.attend(args, when, fence, &own);
+  });
+}
+
 }  // namespace kvc_cuda

@@ -75,7 +75,7 @@ struct AttendArgs {
   const unsigned char* query = nullptr;  // [sequence][query head][k_dim]
   unsigned char* out = nullptr;          // [sequence][query head][v_dim]
   float* state = nullptr;             // [sequence][query head][2]: largest score (base 2), sum of weights; may be null
-  float* partial = nullptr;           // [sequence][kv head][group block][split][kAttendGroup][v_dim + 2]
+  float* partial = nullptr;           // [sequence][kv head][group block][all_splits()][kAttendGroup][v_dim + 2]
   const uint32_t* lengths = nullptr;  // [sequence]: tokens in all
   const uint32_t* coded_counts = nullptr;  // [sequence]: encoded pages; nullptr: none
   const uint64_t* coded_pages = nullptr;   // [sequence][coded_stride]: addresses
@@ -83,6 +83,9 @@ struct AttendArgs {
   View clear;
   uint32_t coded_stride = 0, clear_stride = 0;
   uint32_t sequences = 0, kv_heads = 0, group = 1, splits = 1;
+  // Of a sequence whose pages two kernels share: the splits of the other one, and the first of this one's.
+  uint32_t other_splits = 0, first_split = 0;
+  KVC_BOTH uint32_t all_splits() const { return splits + other_splits; }
   uint32_t layer = 0;
   Number query_number = Number::f32, out_number = Number::f32;
   CodeArgs page;                   // geometry and codec; number: of the pages in the clear

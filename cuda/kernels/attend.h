@@ -26,7 +26,7 @@ struct AttendIndex {
 KVC_BOTH float* partial_of(const AttendArgs& a, const AttendIndex& i, uint32_t split, uint32_t column) {
   const uint32_t parts = (a.group + kAttendGroup - 1) / kAttendGroup;
   const uint64_t at =
-      (((uint64_t{i.sequence} * a.kv_heads + i.head) * parts + i.part) * a.splits + split) * kAttendGroup + column;
+      (((uint64_t{i.sequence} * a.kv_heads + i.head) * parts + i.part) * a.all_splits() + split) * kAttendGroup + column;
   return a.partial + at * (a.page.dim[1] + 2);
 }
 
@@ -88,128 +88,175 @@ KVC_BODY void load_chunk(Block& block, const AttendArgs& a, const CodedLayout& a
   });
 }
 
+// What a block has of its split: scores, weights and sums over rows that lie in shared memory, a chunk at a time.
+// kParts: of heads of up to kParts * kAttendThreads numbers each thread has that many channels of the sums.
+template <class Block, uint32_t kParts>
+class AttendSplit {
+ public:
+  // tokens: of a chunk, at most. shared: kAttendGroup * (tokens + 3) floats.
+  KVC_BODY AttendSplit(Block& block, const AttendArgs& a, const AttendIndex& i, uint32_t tokens, float* shared)
+      : block_(block), a_(a), i_(i), tokens_(tokens), sums_(block) {
+    const uint32_t first = i.part * kAttendGroup;
+    first_head_ = i.head * a.group + first;
+    columns_ = a.group - first < kAttendGroup ? a.group - first : kAttendGroup;
+    const uint32_t length = a.lengths[i.sequence];
+    const uint32_t begin = a.window != 0 && a.window < length ? length - static_cast<uint32_t>(a.window) : 0;
+    const uint32_t share = up_to((length - begin + a.splits - 1) / a.splits, tokens);
+    from_ = begin + i.split * share < length ? begin + i.split * share : length;
+    end_ = from_ + share < length ? from_ + share : length;
+    scores_ = shared;
+    top_ = scores_ + kAttendGroup * tokens;
+    sum_ = top_ + kAttendGroup;
+    keep_ = sum_ + kAttendGroup;
+  }
+  KVC_BODY uint32_t from() const { return from_; }  // positions
+  KVC_BODY uint32_t end() const { return end_; }
+  KVC_BODY uint32_t columns() const { return columns_; }
+
+  // The queries times their scale, [column][k_dim]. Then a sync.
+  KVC_BODY void load_query(float* query) {
+    const uint32_t k_dim = a_.page.dim[0], size = bytes_of(a_.query_number);
+    const float lowest = float_of(0xff800000u);
+    block_.each([&](uint32_t thread) {
+      for (uint32_t n = thread; n < columns_ * k_dim; n += block_.threads()) {
+        const uint64_t row = uint64_t{i_.sequence} * a_.kv_heads * a_.group + first_head_ + n / k_dim;
+        query[n] = load_number(a_.query_number, a_.query + (row * k_dim + n % k_dim) * size) * a_.scale;
+      }
+      if (thread < kAttendGroup) top_[thread] = lowest, sum_[thread] = 0.0f;
+    });
+    block_.sync();
+  }
+
+  // Of tokens [low, high) of the chunk. offset: [column], added; nullptr: none. Then a sync.
+  KVC_BODY void score(const float* query, uint32_t length, const float* offset, const float* rows, uint32_t stride,
+                      uint32_t low, uint32_t high) {
+    block_.each([&](uint32_t thread) {
+      for (uint32_t n = thread; n < columns_ * tokens_; n += block_.threads()) {
+        const uint32_t column = n / tokens_, t = n % tokens_;
+        if (t < low || t >= high) continue;
+        const float* q = query + column * length;
+        const float* k = rows + t * stride;
+        float even = 0.0f, odd = 0.0f;
+        uint32_t d = 0;
+        for (; d + 1 < length; d += 2) {
+          even = even + q[d] * k[d];
+          odd = odd + q[d + 1] * k[d + 1];
+        }
+        if (d < length) even = even + q[d] * k[d];
+        scores_[n] = offset != nullptr ? even + odd + offset[column] : even + odd;
+      }
+    });
+    block_.sync();
+  }
+
+  // Scores to weights. No sync: rows may be loaded beside it.
+  KVC_BODY void weigh(uint32_t low, uint32_t high) {
+    const float lowest = float_of(0xff800000u);
+    block_.each([&](uint32_t thread) {
+      if (thread >= columns_) return;
+      float* row = scores_ + thread * tokens_;
+      float most = top_[thread];
+      for (uint32_t t = low; t < high; ++t) most = larger(most, row[t]);
+      float total = 0.0f;
+      for (uint32_t t = low; t < high; ++t) {
+        row[t] = exp2_of(row[t] - most);
+        total = total + row[t];
+      }
+      keep_[thread] = top_[thread] == lowest ? 0.0f : exp2_of(top_[thread] - most);
+      sum_[thread] = sum_[thread] * keep_[thread] + total;
+      top_[thread] = most;
+    });
+  }
+
+  // Rows of values; rotated: the transform of encoded ones is still to be undone. Then a sync.
+  KVC_BODY void add(const float* rows, uint32_t stride, uint32_t low, uint32_t high, bool rotated) {
+    const uint32_t v_dim = a_.page.dim[1];
+    block_.each([&](uint32_t thread) {
+      Sums& own = sums_[thread];
+      KVC_UNROLL for (uint32_t part = 0; part < kParts; ++part) {
+        const uint32_t d = part * kAttendThreads + thread;
+        if (d >= v_dim) continue;
+        KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) {
+          if (g >= columns_) continue;
+          float more = 0.0f;
+          for (uint32_t t = low; t < high; ++t) more = more + scores_[g * tokens_ + t] * rows[t * stride + d];
+          own.plain[part][g] = own.plain[part][g] * keep_[g] + (rotated ? 0.0f : more);
+          own.rotated[part][g] = own.rotated[part][g] * keep_[g] + (rotated ? more : 0.0f);
+        }
+      }
+    });
+    block_.sync();
+  }
+
+  // rows: room for kAttendGroup * v_dim floats, where rotated sums are turned back.
+  KVC_BODY void store(float* rows, bool any_rotated) {
+    const uint32_t v_dim = a_.page.dim[1];
+    block_.each([&](uint32_t thread) {
+      KVC_UNROLL for (uint32_t part = 0; part < kParts; ++part) {
+        const uint32_t d = part * kAttendThreads + thread;
+        if (d >= v_dim) continue;
+        KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) rows[g * v_dim + d] = sums_[thread].rotated[part][g];
+      }
+    });
+    block_.sync();
+    if (any_rotated) hadamard_rows(block_, rows, kAttendGroup, v_dim, rotated_block(v_dim), a_.page.norm);
+    block_.each([&](uint32_t thread) {
+      KVC_UNROLL for (uint32_t part = 0; part < kParts; ++part) {
+        const uint32_t d = part * kAttendThreads + thread;
+        if (d >= v_dim) continue;
+        KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) {
+          if (g < columns_) own_partial(g)[2 + d] = sums_[thread].plain[part][g] + rows[g * v_dim + d];
+        }
+      }
+      if (thread < columns_) {
+        float* to = own_partial(thread);
+        to[0] = top_[thread];
+        to[1] = sum_[thread];
+      }
+    });
+  }
+
+ private:
+  // Of numbers as they came and of rotated ones.
+  struct Sums {
+    float plain[kParts][kAttendGroup];
+    float rotated[kParts][kAttendGroup];
+  };
+  KVC_BODY float* own_partial(uint32_t column) const { return partial_of(a_, i_, a_.first_split + i_.split, column); }
+
+  Block& block_;
+  const AttendArgs& a_;
+  const AttendIndex i_;
+  const uint32_t tokens_;
+  typename Block::template Local<Sums> sums_;
+  uint32_t first_head_, columns_, from_, end_;
+  float *scores_, *top_, *sum_, *keep_;
+};
+
 template <class Block>
 KVC_BODY void attend_pages(Block& block, const AttendArgs& a) {
   const AttendIndex i(a, block.index());
   const CodedLayout at(a.page);
   const uint32_t k_dim = a.page.dim[0], v_dim = a.page.dim[1];
-  const uint32_t first_head = i.head * a.group + i.part * kAttendGroup;
-  const uint32_t columns =
-      a.group - i.part * kAttendGroup < kAttendGroup ? a.group - i.part * kAttendGroup : kAttendGroup;
-  const uint32_t length = a.lengths[i.sequence];
-  const uint32_t begin = a.window != 0 && a.window < length ? length - static_cast<uint32_t>(a.window) : 0;
-  const uint32_t share = up_to((length - begin + a.splits - 1) / a.splits, kAttendTokens);
-  const uint32_t from = begin + i.split * share < length ? begin + i.split * share : length;
-  const uint32_t end = from + share < length ? from + share : length;
-
-  // Shared memory: queries, one chunk of rows, scores, then the state of each column. The odd stride keeps the threads
-  // that read a column of rows on different banks.
+  // Shared memory: queries, one chunk of rows, then the split's. The odd stride keeps the threads that read a column of
+  // rows on different banks.
   const uint32_t stride = (k_dim > v_dim ? k_dim : v_dim) | 1u;
   float* query = reinterpret_cast<float*>(block.shared());
   float* rows = query + kAttendGroup * k_dim;
-  float* scores = rows + kAttendTokens * stride;
-  float* top = scores + kAttendGroup * kAttendTokens;
-  float* sum = top + kAttendGroup;
-  float* keep = sum + kAttendGroup;
-
-  // Each thread has its channels of the sums of all columns, of numbers as they came and of rotated ones.
-  struct Sums {
-    float plain[kAttendDim / kAttendThreads][kAttendGroup];
-    float rotated[kAttendDim / kAttendThreads][kAttendGroup];
-  };
-  typename Block::template Local<Sums> sums(block);
-  const float lowest = float_of(0xff800000u);
-
-  block.each([&](uint32_t thread) {
-    const uint32_t size = bytes_of(a.query_number);
-    for (uint32_t n = thread; n < columns * k_dim; n += block.threads()) {
-      const uint64_t row = uint64_t{i.sequence} * a.kv_heads * a.group + first_head + n / k_dim;
-      query[n] = load_number(a.query_number, a.query + (row * k_dim + n % k_dim) * size) * a.scale;
-    }
-    if (thread < kAttendGroup) top[thread] = lowest, sum[thread] = 0.0f;
-  });
-  block.sync();
-
-  for (uint32_t position = from; position < end;) {
-    const Chunk c = chunk_at(a, i.sequence, position, end);
+  AttendSplit<Block, kAttendDim / kAttendThreads> split(block, a, i, kAttendTokens, rows + kAttendTokens * stride);
+  split.load_query(query);
+  for (uint32_t position = split.from(); position < split.end();) {
+    const Chunk c = chunk_at(a, i.sequence, position, split.end());
     load_chunk(block, a, at, c, i.head, 0, rows, stride);
     block.sync();
-    block.each([&](uint32_t thread) {
-      for (uint32_t n = thread; n < columns * kAttendTokens; n += block.threads()) {
-        const uint32_t column = n / kAttendTokens, t = n % kAttendTokens;
-        if (t >= c.tokens) continue;
-        const float* q = query + column * k_dim;
-        const float* k = rows + t * stride;
-        float even = 0.0f, odd = 0.0f;
-        uint32_t d = 0;
-        for (; d + 1 < k_dim; d += 2) {
-          even = even + q[d] * k[d];
-          odd = odd + q[d + 1] * k[d + 1];
-        }
-        if (d < k_dim) even = even + q[d] * k[d];
-        scores[n] = even + odd;
-      }
-    });
-    block.sync();
+    split.score(query, k_dim, nullptr, rows, stride, 0, c.tokens);
     load_chunk(block, a, at, c, i.head, 1, rows, stride);
-    block.each([&](uint32_t thread) {
-      if (thread >= columns) return;
-      float* row = scores + thread * kAttendTokens;
-      float most = top[thread];
-      for (uint32_t t = 0; t < c.tokens; ++t) most = larger(most, row[t]);
-      float total = 0.0f;
-      for (uint32_t t = 0; t < c.tokens; ++t) {
-        row[t] = exp2_of(row[t] - most);
-        total = total + row[t];
-      }
-      keep[thread] = top[thread] == lowest ? 0.0f : exp2_of(top[thread] - most);
-      sum[thread] = sum[thread] * keep[thread] + total;
-      top[thread] = most;
-    });
+    split.weigh(0, c.tokens);
     block.sync();
-    const bool rotated = c.coded != nullptr && !c.exact;
-    block.each([&](uint32_t thread) {
-      Sums& own = sums[thread];
-      KVC_UNROLL for (uint32_t part = 0; part < kAttendDim / kAttendThreads; ++part) {
-        const uint32_t d = part * kAttendThreads + thread;
-        if (d >= v_dim) continue;
-        KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) {
-          if (g >= columns) continue;
-          float more = 0.0f;
-          for (uint32_t t = 0; t < c.tokens; ++t) more = more + scores[g * kAttendTokens + t] * rows[t * stride + d];
-          own.plain[part][g] = own.plain[part][g] * keep[g] + (rotated ? 0.0f : more);
-          own.rotated[part][g] = own.rotated[part][g] * keep[g] + (rotated ? more : 0.0f);
-        }
-      }
-    });
-    block.sync();
+    split.add(rows, stride, 0, c.tokens, c.coded != nullptr && !c.exact);
     position += c.tokens;
   }
-
-  // The rotated sums turned back, in the room of the rows: kAttendGroup rows of v_dim.
-  block.each([&](uint32_t thread) {
-    KVC_UNROLL for (uint32_t part = 0; part < kAttendDim / kAttendThreads; ++part) {
-      const uint32_t d = part * kAttendThreads + thread;
-      if (d >= v_dim) continue;
-      KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) rows[g * v_dim + d] = sums[thread].rotated[part][g];
-    }
-  });
-  block.sync();
-  if (a.coded_counts != nullptr) hadamard_rows(block, rows, kAttendGroup, v_dim, rotated_block(v_dim), a.page.norm);
-  block.each([&](uint32_t thread) {
-    KVC_UNROLL for (uint32_t part = 0; part < kAttendDim / kAttendThreads; ++part) {
-      const uint32_t d = part * kAttendThreads + thread;
-      if (d >= v_dim) continue;
-      KVC_UNROLL for (uint32_t g = 0; g < kAttendGroup; ++g) {
-        if (g < columns) partial_of(a, i, i.split, g)[2 + d] = sums[thread].plain[part][g] + rows[g * v_dim + d];
-      }
-    }
-    if (thread < columns) {
-      float* to = partial_of(a, i, i.split, thread);
-      to[0] = top[thread];
-      to[1] = sum[thread];
-    }
-  });
+  split.store(rows, a.coded_counts != nullptr);
 }
 
 // A block for each K/V head of each sequence and part of its group.
@@ -224,9 +271,9 @@ KVC_BODY void merge_splits(Block& block, const AttendArgs& a) {
     for (uint32_t n = thread; n < columns * v_dim; n += block.threads()) {
       const uint32_t column = n / v_dim, d = n % v_dim;
       float most = lowest;
-      for (uint32_t s = 0; s < a.splits; ++s) most = larger(most, partial_of(a, i, s, column)[0]);
+      for (uint32_t s = 0; s < a.all_splits(); ++s) most = larger(most, partial_of(a, i, s, column)[0]);
       float weight = 0.0f, value = 0.0f;
-      for (uint32_t s = 0; s < a.splits; ++s) {
+      for (uint32_t s = 0; s < a.all_splits(); ++s) {
         const float* from = partial_of(a, i, s, column);
         if (from[0] == lowest) continue;
         const float by = exp2_of(from[0] - most);

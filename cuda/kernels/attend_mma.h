@@ -399,7 +399,9 @@ class MmaAttention {
         const uint32_t part = i_.part * (kMmaHeads / kAttendGroup) + row / kAttendGroup;
         float* to =
             a_.partial +
-            ((((uint64_t{i_.sequence} * a_.kv_heads + i_.head) * parts + part) * a_.splits + i_.split) * kAttendGroup +
+            ((((uint64_t{i_.sequence} * a_.kv_heads + i_.head) * parts + part) * a_.all_splits() + a_.first_split +
+              i_.split) *
+                 kAttendGroup +
              row % kAttendGroup) *
                 (v_dim + 2);
         if (quad_of(thread) == 0) to[0] = r.top[e], to[1] = r.sum[e];

@@ -16,10 +16,12 @@
 #define KVC_BODY __device__ __forceinline__
 #define KVC_BOTH __host__ __device__ __forceinline__
 #define KVC_UNROLL _Pragma("unroll")
+#define KVC_NO_UNROLL _Pragma("unroll 1")
 #else
 #define KVC_BODY inline
 #define KVC_BOTH inline
 #define KVC_UNROLL
+#define KVC_NO_UNROLL
 #endif
 
 namespace kvc_cuda {

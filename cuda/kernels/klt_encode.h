@@ -368,7 +368,7 @@ KVC_BODY void encode_klt(Block& block, const KltEncodeArgs& e) {
     const uint32_t head = keys ? i.part * a.form.block_heads : i.part - a.form.blocks();
     for (uint32_t h = 0; h < (keys ? a.form.block_heads : 1); ++h) {
       const unsigned char* rows = a.clear.row(page.clear, i.layer, plane, head + h, 0);
-      unsigned char* kept = exact_rows(a, page, i, plane, head + h);
+      unsigned char* kept = exact_rows(a.form, a.number, page, i.layer, plane, head + h);
       block.each([&](uint32_t thread) {
         for (uint32_t n = thread; n < page.exact * row; n += block.threads())
           kept[n] = rows[n / row * a.clear.token + n % row];

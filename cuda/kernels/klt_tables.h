@@ -1,6 +1,6 @@
-// What the kernels that decode pages of the codecs klt, lowrank and auto, and encode those of the first two, are given in
+// What the kernels that read pages of the codecs klt, lowrank and auto, and encode those of the first two, are given in
 // device memory, by the library: of a calibration, and of each page. Plain C++: the library writes it
-// (src/cache/device_klt.cpp), kernels/klt.h and klt_encode.h read it.
+// (src/cache/device_klt.cpp), kernels/klt.h, attend_klt.h and klt_encode.h read it.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ inline constexpr uint32_t kKltRawBits = 0xff;  // ... and values that are kept a
 struct KltPage {
   uint64_t coded = 0;                     // address of the encoded page
   uint64_t exact_at = 0;                  // bytes from there to the rows that are kept as they came
-  int32_t clear = 0;                      // page of the view where it goes
+  int32_t clear = 0;                      // page of the view that it is in the clear
   uint32_t exact = 0;                     // first tokens that are kept as they came
   uint32_t key_bits = 0, value_bits = 0;  // of all channels, without a calibration
   uint32_t levels = 0;                    // 1: the page has levels of its own
@@ -97,6 +97,34 @@ KVC_TABLE uint32_t klt_encode_chunk(uint32_t channels) {
 KVC_TABLE uint32_t klt_encode_rows(uint32_t v_dim) {
   const uint32_t rows = (kKltShared / 4 - kKltEncodeWords * kKltTile) / v_dim / 8 * 8;
   return rows < kKltTile ? rows : kKltTile;
+}
+
+// Attention over the codes (attend_klt.h): what a block has in shared memory, in units of 4 bytes.
+inline constexpr uint32_t kKltGroup = 8;  // query heads that a block takes
+struct KltAttendRoom {
+  uint32_t turned, split, counts, rows, coefficients, end;  // each from the block's begin; queries come first
+  uint32_t row = 0, stride = 0;                             // numbers of a row, and from one to the next
+  KVC_TABLE KltAttendRoom(const KltForm& form, bool calibrated, uint32_t chunk) {
+    const uint32_t channels = form.channels();
+    // Keys that do not turn stay coefficients, and the queries are brought to them.
+    const bool basis = form.pairs == 0;
+    row = basis && channels > form.k_dim ? channels : form.k_dim;
+    stride = (row > form.v_dim ? row : form.v_dim) | 1u;
+    turned = kKltGroup * form.k_dim;
+    split = turned + (basis && calibrated ? kKltGroup * (channels + 1) : 0);
+    counts = split + kKltGroup * (chunk + 3);
+    rows = counts + 2 * channels;
+    coefficients = (rows + chunk * stride + 3) / 4 * 4;
+    end = coefficients + (basis ? 0 : channels * (chunk + kKltPad));
+  }
+};
+
+// Tokens that a block attends to at a time; 0: it has no room for such pages.
+KVC_TABLE uint32_t klt_attend_chunk(const KltForm& form, bool calibrated) {
+  for (uint32_t chunk = 32; chunk >= 8; chunk /= 2) {
+    if (KltAttendRoom(form, calibrated, chunk).end <= kKltShared / 4) return chunk;
+  }
+  return 0;
 }
 
 }  // namespace kvc_cuda

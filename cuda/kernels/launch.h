@@ -1,7 +1,7 @@
 // How kernels are launched: blocks, threads, shared memory. And what they refuse: kernels check nothing.
 #pragma once
 
-#include "kernels/attend_mma.h"
+#include "kernels/attend_klt.h"
 #include "kernels/jacobi.h"
 #include "kernels/klt_encode.h"
 #include "kernels/svd_encode.h"
@@ -91,6 +91,24 @@ inline bool fits_mma(const AttendArgs& a) {
          reinterpret_cast<uint64_t>(a.query) % 4 == 0 && (a.coded_counts == nullptr || a.page.exact == 0);
 }
 
+inline Shape klt_attend_shape(const KltAttendArgs& a) {
+  const KltAttendRoom room(a.form, a.calibration != nullptr, a.chunk);
+  const AttendArgs& all = a.attend;
+  return {all.sequences * all.kv_heads * attend_parts(all) * all.splits, kAttendThreads, room.end * 4};
+}
+inline Shape klt_mma_shape(const KltAttendArgs& a) {
+  Shape shape = klt_attend_shape(a);
+  shape.shared = (KltAttendRoom(a.form, true, a.chunk).coefficients + a.form.channels() / 2 * kKltMmaStride) * 4;
+  return shape;
+}
+
+// Whether attend_klt_mma can do it: keys that turn, as many channels as its registers hold.
+inline bool fits_klt_mma(const KltAttendArgs& a) {
+  const KltForm& form = a.form;
+  return a.calibration != nullptr && form.pairs > 0 && form.channels() % 16 == 0 && form.channels() <= kKltMmaDim &&
+         form.k_dim % 2 == 0 && form.v_dim <= kKltMmaDim && a.chunk == kKltMmaTokens;
+}
+
 inline Shape jacobi_shape(const JacobiArgs& a) {
   return {a.matrices, kJacobiThreads, static_cast<uint32_t>((a.dim + 1) / 2 * 2 * sizeof(float))};
 }
@@ -99,7 +117,7 @@ inline Shape merge_shape(const AttendArgs& a) { return {a.sequences * a.kv_heads
 
 // Bytes of AttendArgs::partial.
 inline uint64_t partial_bytes(const AttendArgs& a) {
-  return uint64_t{a.sequences} * a.kv_heads * attend_parts(a) * a.splits * kAttendGroup * (a.page.dim[1] + 2) *
+  return uint64_t{a.sequences} * a.kv_heads * attend_parts(a) * a.all_splits() * kAttendGroup * (a.page.dim[1] + 2) *
          sizeof(float);
 }
 

@@ -47,8 +47,23 @@ DevicePages::~DevicePages() {
   if (ring_ != nullptr && tier_->api().unpin(tier_->handle(), ring_) == KVC_OK) std::free(ring_);
 }
 
-bool DevicePages::matches(const DeviceCopy& copy, const Page& page, bool coded) const noexcept {
-  return copy.source == page.blob.data() && copy.codec == page.codec && copy.coded == coded && copy.bytes == page.bytes;
+// The copy of what the page holds. With the lock.
+DeviceCopy* DevicePages::known(const Page& page, uint64_t now_ns) noexcept {
+  policy_->set_time(now_ns);
+  const auto found = copies_.find(&page);
+  if (found == copies_.end()) return nullptr;
+  DeviceCopy* copy = found->second.get();
+  if (copy->source != page.blob.data() || copy->codec != page.codec || copy->bytes != page.bytes) return nullptr;
+  copy->priority = page.priority;
+  policy_->hit(*copy);
+  if (copy->holds++ == 0) policy_->evictable(*copy, false);
+  hits_.fetch_add(1, std::memory_order_relaxed);
+  return copy;
+}
+
+DeviceCopy* DevicePages::hold_known(const Page& page, uint64_t now_ns) noexcept {
+  const std::lock_guard lock(mutex_);
+  return tier_->is_lost() ? nullptr : known(page, now_ns);
 }
 
 Status DevicePages::query(uint64_t fence, bool* done) {
@@ -67,19 +82,26 @@ Status DevicePages::wait(uint64_t fence) {
 void DevicePages::reap() {
   for (auto& copy : gone_) give_back(copy.get());
   gone_.clear();
-  std::erase_if(flights_, [&](const Flight& flight) {
+  const auto landed = std::stable_partition(flights_.begin(), flights_.end(), [&](const Flight& flight) {
     bool done = false;
     // Memory that a lost device may still write to is never given to anybody else.
-    if (!query(flight.fence, &done).is_ok() || !done) return false;
-    if (flight.blob && tier_->api().note != nullptr) tier_->api().note(flight.blob.data(), flight.blob.bytes(), 1);
-    return true;
+    return !query(flight.fence, &done).is_ok() || !done;
   });
+  for (auto flight = landed; flight != flights_.end() && tier_->api().note != nullptr; ++flight) {
+    // Others may hold it still: layers of a page go one by one.
+    const auto same = [&](const Flight& other) { return other.blob && other.blob.data() == flight->blob.data(); };
+    if (flight->blob && std::none_of(flights_.begin(), landed, same)) {
+      tier_->api().note(flight->blob.data(), flight->blob.bytes(), 1);
+    }
+  }
+  flights_.erase(landed, flights_.end());
 }
 
 void DevicePages::give_back(DeviceCopy* copy) noexcept {
   tier_->release(copy->slot);
   tier_->release(copy->clear);
-  copy->slot = copy->clear = Slot{};
+  tier_->release(copy->learned.place);
+  copy->slot = copy->clear = copy->learned.place = Slot{};
   memory_->unclaim(sizeof(DeviceCopy) + copy->loaded.size() * sizeof(uint64_t), MemoryUse::metadata);
 }
 
@@ -139,7 +161,7 @@ Status DevicePages::reserve(size_t bytes, Slot* slot) {
   return reserve_locked(bytes, slot);
 }
 
-Status DevicePages::hold(const Page& page, bool coded, uint32_t n_layers, uint64_t now_ns,
+Status DevicePages::hold(const Page& page, bool coded, size_t table, uint32_t n_layers, uint64_t now_ns,
                          const std::function<Status(BlobRef*)>& decode, DeviceCopy** out) {
   BlobRef decoded;
   for (;;) {
@@ -150,25 +172,15 @@ Status DevicePages::hold(const Page& page, bool coded, uint32_t n_layers, uint64
         return error(KVC_E_DEVICE, "device %d failed: its copies of pages are gone; the pages are not",
                      tier_->ordinal());
       }
-      policy_->set_time(now_ns);
-      const auto found = copies_.find(&page);
-      if (found != copies_.end()) {
-        DeviceCopy* copy = found->second.get();
-        if (matches(*copy, page, coded)) {
-          copy->priority = page.priority;
-          policy_->hit(*copy);
-          if (copy->holds++ == 0) policy_->evictable(*copy, false);
-          hits_.fetch_add(1, std::memory_order_relaxed);
-          *out = copy;
-          return Status::ok();
-        }
-        unlink(copy);  // of bytes that the page does not hold any more
-      }
+      if ((*out = known(page, now_ns)) != nullptr) return Status::ok();
+      // Of bytes that the page does not hold any more.
+      if (const auto found = copies_.find(&page); found != copies_.end()) unlink(found->second.get());
       if (coded || !decode || decoded) {
         const size_t parts = coded ? 1 : n_layers;
         auto copy = std::make_unique<DeviceCopy>();
         copy->loaded.assign(parts, DeviceCopy::kMissing);
-        const size_t bytes = decoded ? decoded.bytes() : page.blob.bytes();
+        const size_t own = decoded ? decoded.bytes() : page.blob.bytes();
+        const size_t bytes = table > 0 ? behind_codes(own) + table : own;
         const size_t counted = sizeof(DeviceCopy) + parts * sizeof(uint64_t);
         if (!memory_->claim(counted, MemoryUse::metadata) || !policy_->reserve()) {
           return error(KVC_E_NO_MEMORY, "no memory to keep track of a page on device %d", tier_->ordinal());

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "cache/page.h"
+#include "cuda/kernels/klt_tables.h"
 #include "codec/klt_plan.h"
 #include "policy/policy.h"
 #include "tier/device_tier.h"
@@ -47,6 +48,13 @@ struct DeviceCopy : PolicyEntry {
   std::vector<uint64_t> loaded;  // the fence of each layer (of a coded one: of all); kMissing: not there
   Slot clear;                    // of a coded one, decoded there
   BlobRef decoded;               // the page in the clear, where the device gets that and the page is none
+  // Of a coded one of klt, lowrank or auto: what its kernels are given, found out once (place_table).
+  struct Learned {
+    kvc_cuda::KltForm form;
+    std::shared_ptr<const KltCalibration> calibration;  // nullptr: none
+    uint64_t table = 0;                                 // address of its table, behind its codes; 0: not there yet
+    Slot place;                                         // or where there is no room behind them
+  } learned;
   uint32_t holds = 0;
   bool dead = false;  // its page is gone, or it is
   static constexpr uint64_t kMissing = UINT64_MAX;
@@ -78,10 +86,12 @@ class DevicePages {
   // A place, letting copies go for it: three tries. KVC_E_NO_MEMORY.
   Status reserve(size_t bytes, Slot* slot);
 
-  // The copy of a page, made if there is none, held until let_go. The caller keeps the page. `decode` gives the page in
-  // the clear where the device cannot take it as it is (coded false and the page's codec not clear); called without
-  // locks.
-  Status hold(const Page& page, bool coded, uint32_t n_layers, uint64_t now_ns,
+  // The copy of a page, held until let_go; nullptr: there is none. The caller keeps the page.
+  DeviceCopy* hold_known(const Page& page, uint64_t now_ns) noexcept;
+  // The same, made if there is none. `decode` gives the page in the clear where the device cannot take it as it is
+  // (coded false and the page's codec not clear); called without locks. table: bytes of what place_table will put behind
+  // a coded one.
+  Status hold(const Page& page, bool coded, size_t table, uint32_t n_layers, uint64_t now_ns,
               const std::function<Status(BlobRef*)>& decode, DeviceCopy** out);
   void let_go(DeviceCopy* copy) noexcept;
   // A place that a session filled becomes the copy of the page that it sealed. coded: it has what the page has,
@@ -92,14 +102,23 @@ class DevicePages {
               std::vector<uint64_t>* wait);
   // A coded copy's place in the clear. codec, bits: as kvc_cuda_pages_t.
   Status decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call);
-  // The same of klt, lowrank and auto. The calibration goes to the device with the first page that needs it, and blocks
-  // then where new_blob gives memory that is not pinned. view: places in the clear.
-  Status decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& geometry, const kvc_cuda_view_t& view,
-                    const NewBlob& new_blob, const DeviceCall& call);
-  // Whether kernels have room for such pages, and the device for their calibration: at most a quarter of its budget;
-  // to encode them, with what that needs besides.
+  // Whether kernels have room for pages of klt, lowrank and auto, and the device for their calibration: at most a
+  // quarter of its budget; to encode them, with what that needs besides.
   bool takes(const kvc_cuda::KltForm& form) const noexcept;
   bool encodes(const kvc_cuda::KltForm& form) const noexcept;
+  // Whether a block has room to attend to their codes.
+  bool attends(const DeviceCopy::Learned& learned) const noexcept;
+  // What kernels are given of such a page goes to the device, the first time; from then on copy->learned is there.
+  // plan: what plan_klt says of the page.
+  Status place_table(DeviceCopy* copy, const PageGeometry& geometry, const std::function<Status(KltPlan*)>& plan,
+                     const DeviceCall& call);
+  // The calibration of such a page that has one, on the device; to be let go when what reads it was issued. It goes there
+  // with the first page that needs it, and blocks then where new_blob gives memory that is not pinned.
+  Status hold_calibration(const DeviceCopy& copy, const NewBlob& new_blob, const DeviceCall& call, Slot* slot);
+  void let_go_calibration(const Digest& digest) noexcept;
+  // decode() of such pages, after place_table(). view: of a page in the clear.
+  Status decode_klt(DeviceCopy* copy, const PageGeometry& geometry, const kvc_cuda_view_t& view,
+                    const NewBlob& new_blob, const DeviceCall& call);
   bool is_decoded(const DeviceCopy& copy);
 
   // A place in the clear is encoded into another one, which is sent to out->blob. Also after a failure out->slot is the
@@ -156,7 +175,7 @@ class DevicePages {
     uint64_t fence;
   };
 
-  bool matches(const DeviceCopy& copy, const Page& page, bool coded) const noexcept;
+  DeviceCopy* known(const Page& page, uint64_t now_ns) noexcept;
   bool demote_one();
   void unlink(DeviceCopy* copy) noexcept;
   void give_back(DeviceCopy* copy) noexcept;
@@ -170,7 +189,6 @@ class DevicePages {
                         const DeviceCall& call, Slot* slot);
   Status place_made(size_t bytes, const std::function<void(std::span<std::byte>)>& write, const NewBlob& new_blob,
                     const DeviceCall& call, Slot* slot);
-  void let_go_calibration(const Digest& digest) noexcept;
   Status place_klt_table(size_t bytes);
   Status send_codes(DeviceEncoded* out, const DeviceCall& call);
   bool drop_calibrations() noexcept;
@@ -186,14 +204,18 @@ class DevicePages {
   std::vector<BlobRef> stranded_;
   std::vector<DeviceCalibration> calibrations_;
   Slot tables_;      // a small place for the tables of decode()
-  Slot klt_tables_;  // ... and of decode_klt() and encode_klt()
+  Slot klt_tables_;  // ... and of encode_klt()
   std::byte* ring_ = nullptr;
   size_t ring_at_ = 0;
   std::vector<RingPiece> pieces_;
   std::mutex ring_mutex_;
-  std::mutex decode_mutex_;  // decode() and what is of klt, from the table to the kernel; before the two others
+  // decode() and what is of klt, from the table to the kernel, and DeviceCopy::learned; before the two others
+  std::mutex decode_mutex_;
   std::atomic<uint64_t> hits_{0}, promoted_{0}, demoted_{0}, in_bytes_{0}, out_bytes_{0};
 };
+
+// Where something more lies behind the codes of a page.
+constexpr size_t behind_codes(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // The slots of places, and an order that names them. Points to its own lists: made where it is used.
 struct DeviceOrder {

@@ -18,7 +18,6 @@ struct EncodeTable {
   int32_t clear;
   uint32_t failed;
 };
-size_t table_at(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
@@ -60,95 +59,6 @@ Status DevicePages::decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, cons
   return status;
 }
 
-bool DevicePages::takes(const kvc_cuda::KltForm& form) const noexcept {
-  return kvc_cuda::klt_chunk(form.channels()) > 0 && form.v_dim <= kvc_cuda::kKltValueDim &&
-         form.page_bytes() <= kRingBytes && form.calibration_bytes() <= tier_->limit() / 4;
-}
-
-bool DevicePages::encodes(const kvc_cuda::KltForm& form) const noexcept {
-  return takes(form) && kvc_cuda::klt_encode_chunk(form.channels()) > 0 &&
-         form.calibration_bytes() + form.analysis_bytes() <= tier_->limit() / 4;
-}
-
-// With the lock. Those that a call under way does not use go; whether there were any.
-bool DevicePages::drop_calibrations() noexcept {
-  bool any = false;
-  std::erase_if(calibrations_, [&](const DeviceCalibration& calibration) {
-    if (calibration.uses > 0) return false;
-    tier_->release(calibration.slot);
-    tier_->release(calibration.analysis);
-    return any = true;
-  });
-  return any;
-}
-
-// A place with what `write` writes.
-Status DevicePages::place_made(size_t bytes, const std::function<void(std::span<std::byte>)>& write,
-                               const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
-  BlobRef blob;
-  if (!new_blob(bytes, &blob))
-    return error(KVC_E_NO_MEMORY, "no room for a calibration of %zu bytes on its way to a device", bytes);
-  write({blob.data(), bytes});
-  Slot made;
-  KVC_RETURN_IF_ERROR(reserve(bytes, &made));
-  uint64_t fence = 0;
-  const Status sent = transfer(Way::in, made, 0, bytes, blob, call, &fence);
-  if (!sent.is_ok()) {
-    tier_->release(made);
-    return sent;
-  }
-  *slot = made;
-  return Status::ok();
-}
-
-// The calibration stays until let_go_calibration().
-Status DevicePages::place_calibration(const KltCalibration& calibration, const kvc_cuda::KltForm& form,
-                                      const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
-  {
-    const std::lock_guard lock(mutex_);
-    for (DeviceCalibration& known : calibrations_) {
-      if (known.digest != calibration.digest) continue;
-      ++known.uses;
-      *slot = known.slot;
-      return Status::ok();
-    }
-    calibrations_.reserve(calibrations_.size() + 1);
-  }
-  KVC_RETURN_IF_ERROR(place_made(
-      form.calibration_bytes(),
-      [&](std::span<std::byte> out) { write_klt_calibration(calibration, form, out); }, new_blob, call, slot));
-  const std::lock_guard lock(mutex_);
-  calibrations_.push_back({calibration.digest, *slot, {}, 1});
-  return Status::ok();
-}
-
-// After place_calibration().
-Status DevicePages::place_analysis(const KltCalibration& calibration, const kvc_cuda::KltForm& form,
-                                   const NewBlob& new_blob, const DeviceCall& call, Slot* slot) {
-  const auto known = [&] {
-    return std::find_if(calibrations_.begin(), calibrations_.end(),
-                        [&](const DeviceCalibration& each) { return each.digest == calibration.digest; });
-  };
-  {
-    const std::lock_guard lock(mutex_);
-    *slot = known()->analysis;
-    if (*slot) return Status::ok();
-  }
-  KVC_RETURN_IF_ERROR(place_made(
-      form.analysis_bytes(), [&](std::span<std::byte> out) { write_klt_analysis(calibration, out); }, new_blob, call,
-      slot));
-  const std::lock_guard lock(mutex_);
-  known()->analysis = *slot;
-  return Status::ok();
-}
-
-void DevicePages::let_go_calibration(const Digest& digest) noexcept {
-  const std::lock_guard lock(mutex_);
-  for (DeviceCalibration& known : calibrations_) {
-    if (known.digest == digest) --known.uses;
-  }
-}
-
 // With the lock: klt_tables_ has room for a table.
 Status DevicePages::place_klt_table(size_t bytes) {
   if (klt_tables_ && DeviceTier::bytes_of(klt_tables_) < bytes) {
@@ -158,58 +68,14 @@ Status DevicePages::place_klt_table(size_t bytes) {
   return klt_tables_ ? Status::ok() : reserve_locked(bytes, &klt_tables_);
 }
 
-Status DevicePages::decode_klt(DeviceCopy* copy, const KltPlan& plan, const PageGeometry& g,
-                               const kvc_cuda_view_t& view, const NewBlob& new_blob, const DeviceCall& call) {
-  const kvc_cuda::KltForm form = klt_form(g, plan.calibration.get());
-  std::vector<std::byte> table = make_klt_table(form, plan);
-  if (table.empty())
-    return error(KVC_E_UNSUPPORTED, "an encoded page of more than 4 GiB for device %d", tier_->ordinal());
-  const std::lock_guard one(decode_mutex_);
-  if (is_decoded(*copy)) return Status::ok();
-  Slot calibration;
-  if (plan.calibration != nullptr)
-    KVC_RETURN_IF_ERROR(place_calibration(*plan.calibration, form, new_blob, call, &calibration));
-  const auto issue = [&]() -> Status {
-    {
-      const std::lock_guard lock(mutex_);
-      KVC_RETURN_IF_ERROR(place_klt_table(table.size()));
-      KVC_RETURN_IF_ERROR(reserve_locked(g.page_bytes(), &copy->clear));
-    }
-    auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
-    page->coded = tier_->address(copy->slot);
-    page->clear = tier_->page(copy->clear);
-    DeviceKlt pages;
-    pages.clear = view;
-    pages.form = form;
-    pages.tables = tier_->address(klt_tables_);
-    pages.calibration = calibration ? tier_->address(calibration) : 0;
-    pages.pages = 1;
-    pages.dtype = static_cast<int32_t>(g.dtype);
-    std::vector<uint32_t> slots;
-    tier_->add_slots(klt_tables_, &slots);
-    uint64_t fence = 0;
-    KVC_RETURN_IF_ERROR(put_table(pages.tables, table.data(), table.size(), slots, call, &fence));
-    DeviceOrder order(*tier_, call, {klt_tables_, copy->slot}, {copy->clear}, {fence, copy->loaded[0]});
-    if (calibration) tier_->add_slots(calibration, &order.reads);
-    return tier_->check(tier_->api().decode_klt(tier_->handle(), &pages, order.get(), &fence));
-  };
-  const Status status = issue();
-  if (plan.calibration != nullptr) let_go_calibration(plan.calibration->digest);
-  if (status.is_ok()) return status;
-  const std::lock_guard lock(mutex_);
-  tier_->release(copy->clear);
-  copy->clear = Slot{};
-  return status;
-}
-
 Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
   EncodeTable table{0, tier_->page(clear), 0};
   const size_t bytes = out->blob.bytes();
   if (pages.codec == std::string_view("svd") && tier_->api().svd_room(&pages) == 0)
     return error(KVC_E_NO_MEMORY, "kernels of device %d do not take pages of this form", tier_->ordinal());
-  KVC_RETURN_IF_ERROR(reserve(table_at(bytes) + sizeof table, &out->slot));
+  KVC_RETURN_IF_ERROR(reserve(behind_codes(bytes) + sizeof table, &out->slot));
   table.coded = tier_->address(out->slot);
-  const uint64_t at = table.coded + table_at(bytes);
+  const uint64_t at = table.coded + behind_codes(bytes);
   std::vector<uint32_t> slots;
   tier_->add_slots(out->slot, &slots);
   uint64_t fence = 0;
@@ -253,7 +119,8 @@ Status DevicePages::encode_klt(Slot clear, const KltPlan& plan, std::span<const 
     {
       const std::lock_guard lock(mutex_);
       KVC_RETURN_IF_ERROR(place_klt_table(table.size()));
-      KVC_RETURN_IF_ERROR(reserve_locked(table_at(bytes) + sizeof(EncodeTable), &out->slot));
+      // Of the page that it becomes this is the place of the table (place_table).
+      KVC_RETURN_IF_ERROR(reserve_locked(behind_codes(bytes) + std::max(sizeof(EncodeTable), table.size()), &out->slot));
     }
     auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
     page->coded = tier_->address(out->slot);
@@ -263,7 +130,7 @@ Status DevicePages::encode_klt(Slot clear, const KltPlan& plan, std::span<const 
     pages.form = form;
     pages.tables = tier_->address(klt_tables_);
     pages.calibration = tier_->address(calibration), pages.analysis = tier_->address(analysis);
-    pages.failed = page->coded + table_at(bytes) + offsetof(EncodeTable, failed);
+    pages.failed = page->coded + behind_codes(bytes) + offsetof(EncodeTable, failed);
     pages.pages = 1;
     pages.dtype = static_cast<int32_t>(g.dtype);
     std::vector<uint32_t> tables, slots;
@@ -289,7 +156,7 @@ Status DevicePages::send_codes(DeviceEncoded* out, const DeviceCall& call) {
   const uint64_t at = tier_->address(out->slot);
   const kvc_cuda_copy_t copies[2] = {
       {at, out->blob.data(), bytes},
-      {at + table_at(bytes) + offsetof(EncodeTable, failed), out->failed.data(), sizeof(uint32_t)}};
+      {at + behind_codes(bytes) + offsetof(EncodeTable, failed), out->failed.data(), sizeof(uint32_t)}};
   DeviceOrder read(*tier_, call, {out->slot}, {});
   const std::lock_guard lock(mutex_);
   reap();
@@ -317,7 +184,7 @@ Status DevicePages::fetch(DeviceEncoded* encoded) {
     DeviceOrder order(*tier_, {}, {encoded->slot}, {});
     KVC_RETURN_IF_ERROR(tier_->check(api.download(tier_->handle(), encoded->blob.data(), at, bytes, order.get())));
     KVC_RETURN_IF_ERROR(tier_->check(api.download(tier_->handle(), encoded->failed.data(),
-                                                  at + table_at(bytes) + offsetof(EncodeTable, failed),
+                                                  at + behind_codes(bytes) + offsetof(EncodeTable, failed),
                                                   sizeof(uint32_t), order.get())));
     out_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     encoded->here = true;

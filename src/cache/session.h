@@ -181,14 +181,16 @@ class Session {
   kvc_cuda_pages_t device_form(std::string_view codec) const;
   static bool attends_to(std::string_view codec) noexcept;
   bool kernels_fit() const noexcept;
-  bool is_coded_there(const Page& page) const noexcept;
+  bool learns() const noexcept;
+  bool is_coded_there(const Page& page, size_t* table = nullptr) const noexcept;
+  Status place_table(const Page& page, DeviceCopy* copy, const DeviceCall& call);
   Status decode_there(const Page& page, DeviceCopy* copy, const DeviceCall& call);
   std::shared_ptr<const KltCalibration> device_calibration() const;
   Status encode_place(size_t i, const DeviceCall& call);
   bool drop_codes() noexcept;
   bool has_codes(size_t i);
   bool take_codes(size_t i, BlobRef* blob, uint8_t* codec);
-  Status hold_page(const Page& page, bool coded, DeviceCopy** copy);
+  Status hold_page(const Page& page, DeviceCopy** copy);
   Status open_place(size_t i, const DeviceCall& call);
   Status device_move(const kvc_cuda_move_t& move, DeviceOrder* order, uint64_t* fence);
   Status send_full_pages(const DeviceCall& call);

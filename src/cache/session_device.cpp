@@ -1,9 +1,8 @@
-// Sessions on a device: reading, appending and attending by a caller's stream. Rows that are appended there reach host
+// Sessions on a device: reading and appending by a caller's stream. Rows that are appended there reach host
 // memory by page; who needs them there earlier waits (settle).
 #include "cache/session_device.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -12,30 +11,6 @@
 #include "cache/devices.h"
 
 namespace kvc {
-namespace {
-
-constexpr uint64_t kTableAlignment = 256;
-
-uint64_t aligned(uint64_t n) { return (n + kTableAlignment - 1) / kTableAlignment * kTableAlignment; }
-
-// Lets a copy go at the end of a call.
-class Held {
- public:
-  explicit Held(DevicePages* pages) : pages_(pages) {}
-  Held(Held&& other) noexcept : pages_(other.pages_), copy(std::exchange(other.copy, nullptr)) {}
-  ~Held() {
-    if (copy != nullptr) pages_->let_go(copy);
-  }
-
- private:
-  DevicePages* pages_;
-
- public:
-  DeviceCopy* copy = nullptr;
-};
-
-}  // namespace
-
 Status Session::device(int32_t ordinal, kvc_cuda_t** handle) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
@@ -208,8 +183,13 @@ void Session::hand_places(std::span<Page* const> sealed) noexcept {
   end->places.erase(end->places.begin(), end->places.begin() + static_cast<ptrdiff_t>(n));
 }
 
-Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
+// The device's copy of a page, as its codec left it or in the clear, is held.
+Status Session::hold_page(const Page& page, DeviceCopy** copy) {
+  *copy = device_->pages->hold_known(page, cache_->clock_.now_ns());
+  if (*copy != nullptr) return Status::ok();
   const Codec& codec = cache_->codec_of(page);
+  size_t table = 0;
+  const bool coded = is_coded_there(page, &table);
   std::function<Status(BlobRef*)> decode;
   if (!coded && !codec.is_clear()) {
     // As a read on the host gives it, rows that codec sparse keeps elsewhere among them.
@@ -236,7 +216,7 @@ Status Session::hold_page(const Page& page, bool coded, DeviceCopy** copy) {
   }
   device_->pages->tier().expect(geometry().page_bytes());
   const auto hold = [&] {
-    return device_->pages->hold(page, coded, geometry().n_layers, cache_->clock_.now_ns(), decode, copy);
+    return device_->pages->hold(page, coded, coded ? table : 0, geometry().n_layers, cache_->clock_.now_ns(), decode, copy);
   };
   const Status held = hold();
   return held.code() == KVC_E_NO_MEMORY && drop_codes() ? hold() : held;
@@ -282,8 +262,8 @@ Status Session::device_load(uint32_t from, uint32_t to, const DeviceCall& call, 
   fill_path();
   std::vector<uint64_t> wait;
   const auto bring = [&](const Page& page) -> Status {
-    Held held(device_->pages);
-    KVC_RETURN_IF_ERROR(hold_page(page, is_coded_there(page), &held.copy));
+    HeldCopy held(device_->pages);
+    KVC_RETURN_IF_ERROR(hold_page(page, &held.copy));
     return device_->pages->load(held.copy, geometry(), from, to, call, &wait);
   };
   for (size_t i = 0; i < sealed_pages(); ++i) KVC_RETURN_IF_ERROR(bring(*page_at(i)));
@@ -343,13 +323,13 @@ Status Session::device_read(uint32_t layer, int plane, size_t from, size_t n, co
     const auto run = static_cast<uint32_t>(std::min<size_t>(n, g.page_tokens - in_page));
     const size_t sealed = sealed_pages();
     const Page* page = index < sealed ? page_at(index) : open_[index - sealed].source;
-    Held held(&pages);
+    HeldCopy held(&pages);
     Slot slot;
     std::vector<uint64_t> wait;
     if (page != nullptr) {
-      const bool coded = is_coded_there(*page);
-      KVC_RETURN_IF_ERROR(hold_page(*page, coded, &held.copy));
+      KVC_RETURN_IF_ERROR(hold_page(*page, &held.copy));
       KVC_RETURN_IF_ERROR(pages.load(held.copy, g, layer, layer + 1, call, &wait));
+      const bool coded = held.copy->coded;
       if (coded) KVC_RETURN_IF_ERROR(decode_there(*page, held.copy, call));
       slot = coded ? held.copy->clear : held.copy->slot;
     } else {
@@ -403,116 +383,6 @@ Status Session::device_append(uint32_t layer, const DeviceRows& k, const DeviceR
   }
   cursor_[layer] = static_cast<uint32_t>(at + n);
   return send_full_pages(call);
-}
-
-Status Session::device_attend_bytes(const DeviceAttend& attend, size_t tokens, uint64_t* bytes) {
-  std::lock_guard lock(mutex_);
-  KVC_RETURN_IF_ERROR(check_open());
-  KVC_RETURN_IF_ERROR(on_device(-1));
-  return attend_room(attend, (tokens + geometry().page_tokens - 1) / geometry().page_tokens, bytes, nullptr);
-}
-
-// Tables first, then what the module needs. tables: bytes of the former.
-Status Session::attend_room(const DeviceAttend& attend, size_t pages, uint64_t* bytes, uint64_t* tables) {
-  const DeviceTier& tier = device_->pages->tier();
-  kvc_cuda_attend_t call{};
-  call.struct_size = sizeof call;
-  call.n_sequences = 1, call.group = attend.group, call.splits = attend.splits, call.layer = attend.layer;
-  call.query_dtype = attend.query_dtype, call.out_dtype = attend.out_dtype;
-  const kvc_cuda_pages_t form = device_form("");
-  uint64_t own = 0;
-  KVC_RETURN_IF_ERROR(tier.check(tier.api().attend_bytes(tier.handle(), &form, &call, &own)));
-  const uint64_t table = aligned(pages * (sizeof(uint64_t) + sizeof(int32_t)) + 2 * sizeof(uint32_t));
-  if (tables != nullptr) *tables = table;
-  *bytes = table + own;
-  return Status::ok();
-}
-
-Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call, uint64_t* fence) {
-  std::lock_guard lock(mutex_);
-  KVC_RETURN_IF_ERROR(check_open());
-  KVC_RETURN_IF_ERROR(on_device(-1));
-  const PageGeometry& g = geometry();
-  if (g.k_dim != g.v_dim) {
-    return error(KVC_E_UNSUPPORTED, "attention on a device needs K and V heads of one length; these have %u and %u",
-                 g.k_dim, g.v_dim);
-  }
-  if (attend.layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u of %u", attend.layer, g.n_layers);
-  fill_path();
-  DevicePages& pages = *device_->pages;
-  const size_t tokens = sealed_tokens() + cursor_[attend.layer];
-  const size_t n = (tokens + g.page_tokens - 1) / g.page_tokens, sealed = sealed_pages();
-
-  // A query sees everything before it, so the order of whole pages is nothing to it: encoded ones come first, and of
-  // those in the clear the last may be short. One codec at a time: pages of another go in the clear.
-  std::vector<Held> held;
-  std::vector<Slot> reads;
-  std::vector<uint64_t> wait, encoded;
-  std::vector<int32_t> clear;
-  std::string_view codec;
-  for (size_t i = 0; i < n; ++i) {
-    const Page* page = i < sealed ? page_at(i) : open_[i - sealed].source;
-    Slot slot;
-    if (page == nullptr) {
-      KVC_RETURN_IF_ERROR(open_place(i - sealed, call));
-      slot = device_->places[i - sealed].slot;
-      clear.push_back(pages.tier().page(slot));
-    } else {
-      const bool whole = page->n_tokens == g.page_tokens && (i + 1) * g.page_tokens <= tokens;
-      const std::string_view name = cache_->codec_of(*page).name();
-      const bool there = is_coded_there(*page);
-      bool coded = whole && there && attends_to(name);
-      if (coded && codec.empty()) codec = name;
-      const bool decoded_there = there && (!coded || name != codec);
-      if (decoded_there) coded = false;
-      held.emplace_back(&pages);
-      KVC_RETURN_IF_ERROR(hold_page(*page, coded || decoded_there, &held.back().copy));
-      KVC_RETURN_IF_ERROR(pages.load(held.back().copy, g, attend.layer, attend.layer + 1, call, &wait));
-      if (decoded_there) KVC_RETURN_IF_ERROR(decode_there(*page, held.back().copy, call));
-      slot = decoded_there ? held.back().copy->clear : held.back().copy->slot;
-      if (coded) {
-        encoded.push_back(pages.tier().address(slot));
-      } else {
-        clear.push_back(pages.tier().page(slot));
-      }
-    }
-    reads.push_back(slot);
-  }
-
-  uint64_t room = 0, table = 0;
-  KVC_RETURN_IF_ERROR(attend_room(attend, n, &room, &table));
-  if (attend.room_bytes < room) {
-    return error(KVC_E_INVALID, "room of %llu bytes; kvc_cuda_session_attend_bytes says %llu for %zu tokens",
-                 static_cast<unsigned long long>(attend.room_bytes), static_cast<unsigned long long>(room), tokens);
-  }
-  std::vector<std::byte> tables(encoded.size() * sizeof(uint64_t) + clear.size() * sizeof(int32_t) +
-                                2 * sizeof(uint32_t));
-  const size_t clear_at = encoded.size() * sizeof(uint64_t), counts_at = clear_at + clear.size() * sizeof(int32_t);
-  const uint32_t counts[2] = {static_cast<uint32_t>(tokens), static_cast<uint32_t>(encoded.size())};
-  // Either may be empty.
-  std::ranges::copy(std::as_bytes(std::span(encoded)), tables.begin());
-  std::ranges::copy(std::as_bytes(std::span(clear)), tables.data() + clear_at);
-  std::memcpy(tables.data() + counts_at, counts, sizeof counts);
-  uint64_t placed = 0;
-  KVC_RETURN_IF_ERROR(pages.put_table(attend.room, tables.data(), tables.size(), {}, call, &placed));
-
-  kvc_cuda_attend_t given{};
-  given.struct_size = sizeof given;
-  given.query = attend.query, given.out = attend.out;
-  given.room = reinterpret_cast<void*>(attend.room + table);
-  given.lengths = reinterpret_cast<const uint32_t*>(attend.room + counts_at);
-  given.n_encoded = codec.empty() ? nullptr : given.lengths + 1;
-  given.encoded_pages = reinterpret_cast<const uint64_t*>(attend.room);
-  given.clear_pages = reinterpret_cast<const int32_t*>(attend.room + clear_at);
-  given.encoded_stride = static_cast<uint32_t>(encoded.size()),
-  given.clear_stride = static_cast<uint32_t>(clear.size());
-  given.n_sequences = 1, given.group = attend.group, given.splits = attend.splits, given.layer = attend.layer;
-  given.query_dtype = attend.query_dtype, given.out_dtype = attend.out_dtype, given.scale = attend.scale;
-  const kvc_cuda_pages_t form = device_form(codec);
-  wait.push_back(placed);
-  DeviceOrder order(pages.tier(), call, {}, {}, std::move(wait));
-  for (const Slot slot : reads) pages.tier().add_slots(slot, &order.reads);
-  return pages.tier().check(pages.tier().api().attend(pages.tier().handle(), &form, &given, order.get(), fence));
 }
 
 }  // namespace kvc

@@ -1,6 +1,7 @@
 // What a session has on a device: its end, which it writes there, and where that stands with host memory.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "cache/device_pages.h"
@@ -20,6 +21,22 @@ struct DeviceAttend {
   uint32_t layer = 0, group = 0, splits = 0;
   int32_t query_dtype = 0, out_dtype = 0;
   float scale = 0;
+};
+
+// Lets a copy go at the end of a call.
+class HeldCopy {
+ public:
+  explicit HeldCopy(DevicePages* pages) : pages_(pages) {}
+  HeldCopy(HeldCopy&& other) noexcept : pages_(other.pages_), copy(std::exchange(other.copy, nullptr)) {}
+  ~HeldCopy() {
+    if (copy != nullptr) pages_->let_go(copy);
+  }
+
+ private:
+  DevicePages* pages_;
+
+ public:
+  DeviceCopy* copy = nullptr;
 };
 
 // The session's open pages on a device, in the clear. An open page is true in host memory, on the device, or in both.

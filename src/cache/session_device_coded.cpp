@@ -41,15 +41,27 @@ bool Session::kernels_fit() const noexcept {
 }
 
 // Whether the device gets a page as its codec left it. The first page of a sequence has exact tokens, and so, but for
-// codecs that learn, another form.
-bool Session::is_coded_there(const Page& page) const noexcept {
+// codecs that learn, another form. table: bytes that it needs besides there.
+bool Session::is_coded_there(const Page& page, size_t* table) const noexcept {
   const Codec& codec = cache_->codec_of(page);
   if (!kernels_fit()) return false;
   if (codec.id() == kSvdCodecId) return true;
   if (!is_klt(codec)) return attends_to(codec.name()) && page.depth > 0;
   const Digest digest = codec.calibration_of({page.blob.data(), page.blob.bytes()});
   const std::shared_ptr<const KltCalibration> calibration = find_calibration(digest);
-  return device_->pages->takes(klt_form(geometry(), calibration.get()));
+  const kvc_cuda::KltForm form = klt_form(geometry(), calibration.get());
+  if (table != nullptr) *table = form.page_bytes();
+  return device_->pages->takes(form);
+}
+
+// What kernels need to know of a page of klt, lowrank or auto, with a held copy, is on the device.
+Status Session::place_table(const Page& page, DeviceCopy* copy, const DeviceCall& call) {
+  return device_->pages->place_table(
+      copy, geometry(),
+      [&](KltPlan* plan) {
+        return plan_klt(cache_->codec_of(page), geometry(), {page.blob.data(), page.blob.bytes()}, plan);
+      },
+      call);
 }
 
 // A held copy of a page that the device has as its codec left it gets its place in the clear.
@@ -63,10 +75,9 @@ Status Session::decode_there(const Page& page, DeviceCopy* copy, const DeviceCal
     KVC_RETURN_IF_ERROR(codec.decode(geometry(), encoded, 0, KVC_KEY, 0, 0, nullptr, 0, 0));
   }
   if (!is_klt(codec)) return pages.decode(copy, device_form(codec.name()), call);
-  KltPlan plan;
-  KVC_RETURN_IF_ERROR(plan_klt(codec, geometry(), encoded, &plan));
+  KVC_RETURN_IF_ERROR(place_table(page, copy, call));
   return pages.decode_klt(
-      copy, plan, geometry(), device_form("").clear,
+      copy, geometry(), device_form("").clear,
       [this](size_t bytes, BlobRef* out) { return cache_->new_blob(bytes, out); }, call);
 }
 

@@ -45,6 +45,14 @@ struct DeviceSvd {
   uint32_t pages = 0;
 };
 
+// Such pages among a sequence's, to be attended to from their codes.
+struct DeviceKltAttend {
+  kvc_cuda::KltForm form;
+  uint64_t calibration = 0;          // form.calibration_bytes(); 0: none
+  const uint32_t* tokens = nullptr;  // device memory: one number, of tokens in these pages
+  const uint64_t* tables = nullptr;  // device memory: the address of each page's table
+};
+
 struct DeviceApi {
   uint32_t version = kDeviceApiVersion;
   uint32_t bytes = sizeof(DeviceApi);
@@ -83,6 +91,10 @@ struct DeviceApi {
                              const kvc_cuda_order_t* order, uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_attend_bytes) attend_bytes = nullptr;
   decltype(&kvc_cuda_attend) attend = nullptr;
+  // kvc_cuda_attend of one sequence that has both kinds of pages. attend->lengths: of the pages that are none of klt's.
+  // attend->room: twice what attend_bytes says.
+  kvc_status_t (*attend_klt)(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
+                             const DeviceKltAttend* klt, const kvc_cuda_order_t* order, uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_stats) stats = nullptr;
   decltype(&kvc_cuda_choose) choose = nullptr;
   // For tests: told of what the processor does with memory that a device may reach. nullptr: nobody wants to know.

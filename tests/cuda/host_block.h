@@ -44,23 +44,25 @@ class HostBlock {
       const uint32_t bits = word >> (which * 16) & 0xffffu;
       return bf16 ? float_of(bits << 16) : f32_of_f16(bits);
     };
-    float left[16][16], right[16][8];
-    for (uint32_t lane = 0; lane < 32; ++lane) {
-      const uint32_t g = lane / 4, q = lane % 4;
-      for (uint32_t e = 0; e < 2; ++e) {
-        left[g][q * 2 + e] = number(a(lane)[0], e);
-        left[g + 8][q * 2 + e] = number(a(lane)[1], e);
-        left[g][q * 2 + 8 + e] = number(a(lane)[2], e);
-        left[g + 8][q * 2 + 8 + e] = number(a(lane)[3], e);
-        right[q * 2 + e][g] = number(b(lane)[0], e);
-        right[q * 2 + 8 + e][g] = number(b(lane)[1], e);
+    for (uint32_t warp = 0; warp < threads_; warp += 32) {
+      float left[16][16], right[16][8];
+      for (uint32_t lane = 0; lane < 32; ++lane) {
+        const uint32_t g = lane / 4, q = lane % 4;
+        for (uint32_t e = 0; e < 2; ++e) {
+          left[g][q * 2 + e] = number(a(warp + lane)[0], e);
+          left[g + 8][q * 2 + e] = number(a(warp + lane)[1], e);
+          left[g][q * 2 + 8 + e] = number(a(warp + lane)[2], e);
+          left[g + 8][q * 2 + 8 + e] = number(a(warp + lane)[3], e);
+          right[q * 2 + e][g] = number(b(warp + lane)[0], e);
+          right[q * 2 + 8 + e][g] = number(b(warp + lane)[1], e);
+        }
       }
-    }
-    for (uint32_t lane = 0; lane < 32; ++lane) {
-      float* to = c(lane);
-      for (uint32_t e = 0; e < 4; ++e) {
-        const uint32_t row = lane / 4 + e / 2 * 8, column = lane % 4 * 2 + e % 2;
-        for (uint32_t k = 0; k < 16; ++k) to[e] = to[e] + left[row][k] * right[k][column];
+      for (uint32_t lane = 0; lane < 32; ++lane) {
+        float* to = c(warp + lane);
+        for (uint32_t e = 0; e < 4; ++e) {
+          const uint32_t row = lane / 4 + e / 2 * 8, column = lane % 4 * 2 + e % 2;
+          for (uint32_t k = 0; k < 16; ++k) to[e] = to[e] + left[row][k] * right[k][column];
+        }
       }
     }
   }

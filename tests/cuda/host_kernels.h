@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host_block.h"
-#include "kernels/attend_mma.h"
+#include "kernels/attend_klt.h"
 #include "kernels/launch.h"
 #include "kernels/move.h"
 
@@ -43,6 +43,12 @@ inline void host_attend(const AttendArgs& a, Shape s, uint64_t seed) {
 }
 inline void host_attend_mma(const AttendArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { attend_mma(b, x); });
+}
+inline void host_attend_klt(const KltAttendArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const KltAttendArgs& x) { attend_klt(b, x); });
+}
+inline void host_attend_klt_mma(const KltAttendArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const KltAttendArgs& x) { attend_klt_mma(b, x); });
 }
 inline void host_jacobi(const JacobiArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const JacobiArgs& x) { jacobi(b, x); });

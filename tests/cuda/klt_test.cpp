@@ -1,5 +1,5 @@
 // Pages of klt, lowrank and auto, decoded by the kernel on the host: bit for bit what the library's codec gives.
-#include "klt_rig.h"
+#include "klt_pages.h"
 
 namespace kvc_cuda {
 namespace {
@@ -7,82 +7,25 @@ namespace {
 class KltKernelTest : public testing::TestWithParam<KltCase> {};
 
 TEST_P(KltKernelTest, DecodesToTheBitsOfTheLibrary) {
-  const KltCase& c = GetParam();
-  Random random(c.dim * 131 + c.page_tokens);
-  const kvc::PageGeometry g = geometry_of(c);
-  std::shared_ptr<const KltCalibration> calibration;
-  kvc::EncodeOptions options;
-  options.exact_tokens = c.exact;
-  options.position = 12345;
-  options.key_bits = 5, options.value_bits = 3;
-  KltLevels levels;
-  if (c.learned != Learned::no) {
-    calibration = any_calibration(c, g, &random);
-    register_calibration(calibration);
-    options.calibration = calibration.get();
-  }
-  if (c.learned == Learned::levels) {
-    for (size_t i = 0; i < size_t{g.n_layers} * calibration->blocks(); ++i) {
-      const auto steps =
-          static_cast<uint16_t>(random.next() % (calibration->channels() * KltCalibration::kMaxBits + 1));
-      levels.key_steps.push_back(i == 1 ? KltLevels::kRawKeys : steps);
-    }
-    for (uint32_t i = 0; i < g.n_layers * g.n_kv_heads; ++i) {
-      const auto bits = static_cast<uint8_t>(random.next() % KltCalibration::kMaxBits + 1);
-      levels.value_bits.push_back(i == 1 ? KltLevels::kRawValues : bits);
-    }
-    options.levels = &levels;
-  }
-  const kvc::Codec& codec = *kvc::find_codec(c.codec);
-  ASSERT_TRUE(is_klt(codec));
-
   constexpr uint32_t kPages = 2;
-  std::vector<std::vector<std::byte>> coded(kPages);
-  std::vector<std::byte> tables;
+  KltPages pages(GetParam(), kPages);
+  const kvc::PageGeometry& g = pages.g;
   KltArgs a;
-  for (uint32_t page = 0; page < kPages; ++page) {
-    const std::vector<std::byte> clear = any_page(c, g, &random);
-    options.position += c.page_tokens;
-    coded[page].resize(codec.encoded_bytes(g, options));
-    const kvc::Status encoded = codec.encode(g, options, clear, coded[page]);
-    ASSERT_TRUE(encoded.is_ok()) << encoded.message();
-    kvc::KltPlan plan;
-    const kvc::Status planned = plan_klt(codec, g, coded[page], &plan);
-    ASSERT_TRUE(planned.is_ok()) << planned.message();
-    a.form = klt_form(g, plan.calibration.get());
-    std::vector<std::byte> table = make_klt_table(a.form, plan);
-    ASSERT_EQ(table.size(), a.form.page_bytes());
-    auto* head = reinterpret_cast<KltPage*>(table.data());
-    head->coded = reinterpret_cast<uint64_t>(coded[page].data());
-    head->clear = static_cast<int32_t>(kPages - 1 - page);
-    tables.insert(tables.end(), table.begin(), table.end());
-  }
-  std::vector<std::byte> uploaded;
-  if (calibration != nullptr) {
-    uploaded.resize(a.form.calibration_bytes());
-    write_klt_calibration(*calibration, a.form, uploaded);
-    a.calibration = reinterpret_cast<const unsigned char*>(uploaded.data());
-  }
-  a.tables = reinterpret_cast<const unsigned char*>(tables.data());
+  a.form = pages.form;
+  a.calibration = pages.learned();
+  a.tables = reinterpret_cast<const unsigned char*>(pages.tables.data());
   a.table_bytes = a.form.page_bytes();
   a.pages = kPages;
-  a.number = static_cast<Number>(c.dtype);
-  a.norm = 1.0f / std::sqrt(static_cast<float>(rotated_block(c.dim)));
+  a.number = static_cast<Number>(g.dtype);
+  a.norm = 1.0f / std::sqrt(static_cast<float>(rotated_block(g.v_dim)));
   a.chunk = klt_chunk(a.form.channels());
   ASSERT_GT(a.chunk, 0u);
   for (const uint64_t seed : {1, 2}) {
-    std::vector<std::byte> out(kPages * g.page_bytes(), std::byte{0xcd}), expected(g.page_bytes());
+    std::vector<std::byte> out(kPages * g.page_bytes(), std::byte{0xcd});
     a.clear = view_of(g, out.data());
     host_decode_klt(a, klt_shape(a), seed);
     for (uint32_t page = 0; page < kPages; ++page) {
-      for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
-        for (const int plane : {KVC_KEY, KVC_VALUE}) {
-          const kvc::Status decoded =
-              codec.decode(g, coded[page], layer, plane, 0, g.page_tokens,
-                           expected.data() + g.plane_offset(layer, plane), g.head_bytes(plane), g.row_bytes(plane));
-          ASSERT_TRUE(decoded.is_ok()) << decoded.message();
-        }
-      }
+      const std::vector<std::byte> expected = pages.decoded(page);
       const std::byte* got = out.data() + (kPages - 1 - page) * g.page_bytes();
       for (size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(got[i], expected[i]) << "page " << page << " byte " << i;
     }

@@ -2,107 +2,10 @@
 // appended there.
 #include <limits>
 
-#include "session_rig.h"
+#include "session_coded_rig.h"
 
 namespace kvc_cuda {
 namespace {
-
-class SessionCodedTest : public SessionDeviceTest {
- protected:
-  // Large enough to become smaller.
-  SessionCodedTest() { shape = {16, 32}; }
-  ~SessionCodedTest() override {
-    on_host_access = nullptr;
-    shape = {};
-  }
-
-  static constexpr uint32_t kGroup = 2;
-  static std::vector<float> any_query(uint64_t seed) {
-    std::vector<float> query(kHeads * kGroup * shape.dim);
-    Random random(seed);
-    for (float& x : query) x = static_cast<float>(random.next() % 2000) / 1000.0f - 1;
-    return query;
-  }
-  // On the host: what codecs that learn look at.
-  void show_query(uint32_t layer, uint64_t seed) {
-    std::vector<float> query = any_query(seed), result(query.size());
-    TensorView q = tensor(query, 1), out = tensor(result, 1);
-    q.shape[1] = out.shape[1] = kHeads * kGroup;
-    q.strides[0] = out.strides[0] = kHeads * kGroup * shape.dim;
-    kvc::AttendCall call;
-    call.position = session->info().length - 1;
-    ASSERT_OK(session->attend(layer, call, q, out));
-  }
-  // Attention there equals sums in double precision over what the host reads.
-  void expect_attention(uint32_t layer) {
-    const size_t n = session->info().length;
-    const std::vector<float> query = any_query(5);
-    std::vector<float> k(n * kHeads * shape.dim), v(k.size());
-    ASSERT_OK(session->read(layer, KVC_KEY, 0, n, tensor(k, n)));
-    ASSERT_OK(session->read(layer, KVC_VALUE, 0, n, tensor(v, n)));
-    const size_t bytes = query.size() * sizeof(float);
-    DeviceAttend attend;
-    attend.query = reinterpret_cast<const void*>(bench().application->put(query.data(), bytes));
-    attend.out = reinterpret_cast<void*>(bench().application->take(bytes));
-    attend.group = kGroup, attend.splits = 2, attend.layer = layer;
-    attend.query_dtype = attend.out_dtype = KVC_F32;
-    ASSERT_OK(session->device_attend_bytes(attend, n, &attend.room_bytes));
-    attend.room = bench().application->take(attend.room_bytes);
-    uint64_t fence = 0;
-    ASSERT_OK(session->device_attend(attend, bench().on(1), &fence));
-    ASSERT_OK(bench().pages().wait(fence));
-    const auto* got = static_cast<const float*>(attend.out);
-    for (uint32_t head = 0; head < kHeads * kGroup; ++head) {
-      const float* q = &query[head * shape.dim];
-      const auto row = [&](const std::vector<float>& rows, size_t t) {
-        return &rows[(t * kHeads + head / kGroup) * shape.dim];
-      };
-      std::vector<double> expected(shape.dim);
-      double sum = 0;
-      for (size_t t = 0; t < n; ++t) {
-        double score = 0;
-        for (uint32_t d = 0; d < shape.dim; ++d) score += double{q[d]} * double{row(k, t)[d]};
-        const double weight = std::exp(score / std::sqrt(static_cast<double>(shape.dim)));
-        sum += weight;
-        for (uint32_t d = 0; d < shape.dim; ++d) expected[d] += weight * double{row(v, t)[d]};
-      }
-      for (uint32_t d = 0; d < shape.dim; ++d)
-        EXPECT_NEAR(got[head * shape.dim + d], expected[d] / sum, 5e-6) << head << " " << d;
-    }
-    attend.room_bytes = 16;
-    EXPECT_EQ(session->device_attend(attend, bench().on(1), &fence).code(), KVC_E_INVALID);
-  }
-
-  // The page from token `from` on, by the library's encoder, with what it learned.
-  std::vector<std::byte> encoded(const char* codec, size_t from,
-                                 const kvc::KltCalibration* calibration = nullptr) const {
-    kvc::PageGeometry g;
-    g.n_layers = kLayers, g.n_kv_heads = kHeads, g.k_dim = g.v_dim = shape.dim, g.page_tokens = shape.tokens,
-    g.dtype = kvc::DType::f32;
-    std::vector<std::byte> page(g.page_bytes());
-    for (uint32_t layer = 0; layer < kLayers; ++layer) {
-      for (const int plane : {KVC_KEY, KVC_VALUE}) {
-        const std::vector<float> rows = Content::rows(tokens, from, shape.tokens, layer, plane);
-        for (uint32_t t = 0; t < shape.tokens; ++t) {
-          for (uint32_t head = 0; head < kHeads; ++head) {
-            std::memcpy(page.data() + g.head_offset(layer, plane, head) + t * g.row_bytes(plane),
-                        &rows[(t * kHeads + head) * shape.dim], g.row_bytes(plane));
-          }
-        }
-      }
-    }
-    const CacheOptions defaults;
-    kvc::EncodeOptions options;
-    options.key_bits = defaults.codec_key_bits, options.value_bits = defaults.codec_value_bits;
-    options.position = from;
-    options.calibration = calibration;
-    options.exact_tokens = from == 0 ? kvc::kSinkTokens : 0;
-    const kvc::Codec& encoder = *kvc::find_codec(codec);
-    std::vector<std::byte> out(encoder.encoded_bytes(g, options));
-    EXPECT_OK(encoder.encode(g, options, page, out));
-    return out;
-  }
-};
 
 TEST_F(SessionCodedTest, EveryCodecIsServed) {
   for (const kvc::Codec* codec : kvc::codecs()) {
@@ -117,47 +20,6 @@ TEST_F(SessionCodedTest, EveryCodecIsServed) {
       EXPECT_LT(bench().stats().in_bytes, 4 * shape.bytes()) << "as they are encoded";
     }
   }
-}
-
-// Their pages go to the device as they are, and its kernels decode them.
-TEST_F(SessionCodedTest, LearnedPagesAreDecodedThere) {
-  for (const char* codec : {"klt", "lowrank", "auto"}) {
-    SCOPED_TRACE(codec);
-    BenchOptions setup;
-    setup.codec = codec;
-    setup.device_memory = 96 * shape.bytes();
-    setup.learn = 64;
-    setup.bound = std::string_view(codec) == "auto" ? 0.2 : 0;
-    constexpr size_t kTokens = 256;
-    start(kTokens, setup);
-    for (size_t i = 0; i < kTokens; i += shape.tokens) {
-      append_here(i, shape.tokens);
-      for (uint64_t query = 0; query < 2 * kLayers * shape.tokens; ++query) show_query(query % kLayers, i + query);
-    }
-    ASSERT_EQ(bench().cache->calibrations().size(), 1u);
-    ASSERT_STREQ(bench().cache->calibrations()[0].state, "learned") << bench().cache->calibrations()[0].why;
-    if (setup.bound > 0) {
-      EXPECT_GT(bench().cache->stats().pages_checked, 0u);
-    }
-    // The last ones were made with what was learned.
-    expect_the_hosts_bits(kTokens - 8 * shape.tokens, 8 * shape.tokens);
-    EXPECT_LT(bench().stats().in_bytes, 6 * shape.bytes()) << "in the clear it would be all of them";
-    expect_the_hosts_bits(0, kTokens);
-    expect_attention(1);
-  }
-}
-
-// Where the device has no room for what a codec learned, the processor decodes as before.
-TEST_F(SessionCodedTest, LearnedPagesAreServedWithLittleRoom) {
-  BenchOptions setup;
-  setup.codec = "klt";
-  setup.device_memory = 3 * shape.bytes();
-  setup.learn = 64;
-  start(160, setup);
-  append_here(0, 80);
-  append_here(80, 80);
-  ASSERT_STREQ(bench().cache->calibrations()[0].state, "learned");
-  expect_the_hosts_bits(0, 160);
 }
 
 TEST_F(SessionCodedTest, AttendsToWhatTheHostReads) {
@@ -400,6 +262,7 @@ TEST_F(SessionCodedTest, AnyFailingCallLeavesWhatTheHostHas) {
     setup.learn = 64;
     setup.device_memory = 40 * shape.bytes();
     DeviceRows rows[kLayers][2], out;
+    DeviceAttend attend;
     const auto scenario = [&]() -> Status {
       uint64_t fence = 0;
       for (uint32_t layer = 0; layer < kLayers; ++layer) {
@@ -407,6 +270,7 @@ TEST_F(SessionCodedTest, AnyFailingCallLeavesWhatTheHostHas) {
                                                    bench().on(0), &fence));
       }
       KVC_RETURN_IF_ERROR(session->commit(std::span(tokens).subspan(before)));
+      KVC_RETURN_IF_ERROR(session->device_attend(attend, bench().on(2), &fence));
       KVC_RETURN_IF_ERROR(session->device_read(1, KVC_KEY, 0, all, out, bench().on(1), &fence));
       return bench().pages().wait(fence);
     };
@@ -424,6 +288,9 @@ TEST_F(SessionCodedTest, AnyFailingCallLeavesWhatTheHostHas) {
           }
         }
         out = device_rows(bench().application->take(all * kHeads * shape.dim * sizeof(float)));
+        attend = any_attend(0);
+        ASSERT_OK(session->device_attend_bytes(attend, all, &attend.room_bytes));
+        attend.room = bench().application->take(attend.room_bytes);
         const uint64_t first = fake_calls();
         fake_fail_call(k, code);
         const Status status = scenario();

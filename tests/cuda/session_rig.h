@@ -39,6 +39,7 @@ struct BenchOptions {
   uint32_t window = 0;
   uint32_t learn = 1024;  // tokens from which codecs learn
   double bound = 0;       // of codec auto
+  bool turn = false;      // keys turn with their positions (RoPE)
   FakeOptions fake = {};
 };
 
@@ -59,6 +60,10 @@ struct Bench {
     EXPECT_TRUE(made.is_ok()) << made.message();
     kvc_space_desc_t desc = kvc_test::small_space(kLayers, shape.dim, KVC_F32, shape.tokens);
     desc.n_kv_heads = kHeads;
+    kvc_rope_t rope{};
+    rope.struct_size = sizeof rope;
+    rope.base = 10000, rope.freq_scale = 1, rope.dims = shape.dim, rope.applied = 1;
+    if (setup.turn) desc.rope = &rope, desc.none &= ~KVC_NONE_ROPE;
     EXPECT_OK(cache->open_space(desc, &space));
     application = std::make_unique<Application>(4 << 20);
     for (auto& stream : streams) stream = fake_stream(0);

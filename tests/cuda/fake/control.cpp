@@ -14,6 +14,7 @@ KVC_FAKE_API void fake_reset(const FakeOptions* options) {
   s.streams.clear(), s.events.clear(), s.memory.clear(), s.registered.clear(), s.history.clear();
   s.options = *options;
   s.random = kvc::Random(options->seed);
+  s.launches.clear();
   s.calls = s.fail_at = s.operations = s.fail_operation = s.races = s.violations = 0;
   s.first_race.clear(), s.first_violation.clear();
   s.dead.assign(static_cast<size_t>(options->devices), 0);
@@ -37,6 +38,12 @@ KVC_FAKE_API void fake_fail_operation(uint64_t k, int code) {
 KVC_FAKE_API uint64_t fake_calls() {
   const Lock lock(state().mutex);
   return state().calls;
+}
+
+KVC_FAKE_API uint64_t fake_launches(const char* kernel) {
+  const Lock lock(state().mutex);
+  const auto found = state().launches.find(kernel);
+  return found != state().launches.end() ? found->second : 0;
 }
 KVC_FAKE_API void fake_drain() {
   const Lock lock(state().mutex);

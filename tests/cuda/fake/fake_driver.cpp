@@ -11,8 +11,8 @@ namespace {
 
 const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",  "kvc_encode_pages", "kvc_decode_pages",
                                 "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits",
-                                "kvc_decode_klt",   "kvc_decode_svd",   "kvc_encode_klt",
-                                "kvc_svd_terms",    "kvc_svd_share",    "kvc_svd_place"};
+                                "kvc_decode_klt",   "kvc_decode_svd",   "kvc_encode_klt",   "kvc_svd_terms",
+                                "kvc_svd_share",    "kvc_svd_place",    "kvc_attend_klt",   "kvc_attend_klt_mma"};
 
 int current() { return thread_state().contexts.empty() ? -1 : thread_state().contexts.back(); }
 
@@ -452,6 +452,7 @@ int launch_kernel(Function function, unsigned grid, unsigned, unsigned, unsigned
   Launch launch;
   if (!launch_of(*name, grid, threads, shared, parameters[0], state().random.next(), &launch))
     return bad("no such kernel");
+  ++state().launches[*name];
   Operation operation;
   operation.name = *name;
   operation.ranges = std::move(launch.ranges);

@@ -38,6 +38,8 @@ KVC_FAKE_API void fake_fail_call(uint64_t k, int code);
 // The k-th operation that runs on a device from now on ends its context with `code`, which shows at a later call.
 KVC_FAKE_API void fake_fail_operation(uint64_t k, int code);
 KVC_FAKE_API uint64_t fake_calls();
+// How often a kernel was launched.
+KVC_FAKE_API uint64_t fake_launches(const char* kernel);
 // Runs everything that is queued. With _synchronize the host has waited for it.
 KVC_FAKE_API void fake_drain();
 KVC_FAKE_API void fake_synchronize();

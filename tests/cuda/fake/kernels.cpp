@@ -17,8 +17,10 @@ void add(std::vector<Range>* ranges, const void* at, uint64_t bytes, bool write)
   }
 }
 
-void rows(const View& view, int64_t page, uint32_t tokens, const CodeArgs& g, bool write, std::vector<Range>* out) {
-  for (uint32_t layer = 0; layer < g.n_layers; ++layer)
+// Of layers [from, to).
+void rows(const View& view, int64_t page, uint32_t tokens, const CodeArgs& g, uint32_t from, uint32_t to, bool write,
+          std::vector<Range>* out) {
+  for (uint32_t layer = from; layer < to; ++layer)
     for (uint32_t plane = 0; plane < 2; ++plane)
       for (uint32_t head = 0; head < g.n_heads; ++head)
         for (uint32_t t = 0; t < tokens; ++t)
@@ -62,7 +64,8 @@ std::vector<Range> touched(const CodeArgs& a, bool encode) {
   add(&out, a.coded_pages, a.pages * 8ull, false);
   if (a.clear_pages != nullptr) add(&out, a.clear_pages, a.pages * 4ull, false);
   for (uint32_t page = 0; page < a.pages; ++page) {
-    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, !encode, &out);
+    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, 0, a.n_layers,
+         !encode, &out);
     uint64_t bytes = 0;
     if (a.codec == kSvdCodec) {
       const SvdPage svd(a, a.coded_pages[page]);
@@ -77,6 +80,13 @@ std::vector<Range> touched(const CodeArgs& a, bool encode) {
   return out;
 }
 
+// A page from `header` on, and everything to its last tile's begin at least; tiles follow one another.
+Range coded_of(const KltForm& form, const unsigned char* table, uint64_t header, bool write) {
+  const uint32_t last = (form.n_layers * form.parts() * form.tiles() - 1) * 4;
+  return {reinterpret_cast<const KltPage*>(table)->coded + header,
+          uint64_t{*reinterpret_cast<const uint32_t*>(table + form.tile_at(0, 0, 0) + last)} + 4 - header, write};
+}
+
 std::vector<Range> touched(const KltArgs& a, bool encode) {
   std::vector<Range> out;
   add(&out, a.tables, a.pages * a.table_bytes, false);
@@ -84,16 +94,12 @@ std::vector<Range> touched(const KltArgs& a, bool encode) {
   CodeArgs geometry;
   geometry.n_layers = a.form.n_layers, geometry.n_heads = a.form.n_heads, geometry.number = a.number;
   geometry.dim[0] = a.form.k_dim, geometry.dim[1] = a.form.v_dim;
-  const uint32_t part = (a.form.n_layers * a.form.parts() * a.form.tiles() - 1) * 4;
   for (uint32_t i = 0; i < a.pages; ++i) {
     const auto* table = a.tables + i * a.table_bytes;
     const auto* page = reinterpret_cast<const KltPage*>(table);
-    rows(a.clear, page->clear, a.form.page_tokens, geometry, !encode, &out);
-    // Its header, but where that is written by others, and everything to its last tile's begin at least; tiles follow one
-    // another.
-    const uint64_t header = encode ? kKltHeader : 0;
-    const uint64_t end = *reinterpret_cast<const uint32_t*>(table + a.form.tile_at(0, 0, 0) + part) + 4;
-    out.push_back({page->coded + header, end - header, encode});
+    rows(a.clear, page->clear, a.form.page_tokens, geometry, 0, a.form.n_layers, !encode, &out);
+    // The header is written by others.
+    out.push_back(coded_of(a.form, table, encode ? kKltHeader : 0, encode));
   }
   return out;
 }
@@ -114,7 +120,7 @@ std::vector<Range> touched(const SvdEncodeArgs& e, bool terms) {
   if (a.clear_pages != nullptr) add(&out, a.clear_pages, a.pages * 4ull, false);
   if (!terms) add(&out, a.coded_pages, a.pages * 8ull, false);
   for (uint32_t page = 0; page < a.pages; ++page) {
-    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, false, &out);
+    rows(a.clear, a.clear_pages != nullptr ? a.clear_pages[page] : page, a.page_tokens, a, 0, a.n_layers, false, &out);
     if (!terms) out.push_back({a.coded_pages[page], e.bytes, true});
   }
   return out;
@@ -140,8 +146,28 @@ std::vector<Range> touched(const AttendArgs& a, bool merge) {
       } else {
         const uint32_t rest = a.lengths[s] - p * a.page.page_tokens;
         rows(a.clear, a.clear_pages[uint64_t{s} * a.clear_stride + p - coded], std::min(rest, a.page.page_tokens),
-             a.page, false, &out);
+             a.page, a.layer, a.layer + 1, false, &out);
       }
+    }
+  }
+  return out;
+}
+
+std::vector<Range> touched(const KltAttendArgs& a) {
+  const AttendArgs& rest = a.attend;
+  std::vector<Range> out;
+  const uint64_t heads = uint64_t{rest.sequences} * rest.kv_heads * rest.group;
+  add(&out, rest.partial, partial_bytes(rest), true);
+  add(&out, rest.query, heads * a.form.k_dim * bytes_of(rest.query_number), false);
+  add(&out, rest.lengths, rest.sequences * 4ull, false);
+  if (a.calibration != nullptr) add(&out, a.calibration, a.form.calibration_bytes(), false);
+  for (uint32_t s = 0; s < rest.sequences; ++s) {
+    const uint32_t pages = (rest.lengths[s] + a.form.page_tokens - 1) / a.form.page_tokens;
+    add(&out, rest.coded_pages + uint64_t{s} * rest.coded_stride, pages * 8ull, false);
+    for (uint32_t p = 0; p < pages; ++p) {
+      const uint64_t table = rest.coded_pages[uint64_t{s} * rest.coded_stride + p];
+      out.push_back({table, a.form.page_bytes(), false});
+      out.push_back(coded_of(a.form, reinterpret_cast<const unsigned char*>(table), 0, false));
     }
   }
   return out;
@@ -196,6 +222,12 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
   } else if (kernel == "kvc_attend_mma") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, false); }, host_attend_mma, out);
+  } else if (kernel == "kvc_attend_klt") {
+    fill<KltAttendArgs>(
+        args, shape, seed, [](const KltAttendArgs& a) { return touched(a); }, host_attend_klt, out);
+  } else if (kernel == "kvc_attend_klt_mma") {
+    fill<KltAttendArgs>(
+        args, shape, seed, [](const KltAttendArgs& a) { return touched(a); }, host_attend_klt_mma, out);
   } else if (kernel == "kvc_jacobi") {
     fill<JacobiArgs>(
         args, shape, seed,

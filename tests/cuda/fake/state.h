@@ -90,6 +90,7 @@ class State {
   FakeOptions options;
   std::mutex mutex;
   kvc::Random random{1};
+  std::map<std::string, uint64_t> launches;  // of each kernel
   uint64_t calls = 0, fail_at = 0, operations = 0, fail_operation = 0;
   int fail_code = 0, operation_code = 0;
   std::vector<int> dead{0};                       // by device: the sticky code of its context
