@@ -1022,6 +1022,7 @@ class SessionView {
   }
   Return<void> hint(int32_t hint) { return detail::finish(kvc_session_hint(handle_, hint), source()); }
   Return<void> expect(uint64_t in_ns) { return detail::finish(kvc_session_expect(handle_, in_ns), source()); }
+  Return<void> generated(uint64_t tokens) { return detail::finish(kvc_session_generated(handle_, tokens), source()); }
   Return<kvc_session_info_t> info() const {
     kvc_session_info_t info{};
     info.struct_size = sizeof info;

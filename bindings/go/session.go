@@ -186,6 +186,11 @@ func (s *SessionView) Expect(in time.Duration) error {
 	return s.check(ffi.KvcSessionExpect(s.raw, uint64(in)))
 }
 
+// Generated says how many tokens the model generated in this session, held by it or not.
+func (s *SessionView) Generated(tokens uint64) error {
+	return s.check(ffi.KvcSessionGenerated(s.raw, tokens))
+}
+
 // Info describes it.
 func (s *SessionView) Info() (SessionInfo, error) {
 	var info ffi.KvcSessionInfoT

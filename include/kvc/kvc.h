@@ -286,6 +286,7 @@ typedef struct kvc_policy_page_t {
     uint32_t hits;               /* uses since it came in                                                          */
     int32_t hint;                /* with KVC_POLICY_ENDED: KVC_HINT_*                                              */
     uint64_t return_ns;          /* with KVC_POLICY_ENDED: kvc_session_expect's in_ns; 0: nothing was said         */
+    uint64_t generated;          /* with KVC_POLICY_ENDED: kvc_session_generated's tokens; 0: nothing was said     */
 } kvc_policy_page_t;
 
 /* events of pages */
@@ -883,6 +884,12 @@ KVC_API kvc_status_t kvc_session_hint(kvc_session_t *session, int32_t hint) KVC_
  * Thread-safety: any thread. Since: 0.1.0 */
 KVC_API kvc_status_t kvc_session_expect(kvc_session_t *session, uint64_t in_ns) KVC_NOEXCEPT;
 
+/* Says how many tokens the model generated in this session, whether the session holds them or not; the last call counts, beside
+ * kvc_session_hint or kvc_session_expect. How long an answer is says much of whether, and when, its conversation goes on: policy
+ * adaptive learns how much. kvc_process says it of its own sessions. It becomes the output_length of a trace.
+ * Thread-safety: any thread. Since: 0.1.0 */
+KVC_API kvc_status_t kvc_session_generated(kvc_session_t *session, uint64_t tokens) KVC_NOEXCEPT;
+
 typedef struct kvc_session_info_t {
     size_t struct_size;
     uint64_t length;             /* committed tokens                                                               */
@@ -1300,7 +1307,7 @@ KVC_API kvc_status_t kvc_whatif(kvc_engine_t *engine, uint64_t budget, const cha
                                 kvc_whatif_t *result) KVC_NOEXCEPT;
 
 /* Begins to write a line per session that closes to a file (made anew), for `kvc replay`: JSON with timestamp (ms since the
- * begin), input_length (tokens), output_length (0: a session does not tell them apart), block_tokens, hash_ids and, where it was
+ * begin), input_length (tokens), output_length (kvc_session_generated's tokens), block_tokens, hash_ids and, where it was
  * said, finish. An id is a digest of the page's identity under a key that is drawn for this trace and not kept: equal pages have
  * equal ids, and nothing else can be told from them.
  * Errors: KVC_E_BUSY (a trace is being written), KVC_E_IO, KVC_E_INVALID. Thread-safety: any thread. Since: 0.1.0 */

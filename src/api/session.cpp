@@ -299,14 +299,18 @@ kvc_status_t kvc_session_hint(kvc_session_t* session, int32_t hint) noexcept {
       return error(KVC_E_OUT_OF_RANGE, "hint %d is none of KVC_HINT_* (%d to %d)", hint, KVC_HINT_NONE,
                    KVC_HINT_SHARED);
     }
-    return object.session->set_end(SessionEnd{kHints[hint], 0});
+    return object.session->set_hint(kHints[hint], 0);
   });
 }
 
 kvc_status_t kvc_session_expect(kvc_session_t* session, uint64_t in_ns) noexcept {
   return on_session(session, [&](SessionObject& object) {
-    return object.session->set_end(SessionEnd{in_ns == 0 ? SessionHint::none : SessionHint::expected, in_ns});
+    return object.session->set_hint(in_ns == 0 ? SessionHint::none : SessionHint::expected, in_ns);
   });
+}
+
+kvc_status_t kvc_session_generated(kvc_session_t* session, uint64_t tokens) noexcept {
+  return on_session(session, [&](SessionObject& object) { return object.session->set_generated(tokens); });
 }
 
 kvc_status_t kvc_session_info(kvc_session_t* session, kvc_session_info_t* info) noexcept {

@@ -3,6 +3,7 @@
 #include "cache/session.h"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -41,10 +42,18 @@ Session::~Session() {
   close(KVC_CLOSE_KEEP, 0);
 }
 
-Status Session::set_end(const SessionEnd& end) {
+Status Session::set_hint(SessionHint hint, uint64_t return_ns) {
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
-  end_ = end;
+  end_.hint = hint;
+  end_.return_ns = return_ns;
+  return Status::ok();
+}
+
+Status Session::set_generated(uint64_t tokens) {
+  std::lock_guard lock(mutex_);
+  KVC_RETURN_IF_ERROR(check_open());
+  end_.generated = static_cast<uint32_t>(std::min<uint64_t>(tokens, std::numeric_limits<uint32_t>::max()));
   return Status::ok();
 }
 
@@ -59,8 +68,8 @@ void Session::close(int32_t hint, uint64_t until_ns) {
   end_in_borrowed();
   drop_tail();
   if (last_ != nullptr) {
-    if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0};
-    if (hint == KVC_CLOSE_IDLE) end_ = SessionEnd{SessionHint::idle, until_ns};
+    if (hint == KVC_CLOSE_FINISHED) end_ = SessionEnd{SessionHint::finished, 0, end_.generated};
+    if (hint == KVC_CLOSE_IDLE) end_ = SessionEnd{SessionHint::idle, until_ns, end_.generated};
     cache_->tell_closed(last_, end_);
     if (hint != KVC_CLOSE_KEEP && !cache_->policy_->weighs_hints()) {
       cache_->hint_closed(last_, hint, priority_);  // how long an idle one stays away is nothing to these policies

@@ -113,7 +113,8 @@ class Session {
   // Why the last match found no more: a KVC_MISS_* and words.
   int32_t miss(std::string* text);
   // What is known of the session's future, until it closes with a hint that says more.
-  Status set_end(const SessionEnd& end);
+  Status set_hint(SessionHint hint, uint64_t return_ns);
+  Status set_generated(uint64_t tokens);
   void close(int32_t hint, uint64_t until_ns);
 
   // On a device: kvc_cuda_session_* of cuda/kvc_cuda.h (session_device.cpp). handle: the module's, of the device that is

@@ -68,7 +68,8 @@ void TraceWriter::add(const Page* last, const SessionEnd& end, uint64_t now_ns) 
     if (file_ == nullptr || failed_) return;
     std::string line = "{\"timestamp\": " + std::to_string((now_ns - std::min(now_ns, started_ns_)) / 1'000'000) +
                        ", \"input_length\": " + std::to_string(last->depth * page_tokens + last->n_tokens) +
-                       ", \"output_length\": 0, \"block_tokens\": " + std::to_string(page_tokens);
+                       ", \"output_length\": " + std::to_string(end.generated) +
+                       ", \"block_tokens\": " + std::to_string(page_tokens);
     if (const char* finish = finish_of(end.hint); finish != nullptr) {
       line += std::string(", \"finish\": \"") + finish + '"';
     }

@@ -99,19 +99,33 @@ class Log {
   std::unordered_map<std::string, uint32_t> held_;  // block of a page
 };
 
+// Draws a share of a known number of requests, all equally likely, and exactly so many: selection sampling (Fan et al.
+// 1962; Knuth's algorithm S). Of a few thousand requests a coin for each would be off by a percent or two.
+class Drawn {
+ public:
+  Drawn(double share, size_t n) : wanted_(static_cast<size_t>(share * static_cast<double>(n) + 0.5)), left_(n) {}
+  bool next(Draws* draws) {
+    const bool drawn = draws->next() * static_cast<double>(left_--) < static_cast<double>(wanted_);
+    wanted_ -= drawn ? 1 : 0;
+    return drawn;
+  }
+
+ private:
+  size_t wanted_, left_;
+};
+
 // Says which requests to close as finished.
 std::vector<bool> draw_hints(const Trace& trace, const ReplayOptions& options) {
-  double n_over = 0;
+  size_t n_over = 0;
   for (const TraceRequest& request : trace.requests) n_over += request.over ? 1 : 0;
-  const double n_on = static_cast<double>(trace.requests.size()) - n_over;
-  const double right = options.hint_recall * n_over;
-  const double wrong = n_on == 0 ? 0 : right * options.false_hints / (1 - options.false_hints) / n_on;
+  const size_t n_on = trace.requests.size() - n_over;
+  const double right = options.hint_recall * static_cast<double>(n_over);
+  const double wrong = right * options.false_hints / (1 - options.false_hints);
+  Drawn over(options.hint_recall, n_over), on(n_on == 0 ? 0 : wrong / static_cast<double>(n_on), n_on);
   Draws draws;
   std::vector<bool> hints;
   hints.reserve(trace.requests.size());
-  for (const TraceRequest& request : trace.requests) {
-    hints.push_back(draws.next() < (request.over ? options.hint_recall : wrong));
-  }
+  for (const TraceRequest& request : trace.requests) hints.push_back((request.over ? over : on).next(&draws));
   return hints;
 }
 
@@ -208,6 +222,7 @@ ReplayResult replay(const Trace& trace, const std::string& policy, uint64_t page
       check(kvc_session_append(session, 0, &rows, &rows, rest), "append");
       check(kvc_session_commit(session, tokens.data() + reused, rest), "commit");
     }
+    check(kvc_session_generated(session, request.generated), "generated");
     if (options.finish) check(kvc_session_hint(session, request.hint), "hint");
     check(kvc_session_close(session, finished[i] ? KVC_CLOSE_FINISHED : KVC_CLOSE_KEEP, 0), "close");
     if (log != nullptr) log->add(request, hits[i]);

@@ -51,6 +51,9 @@ bool read_request(std::string_view line, std::unordered_map<uint64_t, uint32_t>*
   for (uint64_t id = 0; read_number(&text, &id);) {
     request->blocks.push_back(numbers->emplace(id, static_cast<uint32_t>(numbers->size())).first->second);
   }
+  if (std::string_view output = value_of(line, "output_length"); !output.empty()) {
+    if (!read_number(&output, &request->generated)) return false;
+  }
   const std::string_view finish = value_of(line, "finish");
   if (finish.substr(0, 10) == "\"tool_use\"") request->hint = KVC_HINT_TOOL_CALL;
   if (finish.substr(0, 10) == "\"end_turn\"") request->hint = KVC_HINT_TURN_END;

@@ -2,7 +2,8 @@
 //   {"timestamp": 27000, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47, 2353]}
 // timestamp: ms; lengths: tokens; hash_ids: one per block of 512 tokens (or of "block_tokens"), the last one possibly
 // unfinished; equal ids are equal content after equal content. "finish": how the turn ended, tool_use or end_turn.
-// Other keys are ignored.
+// Other keys are ignored; without
+// an output_length nothing is said of the answer.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ struct TraceRequest {
   uint64_t time_ns = 0;
   uint64_t tokens = 0;           // of all blocks
   std::vector<uint32_t> blocks;  // numbered by first appearance in the trace
+  uint64_t generated = 0;        // tokens of the answer; they are not in the blocks
   int32_t hint = 0;              // KVC_HINT_*, from "finish"
   bool over = false;             // no later request goes on from its last whole block
 };

@@ -33,7 +33,7 @@ constexpr uint32_t kRemembered = 22016;        // pages
 constexpr uint64_t kRefreshEvery = 4;          // requests: one class each time
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3554'5041'4443'564b;  // "KVCDAPT5"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3654'5041'4443'564b;  // "KVCDAPT6"; another layout has another number
 
 constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
 constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
@@ -59,6 +59,7 @@ constexpr uint32_t eighths_of_octave(uint32_t ticks) noexcept {
   return 8 * top + static_cast<uint32_t>((n << 3 >> top) & 7);
 }
 constexpr uint32_t kPaceBits = 4;  // below an eighth
+constexpr uint32_t kPaceOctave = 8u << kPaceBits;
 // Where the classes of reuse times end, as paces.
 constexpr uint32_t pace_at(uint32_t milliseconds) noexcept {
   return eighths_of_octave(static_cast<uint32_t>(milliseconds * uint64_t{1'000'000} / kTickNs)) << kPaceBits;
@@ -66,7 +67,6 @@ constexpr uint32_t pace_at(uint32_t milliseconds) noexcept {
 constexpr uint32_t kClassEnds[] = {pace_at(500),   pace_at(4'000),  pace_at(11'000),
                                    pace_at(32'000), pace_at(90'000), pace_at(256'000)};
 static_assert(kGapHalfSecond + std::size(kClassEnds) == kGapLonger);
-static_assert(kPace4Seconds + std::size(kClassEnds) - 2 == kPaceLonger);
 uint8_t gap_bucket(uint32_t ticks) noexcept {
   return static_cast<uint8_t>(std::min<uint32_t>(kBuckets - 1, 1 + slice_of(ticks) / 3));
 }
@@ -273,19 +273,11 @@ class Adaptive final : public Policy {
     return before == 0 ? octaves : (3 * before + octaves) / 4;
   }
 
-  static uint8_t class_by_pace(uint32_t pace) noexcept {
-    uint8_t time_class = kPace4Seconds;
-    for (uint32_t i = 1; i + 1 < std::size(kClassEnds); ++i) time_class += pace >= kClassEnds[i] ? 1 : 0;
-    return time_class;
-  }
-
-  // continued: a page of a conversation that went on, and nobody else's.
-  uint8_t class_after(const SessionEnd& end, bool shared, bool continued, const PolicyEntry& page) const noexcept {
+  // by_pace: of a page that is one conversation's own.
+  uint8_t class_after(const SessionEnd& end, bool shared, uint8_t by_pace, const PolicyEntry& page) const noexcept {
     if (!shared) {
       if (end.return_ns != 0 && (end.hint == SessionHint::expected || end.hint == SessionHint::idle)) return kDue;
-      if (end.hint == SessionHint::tool_call) return kTool;
-      if (end.hint == SessionHint::turn_end) return kTurn;
-      if (continued && model_.paces_tell()) return class_by_pace(page.place);
+      if (count_of(page) < 2 || model_.paces_tell()) return by_pace;
     }
     if (count_of(page) < 2) return kFirst;
     uint8_t time_class = kGapHalfSecond;
@@ -348,13 +340,14 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   request.set(2, turn);
   request.set(3, log2_bucket(pages));
   request.set(4, log2_bucket(pages - known));
-  request.set(5, known > 0 ? gap_bucket(gap) : 0);
+  request.set(kGapFeature, known > 0 ? gap_bucket(gap) : 0);
   request.set(6, log2_bucket(known));
+  request.set(kAnswerFeature, log2_bucket(end.generated));
   const uint32_t picked = static_cast<uint32_t>(random_.next() % pages);
   bool shared = false;
   Features judged = Features::none();  // what `level` is of: pages beside each other are mostly alike
   float logit = 0;
-  uint8_t level = 0;
+  uint8_t level = 0, by_pace = kPaceMiddle;
   uint32_t depth = pages;  // of this page, counted from 1
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page), --depth) {
     const bool candidate = page->candidate;
@@ -385,22 +378,21 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     features.set(9, count > 1 ? gap_bucket(own_gap) : 0);
     features.set(10, std::min<uint32_t>(7, turn) + (depth <= known ? 8u : 0u));
     features.set(11, log2_bucket(depth));
+    features.set(kPaceFeature, page->place == 0 ? 0 : std::min(kBuckets - 1, 1 + page->place / (kPaceOctave * 3 / 2)));
     if (features != judged) {
       judged = features;
       logit = model_.logit(features);
       level = static_cast<uint8_t>(ReuseModel::level_of(logit));
+      if (!shared) by_pace = model_.class_by_pace(features);
     }
     // Of rarely used pages, one that costs twice as much to compute again is worth as much as one twice as likely used.
     if (objective_.time) level = static_cast<uint8_t>(ReuseModel::level_of(logit + log_cost(*page)));
 
-    const bool continued = kind == 1 && !shared;
-    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, continued, *page);
+    const uint8_t time_class = unfinished ? uint8_t{kShort} : class_after(end, shared, by_pace, *page);
     level_of(*page) = level;
     time_class_of(*page) = time_class;
     if (unfinished || is_tail || depth == known || pages - depth == picked) {
-      uint8_t learned = time_class == kDue ? uint8_t{kFirst} : time_class;
-      if (time_class == kFirst && continued) learned = class_by_pace(page->place);  // to see whether paces tell
-      examples_.add(page->key, t, features, learned, &model_);
+      examples_.add(page->key, t, features, time_class == kDue ? uint8_t{kFirst} : time_class, &model_);
       flags |= kWaiting;
     }
     set_flags(*page, turn, flags);

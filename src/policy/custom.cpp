@@ -35,6 +35,7 @@ class Custom final : public ScorePolicy {
       kvc_policy_page_t page = describe(*entry);
       page.hint = hint_of(end.hint);
       page.return_ns = end.return_ns;
+      page.generated = end.generated;
       set_score(*entry, ask(page, KVC_POLICY_ENDED));
     }
   }

@@ -20,7 +20,7 @@ class Examples {
     uint16_t* link = link_to(key);
     if (*link == kNone) return;
     Example& example = ring_[*link];
-    model->learn_gap(example.time_class, now > example.time ? now - example.time : 0);
+    model->learn_gap(features_of(example), example.time_class, now > example.time ? now - example.time : 0);
     example.returned = true;
     *link = example.next;
     example.key = 0;
@@ -38,7 +38,7 @@ class Examples {
     if (example.key != 0) unlink(place);
     const uint64_t bits = features.bits();
     example = Example{tag_of(key), time, static_cast<uint32_t>(bits), static_cast<uint16_t>(bits >> 32), kNone,
-                      time_class, false};
+                      static_cast<uint8_t>(bits >> 48), time_class, false};
     *link_to(key) = place;
   }
 
@@ -58,16 +58,22 @@ class Examples {
  private:
   static constexpr uint16_t kCapacity = 8192;
   static constexpr uint16_t kNone = 0xffff;
-  static_assert(kFeatures <= 12, "four bits each, in six bytes");
+  static_assert(kFeatures <= 14, "four bits each, in seven bytes");
   struct Example {
     uint32_t key = 0;  // a part of it; 0: none, or it was used again
     uint32_t time = 0;
     uint32_t features = 0;  // their lower bits
     uint16_t more_features = 0;
     uint16_t next = kNone;  // of the same hash
+    uint8_t most_features = 0;
     uint8_t time_class = 0;
     bool returned = false;
   };
+  static_assert(sizeof(Example) == 20);
+  static Features features_of(const Example& example) noexcept {
+    return Features::of_bits(uint64_t{example.most_features} << 48 | uint64_t{example.more_features} << 32 |
+                             example.features);
+  }
 
   uint16_t next_place(uint16_t place) const noexcept {
     return static_cast<uint16_t>((place + 1) % kCapacity);
@@ -89,8 +95,7 @@ class Examples {
   }
   void judge(uint32_t m, ReuseModel* model) noexcept {
     const Example& example = ring_[due_[m]];
-    const Features features = Features::of_bits(uint64_t{example.more_features} << 32 | example.features);
-    model->learn(m, features, example.returned);
+    model->learn(m, features_of(example), example.time_class, example.returned);
     due_[m] = next_place(due_[m]);
   }
 

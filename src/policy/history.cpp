@@ -20,7 +20,8 @@ struct Header {
   uint16_t page_tokens = 0;
   uint16_t last_tokens = 0;  // of the last key's page
   uint32_t hint : 4 = 0;
-  uint32_t return_ticks : 28 = 0;
+  uint32_t generated : 4 = 0;  // bits of the number of tokens: policies ask for no more
+  uint32_t return_ticks : 24 = 0;
 };
 static_assert(sizeof(Header) == 32);
 constexpr uint32_t kHeader = sizeof(Header) / sizeof(uint32_t);
@@ -137,7 +138,8 @@ void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const Sess
   header.depth = last.depth + 1;
   header.page_tokens = header.last_tokens = static_cast<uint16_t>(last.tokens);
   header.hint = static_cast<uint32_t>(end.hint) & 15;
-  header.return_ticks = static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 28) - 1));
+  header.generated = static_cast<uint32_t>(std::min<int>(std::bit_width(end.generated), 15)) & 15;
+  header.return_ticks = static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 24) - 1));
   uint32_t left = total;
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {
     if (page != &last) header.page_tokens = static_cast<uint16_t>(page->tokens);
@@ -264,7 +266,8 @@ WhatIf what_if(const History::Sample& sample, std::string_view policy, uint64_t 
     request.time_ns = (uint64_t{header.ticks} + 1) * kTickNs;
     request.page_tokens = header.page_tokens;
     request.last_tokens = header.last_tokens;
-    request.end = SessionEnd{static_cast<SessionHint>(header.hint), uint64_t{header.return_ticks} * kTickNs};
+    request.end = SessionEnd{static_cast<SessionHint>(header.hint), uint64_t{header.return_ticks} * kTickNs,
+                             (1u << header.generated) / 2};
     const size_t hits = n_keys == 0 ? 0 : simulator.request(request);
     if (!counts) continue;
     all_pages += header.depth;

@@ -66,6 +66,7 @@ enum class SessionHint : uint8_t {
 struct SessionEnd {
   SessionHint hint = SessionHint::none;
   uint64_t return_ns = 0;  // from now, for idle and expected
+  uint32_t generated = 0;  // tokens of the answer; 0: not said
 };
 
 // What a policy goes by, and why it last changed that.

@@ -10,7 +10,9 @@ namespace {
 constexpr float kLogitLow = -4.8F;  // middle of the lowest level
 constexpr float kLogitStep = 0.3F;
 constexpr float kMaxWeight = 12.0F;
-constexpr float kVariance = 0.1F;     // of a weight before anything was seen
+// Of a weight before anything was seen. What judges later sees fewer examples before its judgement counts, and is made
+// more careful.
+constexpr float kVariance[ReuseModel::kModels] = {0.1F, 0.1F, 0.07F, 0.05F};
 constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
 constexpr float kMemory = 1024;       // returns that a distribution remembers
@@ -29,9 +31,17 @@ constexpr bool is_hot(uint32_t time_class) noexcept {
   return time_class == kGapHalfSecond || time_class == kGap4Seconds;
 }
 
-// Pages that are one conversation's own.
-constexpr bool is_own(uint32_t time_class) noexcept {
-  return time_class == kFirst || (time_class >= kPace4Seconds && time_class <= kPaceLonger);
+constexpr bool is_by_pace(uint32_t time_class) noexcept {
+  return time_class >= kPaceSoonest && time_class <= kPaceLatest;
+}
+static_assert(kPaceSoonest + PaceModel::kClasses - 1 == kPaceLatest);
+
+// Pages that are one conversation's own, or may be.
+constexpr bool is_own(uint32_t time_class) noexcept { return time_class == kFirst || is_by_pace(time_class); }
+
+// How long an answer is means another thing after a minute than within a program's loop.
+uint32_t pair_of(const Features& features) noexcept {
+  return features[kAnswerFeature] * kBuckets + features[kGapFeature];
 }
 
 template <typename Distribution>
@@ -51,8 +61,9 @@ ReuseModel::ReuseModel() noexcept {
   state_.bias_mean.fill(-1);
   state_.bias_variance.fill(1);
   for (auto& feature : state_.variance) {
-    for (Weights& weights : feature) weights.fill(kVariance);
+    for (Weights& weights : feature) std::ranges::copy(kVariance, weights.begin());
   }
+  for (Weights& weights : state_.pair_variance) std::ranges::copy(kVariance, weights.begin());
   // What needs no learning: nobody continues an unfinished page, and hints are usually true.
   state_.mean[kDistanceFeature][0].fill(-3);
   state_.mean[kHintFeature][1].fill(-4);  // finished
@@ -63,13 +74,16 @@ ReuseModel::ReuseModel() noexcept {
 
 ReuseModel::Weights ReuseModel::logits(const Features& features) const noexcept {
   // Two sums that do not wait for each other.
-  Weights sums = state_.bias_mean, others{};
-  for (uint32_t f = 0; f < kFeatures; f += 2) {
+  static_assert(kPaceFeature == kFeatures - 1 && kPaceFeature % 2 == 1);
+  Weights sums = state_.bias_mean, others = state_.pair_mean[pair_of(features)];
+  for (uint32_t f = 0; f + 1 < kPaceFeature; f += 2) {
     const Weights& weights = state_.mean[f][features[f]];
     const Weights& next = state_.mean[f + 1][features[f + 1]];
     for (uint32_t m = 0; m < kModels; ++m) sums[m] += weights[m];
     for (uint32_t m = 0; m < kModels; ++m) others[m] += next[m];
   }
+  const Weights& weights = state_.mean[kPaceFeature - 1][features[kPaceFeature - 1]];
+  for (uint32_t m = 0; m < kModels; ++m) sums[m] += weights[m];
   for (uint32_t m = 0; m < kModels; ++m) sums[m] += others[m];
   return sums;
 }
@@ -95,24 +109,32 @@ float ReuseModel::chance(uint32_t cell) const noexcept {
   return later / (1 - p + later);
 }
 
-void ReuseModel::learn(uint32_t model, const Features& features, bool returned) noexcept {
+void ReuseModel::learn(uint32_t model, const Features& features, uint32_t time_class, bool returned) noexcept {
+  // Where a class returns later than most, not to have returned yet says less.
+  float weight = 1;
+  if (!returned && patience_[model] > 0) {
+    weight = std::clamp((1 - later_[time_class][slice_of(patience_[model])]) / kShare[model], 0.0F, 1.0F);
+  }
   const float p = std::clamp(sigmoid(logits(features)[model]), 0.002F, 0.998F);
-  float spread = state_.bias_variance[model];
-  for (uint32_t f = 0; f < kFeatures; ++f) spread += state_.variance[f][features[f]][model];
-  const float curvature = p * (1 - p);
+  const uint32_t pair = pair_of(features);
+  float spread = state_.bias_variance[model] + state_.pair_variance[pair][model];
+  for (uint32_t f = 0; f < kPaceFeature; ++f) spread += state_.variance[f][features[f]][model];
+  const float curvature = weight * p * (1 - p);
   const float shrink = curvature / (1 + spread * curvature);
-  const float gain = ((returned ? 1.0F : 0.0F) - p) / (1 + spread * curvature);
+  const float gain = weight * ((returned ? 1.0F : 0.0F) - p) / (1 + spread * curvature);
   const auto step = [&](float* mean, float* variance) {
     *mean = std::clamp(*mean + *variance * gain, -kMaxWeight, kMaxWeight);
     *variance = std::clamp(*variance - *variance * *variance * shrink + kDrift, 0.0F, kMaxVariance);
   };
   step(&state_.bias_mean[model], &state_.bias_variance[model]);
-  for (uint32_t f = 0; f < kFeatures; ++f) {
+  step(&state_.pair_mean[pair][model], &state_.pair_variance[pair][model]);
+  for (uint32_t f = 0; f < kPaceFeature; ++f) {
     step(&state_.mean[f][features[f]][model], &state_.variance[f][features[f]][model]);
   }
 }
 
-void ReuseModel::learn_gap(uint32_t time_class, uint32_t ticks) noexcept {
+void ReuseModel::learn_gap(const Features& features, uint32_t time_class, uint32_t ticks) noexcept {
+  if (is_own(time_class)) paces_.learn(features, ticks);
   Distribution& counts = state_.gaps[time_class];
   counts[slice_of(ticks)] += 1;
   if (sum_of(counts) > kMemory) {
@@ -164,15 +186,17 @@ void ReuseModel::set_patience() noexcept {
   }
 }
 
-// What the pace of a conversation says of its next return (mutual information, nats per return), less what as many
-// returns in as many slices would seem to say by chance. Several pages of a request are examples and return together:
-// they count for less than as many returns.
+// What the classes by pace say of the next return (mutual information, nats per return), less what as many returns in
+// as many slices would seem to say by chance. Several pages of a request are examples and return together: they count
+// for less than as many returns. The less the classes say, the more returns each needs to be taken for itself: shares
+// drawn from a Dirichlet distribution around the common ones, of so many slices, differ from them by as much when its
+// weight is (slices - 1) / (2 * nats).
 void ReuseModel::weigh_paces(const Distribution& factors) noexcept {
   Distribution of_paces{};
-  for (uint32_t c = kPace4Seconds; c <= kPaceLonger; ++c) add(returns(c, factors), &of_paces);
+  for (uint32_t c = kPaceSoonest; c <= kPaceLatest; ++c) add(returns(c, factors), &of_paces);
   const double all = sum_of(of_paces);
   double seen = 0, said = 0, slices = 0;
-  for (uint32_t c = kPace4Seconds; c <= kPaceLonger; ++c) {
+  for (uint32_t c = kPaceSoonest; c <= kPaceLatest; ++c) {
     const Distribution counts = returns(c, factors);
     const double own = sum_of(counts);
     if (own < kLeastReturns) continue;
@@ -183,7 +207,9 @@ void ReuseModel::weigh_paces(const Distribution& factors) noexcept {
       slices += 1;
     }
   }
-  paces_tell_ = said - kTogether * slices / 2 > kTelling * seen;
+  const double each = seen > 0 ? (said - kTogether * slices / 2) / seen : 0;
+  paces_tell_ = each > kTelling;
+  pace_backoff_ = static_cast<float>(std::max(1.0, slices / PaceModel::kClasses - 1) / (2 * std::max(each, 1e-4)));
 }
 
 void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
@@ -208,18 +234,19 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
     }
     if (time_class == kFirst) {
       weigh_paces(factors);
-      if (!paces_tell_) counts = conversations;
+      counts = conversations;
     }
     for (uint32_t s = 0; s < kSlices; ++s) like[s] = conversations[s] + kBackoff * like[s] / total;
     total = sum_of(like);
   }
   // density[s]: share of the returns in slice s; after[s]: share not before its begin.
   const float own = sum_of(counts);
+  const float backoff = is_by_pace(time_class) ? pace_backoff_ : kBackoff;
   std::array<double, kSlices> density;
   std::array<double, kSlices + 1> after;
   after[kSlices] = 0;
   for (uint32_t s = kSlices; s-- > 0;) {
-    density[s] = (counts[s] + kBackoff * like[s] / total) / (own + kBackoff);
+    density[s] = (counts[s] + backoff * like[s] / total) / (own + backoff);
     after[s] = after[s + 1] + density[s];
   }
   for (uint32_t s = 0; s < kSlices; ++s) later_[time_class][s] = static_cast<float>(after[s] / after[0]);
@@ -254,7 +281,11 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
 
 size_t ReuseModel::state_size() noexcept { return sizeof(State); }
 
-void ReuseModel::save(std::byte* out) const noexcept { std::memcpy(out, &state_, sizeof state_); }
+void ReuseModel::save(std::byte* out) const noexcept {
+  State state = state_;
+  state.paces = paces_.state();
+  std::memcpy(out, &state, sizeof state);
+}
 
 bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
   if (size != sizeof(State)) return false;
@@ -272,12 +303,15 @@ bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
       if (!sound(read.mean[f][b], read.variance[f][b])) return false;
     }
   }
+  for (uint32_t pair = 0; pair < kBuckets * kBuckets; ++pair) {
+    if (!sound(read.pair_mean[pair], read.pair_variance[pair])) return false;
+  }
   for (const Distribution& counts : read.gaps) {
     for (float count : counts) {
       if (!within(count, 0, 2 * kMemory)) return false;
     }
   }
-  if (!within(read.span, 0, 1e12F)) return false;
+  if (!within(read.span, 0, 1e12F) || !paces_.set_state(read.paces)) return false;
   state_ = read;
   refresh_all(1);
   return true;

@@ -1,10 +1,11 @@
 // What the adaptive policy learns: how likely a page is to be used again, when, and what holding it is therefore worth.
 //
 // A mixture-cure model. With probability p an access is followed by another one: logistic regression over a dozen
-// features, learned online with a normal distribution per weight (the extended Kalman filter of the logistic model;
-// compare Graepel et al. 2010, "adPredictor"). Several such regressions judge an access after shorter and longer waits,
-// and their logits are averaged: the first one learns early, the last one sees late returns, and their errors cancel in
-// part. If it is followed by one, then after a time drawn from the empirical distribution of the page's class.
+// features, and one pair of them, learned online with a normal distribution per weight (the extended Kalman filter of
+// the logistic model; compare Graepel et al. 2010, "adPredictor"). Several such regressions judge an access after
+// shorter and longer waits, and their logits are averaged: the first one learns early, the last one sees late returns,
+// and their errors cancel in part. If it is followed by one, then after a time drawn from the empirical distribution of
+// the page's class: by the times between its uses so far, or by how soon such requests are continued (pace_model.h).
 //
 // The worth of holding a page of age a is the Gittins index (Gittins 1979)
 //     sup over h of  P(used within h | not used until a) / E[time until used or h]
@@ -18,6 +19,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+
+#include "policy/features.h"
+#include "policy/pace_model.h"
 
 namespace kvc {
 
@@ -36,42 +40,13 @@ constexpr double slice_begin(uint32_t slice) noexcept {
   return static_cast<double>(uint64_t{2 + (slice & 1)} << (slice / 2)) - 2.0;
 }
 
-constexpr uint32_t kFeatures = 12;
-constexpr uint32_t kBuckets = 16;
-
-// One bucket per feature, each < kBuckets, four bits each: a page's are compared and kept as one number.
-class Features {
- public:
-  uint32_t operator[](uint32_t feature) const noexcept { return static_cast<uint32_t>(bits_ >> (4 * feature)) & 15; }
-  void set(uint32_t feature, uint32_t bucket) noexcept {
-    bits_ = (bits_ & ~(uint64_t{15} << (4 * feature))) | uint64_t{bucket} << (4 * feature);
-  }
-  bool operator==(const Features&) const = default;
-  uint64_t bits() const noexcept { return bits_; }
-  static Features of_bits(uint64_t bits) noexcept {
-    Features features;
-    features.bits_ = bits;
-    return features;
-  }
-  // Equal to those of no page.
-  static Features none() noexcept { return of_bits(~uint64_t{0}); }
-
- private:
-  static_assert(kBuckets <= 16 && kFeatures < 16 && kFeatures % 2 == 0);
-  uint64_t bits_ = 0;
-};
-// Features of which something is known beforehand.
-constexpr uint32_t kHintFeature = 0;      // a SessionHint
-constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a chain
-
 // Classes of reuse times.
 enum TimeClass : uint8_t {
-  kFirst,                                              // used once so far
+  kFirst,                                              // used once so far, and shared
   // By the time between uses, the last ones foremost.
   kGapHalfSecond, kGap4Seconds, kGap11Seconds, kGap32Seconds, kGap90Seconds, kGap4Minutes, kGapLonger,
-  // A conversation's own pages, by the time between its turns; apart from pages that many share.
-  kPace4Seconds, kPace11Seconds, kPace32Seconds, kPace90Seconds, kPaceLonger,
-  kTool, kTurn,                                        // by the reason that the turn ended
+  // A conversation's own pages, by how soon it is estimated to go on (PaceModel); apart from pages that many share.
+  kPaceSoonest, kPaceSooner, kPaceMiddle, kPaceLater, kPaceLatest,
   kShort,                                              // an unfinished last page
   kDue,                                                // expected; the age is the time that is left
   kOverdue,                                            // expected; the age counts from when it was
@@ -90,9 +65,10 @@ class ReuseModel {
   static uint32_t level_of(float logit) noexcept;
   static float probability_of(uint32_t level) noexcept;
 
-  void learn(uint32_t model, const Features& features, bool returned) noexcept;
-  // A page of this class came back after so many ticks.
-  void learn_gap(uint32_t time_class, uint32_t ticks) noexcept;
+  // A page of this class was used with these features; what a model makes of it, having waited for its patience.
+  void learn(uint32_t model, const Features& features, uint32_t time_class, bool returned) noexcept;
+  // It came back after so many ticks.
+  void learn_gap(const Features& features, uint32_t time_class, uint32_t ticks) noexcept;
   // So many more ticks were observed. A return after a time g is seen only in what was observed longer than g ago: its
   // counts are scaled up by what could not show it yet (inverse probability of censoring).
   void observe(uint32_t ticks) noexcept { state_.span += static_cast<float>(ticks); }
@@ -105,8 +81,12 @@ class ReuseModel {
   void refresh(uint32_t time_class, double quantum) noexcept;
   void refresh_all(double quantum) noexcept;
   float worth(uint32_t cell) const noexcept { return worth_[cell]; }
-  // Whether the classes by pace say more of when conversations go on than one class of all does: in some workloads
-  // turns come at each one's pace, in others the times between them have nothing in common.
+  // The class of a conversation's own page.
+  uint8_t class_by_pace(const Features& features) noexcept {
+    return static_cast<uint8_t>(kPaceSoonest + paces_.class_of(features));
+  }
+  // Whether these classes say more of when conversations go on than one class of all does: in some workloads turns come
+  // at each one's pace, in others the times between them have nothing in common.
   bool paces_tell() const noexcept { return paces_tell_; }
   // Chance that a page of this cell is used again.
   float chance(uint32_t cell) const noexcept;
@@ -124,8 +104,10 @@ class ReuseModel {
   // The models' weights of one bucket lie beside each other: a page's probability is read from all models at once.
   using Weights = std::array<float, kModels>;
   struct State {
-    Weights bias_mean, bias_variance;
+    Weights bias_mean{}, bias_variance{};
     std::array<std::array<Weights, kBuckets>, kFeatures> mean{}, variance{};
+    std::array<Weights, kBuckets * kBuckets> pair_mean{}, pair_variance{};
+    PaceModel::State paces;                                       // as of the last save()
     std::array<std::array<float, kSlices>, kTimeClasses> gaps{};  // counts of returns, decayed
     float span = 0;                                               // ticks observed
   };
@@ -139,7 +121,9 @@ class ReuseModel {
 
   State state_;
   std::array<uint32_t, kModels> patience_{};
+  PaceModel paces_;
   bool paces_tell_ = false;
+  float pace_backoff_ = 0;  // returns that a class by pace needs to outweigh what it has in common with the others
   std::array<float, kCells> worth_{};
   std::array<std::array<float, kSlices>, kTimeClasses> later_{};  // share of the returns that come in a slice or later
 };

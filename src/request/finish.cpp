@@ -86,6 +86,7 @@ void Scheduler::finish(Job* job, Status status, int32_t reason) noexcept {
   run.sequence_open = false;
   if (run.session != nullptr) {
     try {
+      (void)run.session->set_generated(job->answer->tokens.size());
       run.session->close(KVC_CLOSE_KEEP, 0);
     } catch (...) {
       // Its destructor closes it.

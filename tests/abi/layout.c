@@ -55,6 +55,7 @@ int main(void) {
     FIELD(kvc_policy_page_t, hits);
     FIELD(kvc_policy_page_t, hint);
     FIELD(kvc_policy_page_t, return_ns);
+    FIELD(kvc_policy_page_t, generated);
     STRUCT_END;
     STRUCT_BEGIN(kvc_policy_t);
     FIELD(kvc_policy_t, struct_size);

@@ -150,7 +150,7 @@ TEST(WhatIfTest, ALargerBudgetHitsMoreAndSparesMoreTime) {
 // ----------------------------------------------------------------------------------------------------------------------
 struct Line {
   std::vector<uint64_t> ids;
-  uint64_t time = 0, length = 0;
+  uint64_t time = 0, length = 0, generated = 0;
   bool tool = false;
 };
 std::vector<Line> read_lines(const std::string& path) {
@@ -160,6 +160,7 @@ std::vector<Line> read_lines(const std::string& path) {
     Line line;
     line.time = std::stoull(text.substr(text.find("\"timestamp\": ") + 13));
     line.length = std::stoull(text.substr(text.find("\"input_length\": ") + 16));
+    line.generated = std::stoull(text.substr(text.find("\"output_length\": ") + 17));
     line.tool = text.find("\"finish\": \"tool_use\"") != std::string::npos;
     EXPECT_NE(std::string::npos, text.find("\"block_tokens\": 4,")) << text;
     std::stringstream ids(text.substr(text.find('[') + 1));
@@ -184,6 +185,7 @@ TEST(TraceTest, WritesWhatSessionsUsedUnderAKeyOfItsOwn) {
       Session session(space);
       ASSERT_STATUS(KVC_OK, session.prompt(concat(common, {100 + i, 9, 9, 9})), session);
       ASSERT_STATUS(KVC_OK, kvc_session_hint(session, i == 0 ? KVC_HINT_TOOL_CALL : KVC_HINT_NONE), session);
+      if (i == 0) ASSERT_STATUS(KVC_OK, kvc_session_generated(session, 77), session);
       clock.advance(kSecond);
     }
     uint64_t written = 0;
@@ -198,6 +200,8 @@ TEST(TraceTest, WritesWhatSessionsUsedUnderAKeyOfItsOwn) {
     ASSERT_EQ(3u, lines[0].ids.size());
     ASSERT_EQ(3u, lines[1].ids.size());
     EXPECT_EQ(12u, lines[0].length);
+    EXPECT_EQ(77u, lines[0].generated);
+    EXPECT_EQ(0u, lines[1].generated);
     EXPECT_TRUE(lines[0].tool);
     EXPECT_FALSE(lines[1].tool);
     EXPECT_LT(lines[0].time, lines[1].time);
@@ -301,7 +305,7 @@ struct LastIn {
       if (event == KVC_POLICY_USED) ++self->used;
       if (event == KVC_POLICY_ENDED) {
         ++self->ended;
-        if (page->hint == KVC_HINT_TURN_END) ++self->hinted;
+        if (page->hint == KVC_HINT_TURN_END && page->generated == 5) ++self->hinted;
       }
       return page->score;
     };
@@ -329,6 +333,7 @@ TEST(OwnPolicyTest, DecidesWhatLeaves) {
     for (int32_t i = 0; i < 20; ++i) {
       Session session(space);
       ASSERT_STATUS(KVC_OK, session.prompt({i + 1, 2, 3, 4}), session);
+      ASSERT_STATUS(KVC_OK, kvc_session_generated(session, 5), session);
       ASSERT_STATUS(KVC_OK, kvc_session_hint(session, KVC_HINT_TURN_END), session);
     }
     std::set<int32_t> found;

@@ -275,6 +275,7 @@ inline std::vector<Call> session_calls() {
       {"kvc_session_set_priority", [](void* h) { return kvc_session_set_priority(SESSION, 0); }},
       {"kvc_session_hint", [](void* h) { return kvc_session_hint(SESSION, KVC_HINT_NONE); }},
       {"kvc_session_expect", [](void* h) { return kvc_session_expect(SESSION, 0); }},
+      {"kvc_session_generated", [](void* h) { return kvc_session_generated(SESSION, 0); }},
       {"kvc_session_info",
        [](void* h) {
          kvc_session_info_t info{};

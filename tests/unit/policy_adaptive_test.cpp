@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <vector>
 
@@ -223,8 +225,8 @@ TEST(ReuseModelTest, LateReturnsCountMoreWhileFewCouldHaveBeenSeen) {
     ReuseModel model;
     model.observe(observed);
     for (int i = 0; i < 100; ++i) {
-      model.learn_gap(kFirst, 100);
-      model.learn_gap(kFirst, 8000);
+      model.learn_gap({}, kFirst, 100);
+      model.learn_gap({}, kFirst, 8000);
     }
     model.refresh(kFirst, 1);
     return model.worth(ReuseModel::cell_of(kFirst, ReuseModel::level_of(0), slice_of(4000)));
@@ -240,7 +242,7 @@ TEST(ReuseModelTest, NoticesWhetherConversationsHaveTheirOwnPace) {
     for (int i = 0; i < 400; ++i) {
       const bool slow = i % 2 == 0;
       const bool late = own_pace ? slow : i % 4 < 2;
-      model.learn_gap(slow ? kPaceLonger : kPace11Seconds, late ? kSlow : kFast);
+      model.learn_gap({}, slow ? kPaceLatest : kPaceSooner, late ? kSlow : kFast);
     }
     model.refresh_all(1);
     return model.paces_tell();
@@ -249,8 +251,8 @@ TEST(ReuseModelTest, NoticesWhetherConversationsHaveTheirOwnPace) {
   EXPECT_FALSE(tell(false));
   // A few returns tell nothing yet.
   ReuseModel model;
-  model.learn_gap(kPaceLonger, kSlow);
-  model.learn_gap(kPace11Seconds, kFast);
+  model.learn_gap({}, kPaceLatest, kSlow);
+  model.learn_gap({}, kPaceSooner, kFast);
   model.refresh_all(1);
   EXPECT_FALSE(model.paces_tell());
 }
@@ -282,6 +284,77 @@ TEST(AdaptiveTest, KeepsWhatComesBackAtItsOwnPace) {
   EXPECT_GT(hits(load, "adaptive", 700), 1.05 * hits(load, "lru", 700));
 }
 
+// Prompts of which half are answered in a few words, and gone on from in four of five cases; the others get long answers
+// and are gone on from in one of ten.
+Workload answers(size_t requests, uint64_t seed, bool told) {
+  struct Chat {
+    uint64_t id, pages, due_ns;
+  };
+  Random random(seed);
+  const auto draw = [&] { return static_cast<double>(random.next() >> 11) * 0x1p-53; };
+  Workload load;
+  std::vector<Chat> waiting;
+  uint64_t next_id = seed << 32;
+  for (uint64_t now = 0; load.items.size() < requests; now += 300'000'000) {
+    Chat chat{next_id, 8, 0};
+    const auto due = std::find_if(waiting.begin(), waiting.end(), [&](const Chat& c) { return c.due_ns <= now; });
+    if (due != waiting.end()) {
+      chat = *due;
+      waiting.erase(due);
+      chat.pages += 2;
+    } else {
+      ++next_id;
+    }
+    const bool brief = draw() < 0.5;
+    Workload::Item item;
+    for (uint64_t d = 0; d < chat.pages; ++d) item.pages.push_back(page_of(chat.id, d));
+    item.time_ns = now;
+    if (told) item.end.generated = static_cast<uint32_t>((brief ? 10 : 400) * (1 + draw()));
+    if (draw() < (brief ? 0.8 : 0.1)) {
+      chat.due_ns = now + static_cast<uint64_t>((20 + 200 * draw()) * 1e9);
+      waiting.push_back(chat);
+    }
+    load.items.push_back(std::move(item));
+  }
+  return load;
+}
+
+TEST(AdaptiveTest, LearnsWhatTheLengthOfAnAnswerSays) {
+  EXPECT_GT(hits(answers(5000, 11, true), "adaptive", 800), 1.2 * hits(answers(5000, 11, false), "adaptive", 800));
+}
+
+TEST(PaceModelTest, TellsSoonFromLateByWhatGoesWithThem) {
+  PaceModel paces;
+  Features soon, late;
+  soon.set(kAnswerFeature, 3);
+  late.set(kAnswerFeature, 9);
+  for (int i = 0; i < 500; ++i) {
+    paces.learn(soon, 1000);
+    paces.learn(late, 100'000);
+    (void)paces.class_of(soon);
+    (void)paces.class_of(late);
+  }
+  EXPECT_LT(paces.class_of(soon), 2u);
+  EXPECT_GE(paces.class_of(late), 3u);
+}
+
+TEST(PaceModelTest, RefusesNumbersThatCannotBe) {
+  PaceModel paces;
+  const PaceModel::State sound = paces.state();
+  EXPECT_TRUE(paces.set_state(sound));
+  const auto refuses = [&](auto change) {
+    PaceModel::State state = sound;
+    change(state);
+    return !paces.set_state(state);
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(refuses([&](PaceModel::State& state) { state.bias_mean = nan; }));
+  EXPECT_TRUE(refuses([&](PaceModel::State& state) { state.mean[3][5] = 1e9F; }));
+  EXPECT_TRUE(refuses([&](PaceModel::State& state) { state.variance[13][15] = -1; }));
+  EXPECT_TRUE(refuses([&](PaceModel::State& state) { state.middle = nan; }));
+  EXPECT_TRUE(refuses([&](PaceModel::State& state) { state.square = -1; }));
+}
+
 TEST(ReuseModelTest, LearnsAProbability) {
   ReuseModel model;
   Features likely, unlikely;
@@ -289,8 +362,8 @@ TEST(ReuseModelTest, LearnsAProbability) {
   unlikely.set(5, 2);
   for (int i = 0; i < 2000; ++i) {
     for (uint32_t m = 0; m < ReuseModel::kModels; ++m) {
-      model.learn(m, likely, i % 10 != 0);
-      model.learn(m, unlikely, i % 10 == 0);
+      model.learn(m, likely, kFirst, i % 10 != 0);
+      model.learn(m, unlikely, kFirst, i % 10 == 0);
     }
   }
   EXPECT_NEAR(ReuseModel::probability_of(ReuseModel::level_of(model.logit(likely))), 0.9, 0.04);
@@ -302,7 +375,7 @@ TEST(ReuseModelTest, WorthIsTheBestRatioOfHitsToTime) {
   ReuseModel model;
   model.observe(1e9);
   const auto learn = [&](uint32_t ticks, int times) {
-    for (int i = 0; i < times; ++i) model.learn_gap(kFirst, ticks);
+    for (int i = 0; i < times; ++i) model.learn_gap({}, kFirst, ticks);
   };
   learn(50, 300);
   learn(5000, 200);
@@ -337,8 +410,8 @@ TEST(ReuseModelTest, WorthIsTheBestRatioOfHitsToTime) {
 TEST(ReuseModelTest, AStateComesBackWholeOrNotAtAll) {
   ReuseModel model;
   Features features;
-  for (int i = 0; i < 100; ++i) model.learn(0, features, true);
-  for (int i = 0; i < 100; ++i) model.learn_gap(kFirst, 1000);
+  for (int i = 0; i < 100; ++i) model.learn(0, features, kFirst, true);
+  for (int i = 0; i < 100; ++i) model.learn_gap({}, kFirst, 1000);
   std::vector<std::byte> state(ReuseModel::state_size());
   model.save(state.data());
   ReuseModel other;
@@ -358,7 +431,7 @@ TEST(ReuseModelTest, AStateComesBackWholeOrNotAtAll) {
 TEST(AdaptiveTest, RepeatsWithinATickTeachNothing) {
   const Workload load = chat(500, 12);
   const auto learned = [&](int repeats) {
-    PrefixSimulator simulator("adaptive", 4000);
+    PrefixSimulator simulator("adaptive", 20'000);  // all stays
     for (const Workload::Item& item : load.items) {
       simulator.request({item.pages, item.time_ns, 64, 64, item.end});
       for (int i = 0; i < repeats; ++i) simulator.request({item.pages, item.time_ns, 64, 64, {}});

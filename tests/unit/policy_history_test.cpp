@@ -15,6 +15,7 @@ namespace {
 struct Chain {
   uint64_t id, pages, time_ns;
   uint32_t last_tokens;
+  uint32_t generated = 0;
 };
 
 // Conversations that grow by two pages at each turn, every one behind the same first page.
@@ -59,7 +60,7 @@ History::Sample sample_of(const std::vector<Chain>& chains, uint64_t bytes, uint
       nodes[d].tokens = d + 1 == chain.pages ? chain.last_tokens : 64;
       nodes[d].parent = d == 0 ? nullptr : &nodes[d - 1];
     }
-    history.add(chain.time_ns, nodes.back(), up, SessionEnd{}, held);
+    history.add(chain.time_ns, nodes.back(), up, SessionEnd{SessionHint::none, 0, chain.generated}, held);
     *used = std::max(*used, memory.used());
   }
   return history.sample();
@@ -93,6 +94,23 @@ TEST(HistoryTest, WhatFitsIsAnsweredAsItWas) {
       EXPECT_NEAR(found.token_hit_rate, token_hits(chains, policy, pages), 0.001) << policy << ' ' << pages;
     }
   }
+}
+
+// Conversations of which two thirds end after a turn: with a long answer, the others with a short one.
+TEST(HistoryTest, RemembersHowLongAnswersWere) {
+  std::vector<Chain> chains;
+  for (uint64_t i = 0; i < 4000; ++i) {
+    const bool on = i % 3 == 0;
+    chains.push_back(Chain{i + 1, 9, i * 400'000'000, 64, on ? 4u : 400u});
+    if (i >= 150 && (i - 150) % 3 == 0) chains.push_back(Chain{i - 149, 11, i * 400'000'000, 64, 400});
+  }
+  const auto asked = [&] {
+    uint64_t used = 0;
+    return what_if(sample_of(chains, 4 << 20, 500, &used), "adaptive", 700, {}).token_hit_rate;
+  };
+  const double told = asked();
+  for (Chain& chain : chains) chain.generated = 0;
+  EXPECT_GT(told, 1.2 * asked());
 }
 
 TEST(HistoryTest, WhatRequestsRepeatTakesNoRoom) {

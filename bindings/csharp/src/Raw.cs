@@ -55,6 +55,7 @@ namespace Kvc
         public uint hits;
         public int hint;
         public ulong return_ns;
+        public ulong generated;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -798,6 +799,8 @@ namespace Kvc
         [LibraryImport(Name)]
         public static partial int kvc_session_expect(ulong session, ulong in_ns);
         [LibraryImport(Name)]
+        public static partial int kvc_session_generated(ulong session, ulong tokens);
+        [LibraryImport(Name)]
         public static partial int kvc_session_info(ulong session, kvc_session_info_t* info);
         [LibraryImport(Name)]
         public static partial int kvc_session_tokens(ulong session, ulong from, ulong n, int* tokens);
@@ -990,6 +993,8 @@ namespace Kvc
         public static extern int kvc_session_hint(ulong session, int hint);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_session_expect(ulong session, ulong in_ns);
+        [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
+        public static extern int kvc_session_generated(ulong session, ulong tokens);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]
         public static extern int kvc_session_info(ulong session, kvc_session_info_t* info);
         [DllImport(Name, CallingConvention = CallingConvention.Cdecl)]

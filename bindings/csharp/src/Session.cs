@@ -173,6 +173,12 @@ namespace Kvc
             Check(Kvc.Raw.kvc_session_expect(Raw, Engine.Ns(later)));
         }
 
+        /// <summary>How many tokens the model generated in this session, held by it or not.</summary>
+        public void Generated(long tokens)
+        {
+            Check(Kvc.Raw.kvc_session_generated(Raw, (ulong)tokens));
+        }
+
         /// <summary>Describes it.</summary>
         public SessionInfo Info()
         {

@@ -156,6 +156,8 @@ export class SessionView {
   setPriority(priority: number): void;
   hint(hint: number): void;
   expect(inMs: number): void;
+  /** How many tokens the model generated in this session, held by it or not. */
+  generated(tokens: number): void;
   info(): SessionInfo;
   tokens(from: number, n: number): Int32Array;
 }

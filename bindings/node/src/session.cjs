@@ -111,6 +111,11 @@ class SessionView extends Handle {
     this._check(lib.kvc_session_expect(this._raw, BigInt(Math.round(inMs * 1e6))));
   }
 
+  /** How many tokens the model generated in this session, held by it or not. */
+  generated(tokens) {
+    this._check(lib.kvc_session_generated(this._raw, BigInt(tokens)));
+  }
+
   info() {
     const info = struct('kvc_session_info_t');
     this._check(lib.kvc_session_info(this._raw, info.memory));

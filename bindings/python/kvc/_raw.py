@@ -82,7 +82,7 @@ class kvc_clock_t(_Struct):  # 24 bytes
     ]
 
 
-class kvc_policy_page_t(_Struct):  # 64 bytes
+class kvc_policy_page_t(_Struct):  # 72 bytes
     _fields_ = [
         ("struct_size", c_size_t),
         ("key", c_uint64),
@@ -94,6 +94,7 @@ class kvc_policy_page_t(_Struct):  # 64 bytes
         ("hits", c_uint32),
         ("hint", c_int32),
         ("return_ns", c_uint64),
+        ("generated", c_uint64),
     ]
 
 
@@ -671,6 +672,7 @@ FUNCTIONS = {
     "kvc_session_set_priority": (c_int32, (c_void_p, c_int32,)),
     "kvc_session_hint": (c_int32, (c_void_p, c_int32,)),
     "kvc_session_expect": (c_int32, (c_void_p, c_uint64,)),
+    "kvc_session_generated": (c_int32, (c_void_p, c_uint64,)),
     "kvc_session_info": (c_int32, (c_void_p, c_void_p,)),
     "kvc_session_tokens": (c_int32, (c_void_p, c_size_t, c_size_t, c_void_p,)),
     "kvc_session_last_error": (c_size_t, (c_void_p, c_void_p, c_size_t,)),

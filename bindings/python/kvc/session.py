@@ -113,6 +113,10 @@ class SessionView:
         """The session's tokens are expected to be used again about `in_ns` nanoseconds after it closes; 0 takes it back."""
         self._check(lib.kvc_session_expect(self._raw, in_ns))
 
+    def generated(self, tokens: int) -> None:
+        """How many tokens the model generated in this session, held by it or not."""
+        self._check(lib.kvc_session_generated(self._raw, tokens))
+
     def info(self) -> SessionInfo:
         s = _raw.kvc_session_info_t()
         self._check(lib.kvc_session_info(self._raw, ctypes.byref(s)))

@@ -63,6 +63,7 @@ func Layouts() map[string]Layout {
 			"hits": {unsafe.Offsetof(s.Hits), unsafe.Sizeof(s.Hits)},
 			"hint": {unsafe.Offsetof(s.Hint), unsafe.Sizeof(s.Hint)},
 			"return_ns": {unsafe.Offsetof(s.ReturnNs), unsafe.Sizeof(s.ReturnNs)},
+			"generated": {unsafe.Offsetof(s.Generated), unsafe.Sizeof(s.Generated)},
 		}}
 	}
 	{

@@ -42,7 +42,7 @@ type KvcClockT struct {
 	NowNs      uintptr
 }
 
-// KvcPolicyPageT is kvc_policy_page_t, 64 bytes.
+// KvcPolicyPageT is kvc_policy_page_t, 72 bytes.
 type KvcPolicyPageT struct {
 	StructSize uintptr
 	Key        uint64
@@ -54,6 +54,7 @@ type KvcPolicyPageT struct {
 	Hits       uint32
 	Hint       int32
 	ReturnNs   uint64
+	Generated  uint64
 }
 
 // KvcPolicyT is kvc_policy_t, 40 bytes.
@@ -603,6 +604,7 @@ var Functions = [...]string{
 	"kvc_session_set_priority",
 	"kvc_session_hint",
 	"kvc_session_expect",
+	"kvc_session_generated",
 	"kvc_session_info",
 	"kvc_session_tokens",
 	"kvc_session_last_error",
@@ -959,162 +961,167 @@ func KvcSessionExpect(session uintptr, inNs uint64) int32 {
 	return int32(call(addresses[63], session, uintptr(inNs)))
 }
 
+// KvcSessionGenerated is kvc_session_generated.
+func KvcSessionGenerated(session uintptr, tokens uint64) int32 {
+	return int32(call(addresses[64], session, uintptr(tokens)))
+}
+
 // KvcSessionInfo is kvc_session_info.
 func KvcSessionInfo(session uintptr, info *KvcSessionInfoT) int32 {
-	return int32(call(addresses[64], session, uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[65], session, uintptr(unsafe.Pointer(info))))
 }
 
 // KvcSessionTokens is kvc_session_tokens.
 func KvcSessionTokens(session uintptr, from uintptr, n uintptr, tokens *int32) int32 {
-	return int32(call(addresses[65], session, from, n, uintptr(unsafe.Pointer(tokens))))
+	return int32(call(addresses[66], session, from, n, uintptr(unsafe.Pointer(tokens))))
 }
 
 // KvcSessionLastError is kvc_session_last_error.
 func KvcSessionLastError(session uintptr, buffer *byte, capacity uintptr) uintptr {
-	return uintptr(call(addresses[66], session, uintptr(unsafe.Pointer(buffer)), capacity))
+	return uintptr(call(addresses[67], session, uintptr(unsafe.Pointer(buffer)), capacity))
 }
 
 // KvcPut is kvc_put.
 func KvcPut(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT) int32 {
-	return int32(call(addresses[67], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor))))
+	return int32(call(addresses[68], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor))))
 }
 
 // KvcPutWith is kvc_put_with.
 func KvcPutWith(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT, options *KvcPutOptionsT) int32 {
-	return int32(call(addresses[68], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(options))))
+	return int32(call(addresses[69], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(options))))
 }
 
 // KvcTensorInfo is kvc_tensor_info.
 func KvcTensorInfo(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, info *KvcTensorInfoT, found *int32) int32 {
-	return int32(call(addresses[69], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(found))))
+	return int32(call(addresses[70], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(found))))
 }
 
 // KvcGet is kvc_get.
 func KvcGet(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, tensor *KvcTensorT, found *int32) int32 {
-	return int32(call(addresses[70], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(found))))
+	return int32(call(addresses[71], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(tensor)), uintptr(unsafe.Pointer(found))))
 }
 
 // KvcContains is kvc_contains.
 func KvcContains(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, found *int32) int32 {
-	return int32(call(addresses[71], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(found))))
+	return int32(call(addresses[72], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(found))))
 }
 
 // KvcRemove is kvc_remove.
 func KvcRemove(engine uintptr, tenant *byte, key unsafe.Pointer, keySize uintptr, removed *int32) int32 {
-	return int32(call(addresses[72], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(removed))))
+	return int32(call(addresses[73], engine, uintptr(unsafe.Pointer(tenant)), uintptr(key), keySize, uintptr(unsafe.Pointer(removed))))
 }
 
 // KvcPageIterOpen is kvc_page_iter_open.
 func KvcPageIterOpen(engine uintptr, tenant *byte, iter *uintptr) int32 {
-	return int32(call(addresses[73], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(iter))))
+	return int32(call(addresses[74], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(iter))))
 }
 
 // KvcPageIterNext is kvc_page_iter_next.
 func KvcPageIterNext(iter uintptr, info *KvcPageInfoT) int32 {
-	return int32(call(addresses[74], iter, uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[75], iter, uintptr(unsafe.Pointer(info))))
 }
 
 // KvcPageIterClose is kvc_page_iter_close.
 func KvcPageIterClose(iter uintptr) {
-	call(addresses[75], iter)
+	call(addresses[76], iter)
 }
 
 // KvcPageInfo is kvc_page_info.
 func KvcPageInfo(engine uintptr, id *uint8, info *KvcPageInfoT) int32 {
-	return int32(call(addresses[76], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(info))))
+	return int32(call(addresses[77], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(info))))
 }
 
 // KvcPageTokens is kvc_page_tokens.
 func KvcPageTokens(engine uintptr, id *uint8, tokens *int32, capacity uintptr, n *uintptr) int32 {
-	return int32(call(addresses[77], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[78], engine, uintptr(unsafe.Pointer(id)), uintptr(unsafe.Pointer(tokens)), capacity, uintptr(unsafe.Pointer(n))))
 }
 
 // KvcTrim is kvc_trim.
 func KvcTrim(engine uintptr, bytes uint64, freed *uint64) int32 {
-	return int32(call(addresses[78], engine, uintptr(bytes), uintptr(unsafe.Pointer(freed))))
+	return int32(call(addresses[79], engine, uintptr(bytes), uintptr(unsafe.Pointer(freed))))
 }
 
 // KvcPersist is kvc_persist.
 func KvcPersist(engine uintptr, timeoutNs uint64) int32 {
-	return int32(call(addresses[79], engine, uintptr(timeoutNs)))
+	return int32(call(addresses[80], engine, uintptr(timeoutNs)))
 }
 
 // KvcPersistTo is kvc_persist_to.
 func KvcPersistTo(engine uintptr, tenant *byte, path *byte, n *uint64) int32 {
-	return int32(call(addresses[80], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[81], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcLoad is kvc_load.
 func KvcLoad(engine uintptr, path *byte, n *uint64) int32 {
-	return int32(call(addresses[81], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[82], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcTenantPurge is kvc_tenant_purge.
 func KvcTenantPurge(engine uintptr, tenant *byte, n *uint64) int32 {
-	return int32(call(addresses[82], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[83], engine, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcPackWrite is kvc_pack_write.
 func KvcPackWrite(space uintptr, tenant *byte, tokens *int32, nTokens uintptr, path *byte, n *uintptr) int32 {
-	return int32(call(addresses[83], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[84], space, uintptr(unsafe.Pointer(tenant)), uintptr(unsafe.Pointer(tokens)), nTokens, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcPackOpen is kvc_pack_open.
 func KvcPackOpen(engine uintptr, path *byte, n *uint64) int32 {
-	return int32(call(addresses[84], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
+	return int32(call(addresses[85], engine, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(n))))
 }
 
 // KvcStoreInspect is kvc_store_inspect.
 func KvcStoreInspect(path *byte, key *byte, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[85], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[86], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreVerify is kvc_store_verify.
 func KvcStoreVerify(path *byte, key *byte, progress uintptr, userData unsafe.Pointer, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[86], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[87], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreCompact is kvc_store_compact.
 func KvcStoreCompact(path *byte, key *byte, progress uintptr, userData unsafe.Pointer, report *KvcStoreReportT, error *KvcErrorT) int32 {
-	return int32(call(addresses[87], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[88], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), progress, uintptr(userData), uintptr(unsafe.Pointer(report)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcStoreText is kvc_store_text.
 func KvcStoreText(path *byte, key *byte, name *byte, buffer *byte, capacity uintptr, length *uintptr, error *KvcErrorT) int32 {
-	return int32(call(addresses[88], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length)), uintptr(unsafe.Pointer(error))))
+	return int32(call(addresses[89], uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length)), uintptr(unsafe.Pointer(error))))
 }
 
 // KvcConfigLoad is kvc_config_load.
 func KvcConfigLoad(config uintptr, path *byte, key *byte) int32 {
-	return int32(call(addresses[89], config, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key))))
+	return int32(call(addresses[90], config, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(key))))
 }
 
 // KvcStats is kvc_stats.
 func KvcStats(engine uintptr, stats *KvcStatsT) int32 {
-	return int32(call(addresses[90], engine, uintptr(unsafe.Pointer(stats))))
+	return int32(call(addresses[91], engine, uintptr(unsafe.Pointer(stats))))
 }
 
 // KvcWhatif is kvc_whatif.
 func KvcWhatif(engine uintptr, budget uint64, policy *byte, result *KvcWhatifT) int32 {
-	return int32(call(addresses[91], engine, uintptr(budget), uintptr(unsafe.Pointer(policy)), uintptr(unsafe.Pointer(result))))
+	return int32(call(addresses[92], engine, uintptr(budget), uintptr(unsafe.Pointer(policy)), uintptr(unsafe.Pointer(result))))
 }
 
 // KvcTraceStart is kvc_trace_start.
 func KvcTraceStart(engine uintptr, path *byte) int32 {
-	return int32(call(addresses[92], engine, uintptr(unsafe.Pointer(path))))
+	return int32(call(addresses[93], engine, uintptr(unsafe.Pointer(path))))
 }
 
 // KvcTraceStop is kvc_trace_stop.
 func KvcTraceStop(engine uintptr, sessions *uint64) int32 {
-	return int32(call(addresses[93], engine, uintptr(unsafe.Pointer(sessions))))
+	return int32(call(addresses[94], engine, uintptr(unsafe.Pointer(sessions))))
 }
 
 // KvcAdapt is kvc_adapt.
 func KvcAdapt(engine uintptr, metrics *KvcMetricsT) int32 {
-	return int32(call(addresses[94], engine, uintptr(unsafe.Pointer(metrics))))
+	return int32(call(addresses[95], engine, uintptr(unsafe.Pointer(metrics))))
 }
 
 // KvcModuleInfo is kvc_module_info.
 func KvcModuleInfo(config uintptr, buffer *byte, capacity uintptr, length *uintptr) int32 {
-	return int32(call(addresses[95], config, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
+	return int32(call(addresses[96], config, uintptr(unsafe.Pointer(buffer)), capacity, uintptr(unsafe.Pointer(length))))
 }

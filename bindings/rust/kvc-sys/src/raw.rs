@@ -272,6 +272,7 @@ pub struct kvc_policy_page_t {
     pub hits: u32,
     pub hint: i32,
     pub return_ns: u64,
+    pub generated: u64,
 }
 impl Default for kvc_policy_page_t {
     /// All zero, and its own size.
@@ -283,7 +284,7 @@ impl Default for kvc_policy_page_t {
     }
 }
 const _: () = {
-    assert!(size_of::<kvc_policy_page_t>() == 64);
+    assert!(size_of::<kvc_policy_page_t>() == 72);
     assert!(align_of::<kvc_policy_page_t>() == 8);
     assert!(offset_of!(kvc_policy_page_t, struct_size) == 0);
     assert!(offset_of!(kvc_policy_page_t, key) == 8);
@@ -295,6 +296,7 @@ const _: () = {
     assert!(offset_of!(kvc_policy_page_t, hits) == 48);
     assert!(offset_of!(kvc_policy_page_t, hint) == 52);
     assert!(offset_of!(kvc_policy_page_t, return_ns) == 56);
+    assert!(offset_of!(kvc_policy_page_t, generated) == 64);
 };
 
 #[repr(C)]
@@ -1595,6 +1597,7 @@ pub struct Api {
     pub kvc_session_set_priority: unsafe extern "C" fn(session: *mut kvc_session_t, priority: i32) -> kvc_status_t,
     pub kvc_session_hint: unsafe extern "C" fn(session: *mut kvc_session_t, hint: i32) -> kvc_status_t,
     pub kvc_session_expect: unsafe extern "C" fn(session: *mut kvc_session_t, in_ns: u64) -> kvc_status_t,
+    pub kvc_session_generated: unsafe extern "C" fn(session: *mut kvc_session_t, tokens: u64) -> kvc_status_t,
     pub kvc_session_info: unsafe extern "C" fn(session: *mut kvc_session_t, info: *mut kvc_session_info_t) -> kvc_status_t,
     pub kvc_session_tokens: unsafe extern "C" fn(session: *mut kvc_session_t, from: usize, n: usize, tokens: *mut i32) -> kvc_status_t,
     pub kvc_session_last_error: unsafe extern "C" fn(session: *mut kvc_session_t, buffer: *mut c_char, capacity: usize) -> usize,
@@ -1700,6 +1703,7 @@ impl Api {
             kvc_session_set_priority: std::mem::transmute(find("kvc_session_set_priority")?),
             kvc_session_hint: std::mem::transmute(find("kvc_session_hint")?),
             kvc_session_expect: std::mem::transmute(find("kvc_session_expect")?),
+            kvc_session_generated: std::mem::transmute(find("kvc_session_generated")?),
             kvc_session_info: std::mem::transmute(find("kvc_session_info")?),
             kvc_session_tokens: std::mem::transmute(find("kvc_session_tokens")?),
             kvc_session_last_error: std::mem::transmute(find("kvc_session_last_error")?),

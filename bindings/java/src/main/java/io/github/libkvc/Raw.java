@@ -781,6 +781,18 @@ final class Raw {
         }
     }
 
+    private static final class Of_kvc_session_generated {
+        static final MethodHandle CALL = Library.function("kvc_session_generated", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    static int kvc_session_generated(long session, long tokens) {
+        try {
+            return (int) Of_kvc_session_generated.CALL.invokeExact(session, tokens);
+        } catch (Throwable e) {
+            throw Library.unexpected(e);
+        }
+    }
+
     private static final class Of_kvc_session_info {
         static final MethodHandle CALL = Library.function("kvc_session_info", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     }

@@ -166,6 +166,11 @@ public sealed class SessionView extends Handle permits Session {
         check(Raw.kvc_session_expect(raw, in.toNanos()));
     }
 
+    /** How many tokens the model generated in this session, held by it or not. */
+    public void generated(long tokens) {
+        check(Raw.kvc_session_generated(raw, tokens));
+    }
+
     /** Describes it. */
     public SessionInfo info() {
         try (Arena arena = Arena.ofConfined()) {

@@ -76,7 +76,8 @@ final class Structs {
             JAVA_INT.withName("tokens"),
             JAVA_INT.withName("hits"),
             JAVA_INT.withName("hint"),
-            JAVA_LONG.withName("return_ns"));
+            JAVA_LONG.withName("return_ns"),
+            JAVA_LONG.withName("generated"));
         static final long SIZEOF = LAYOUT.byteSize();
         static final long STRUCT_SIZE = at(LAYOUT, "struct_size");
         static final long KEY = at(LAYOUT, "key");
@@ -88,6 +89,7 @@ final class Structs {
         static final long HITS = at(LAYOUT, "hits");
         static final long HINT = at(LAYOUT, "hint");
         static final long RETURN_NS = at(LAYOUT, "return_ns");
+        static final long GENERATED = at(LAYOUT, "generated");
     }
 
     static final class kvc_policy_t {
