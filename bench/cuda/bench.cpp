@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "gpu.h"
 #include "kernels.h"
+#include "klt_pages.h"
 
 namespace kvc_cuda {
 namespace {
@@ -371,7 +372,7 @@ class Bench {
     for (size_t i = 0; i < clear.size(); ++i)
       clear[i] = static_cast<int32_t>(i * 7 % distinct), encoded[i] = base + i * 7 % distinct * one;
     const uint64_t table_bytes = clear.size() * 12 + b * 8 + 64;
-    DevicePtr tables = 0, room = 0;
+    DevicePtr tables = 0;
     KVC_RETURN_IF_ERROR(take(table_bytes, &tables));
     std::vector<unsigned char> table(table_bytes);
     const uint64_t clear_at = encoded.size() * 8, lengths_at = clear_at + clear.size() * 4,
@@ -393,19 +394,74 @@ class Bench {
       a.coded_counts = reinterpret_cast<const uint32_t*>(tables + counts_at);
       a.coded_pages = reinterpret_cast<const uint64_t*>(tables), a.coded_stride = each;
     }
-    const uint64_t heads = uint64_t{b} * 8 * group, partial = partial_bytes(a), rows = heads * 128 * 4;
-    KVC_RETURN_IF_ERROR(take(partial + 2 * rows + 512, &room));
-    a.partial = reinterpret_cast<float*>(room);
-    a.query = reinterpret_cast<const unsigned char*>((room + partial + 255) / 256 * 256);
-    a.out = reinterpret_cast<unsigned char*>((room + partial + rows + 511) / 256 * 256);
-    std::vector<uint16_t> query(heads * 256, 0x3e80);
-    KVC_RETURN_IF_ERROR(gpu_->upload(reinterpret_cast<uint64_t>(a.query), query.data(), rows, {}));
+    KVC_RETURN_IF_ERROR(take_attend_room(&a));
     // Codes of whatever lies there are codes of something: only sizes count for time. Pages were encoded before.
     *bytes = static_cast<double>(clear.size()) * static_cast<double>(one);
     return time(
         4,
         [&](Stream on) {
           return gpu_->attend(a, {on, {}, {}, {}}, nullptr);
+        },
+        seconds);
+  }
+
+  // Device memory for queries, results, and results of splits.
+  Status take_attend_room(AttendArgs* a) {
+    const uint64_t heads = uint64_t{a->sequences} * 8 * a->group, partial = partial_bytes(*a), rows = heads * 128 * 4;
+    DevicePtr room = 0;
+    KVC_RETURN_IF_ERROR(take(partial + 2 * rows + 512, &room));
+    a->partial = reinterpret_cast<float*>(room);
+    a->query = reinterpret_cast<const unsigned char*>((room + partial + 255) / 256 * 256);
+    a->out = reinterpret_cast<unsigned char*>((room + partial + rows + 511) / 256 * 256);
+    const std::vector<uint16_t> query(heads * 256, 0x3e80);
+    return gpu_->upload(reinterpret_cast<uint64_t>(a->query), query.data(), rows, {});
+  }
+
+  // The same of pages of klt. Where codes lie are pages of others: only sizes count for time.
+  Status attend_klt_once(uint32_t b, uint32_t n, uint32_t group, double* seconds) {
+    const KltBenchPages pages(8);
+    const uint32_t each = (n + 63) / 64;
+    const uint64_t distinct = large_ / pages.page_bytes(), one = pages.form.page_bytes();
+    std::vector<unsigned char> tables;
+    for (uint64_t i = 0; i < std::min<uint64_t>(distinct, uint64_t{b} * each); ++i) {
+      const std::vector<unsigned char> table = pages.table(b_ + i * pages.page_bytes());
+      tables.insert(tables.end(), table.begin(), table.end());
+    }
+    const uint64_t there = tables.size() / one;
+    const std::vector<unsigned char> calibration = pages.calibration();
+    DevicePtr at = 0, learned = 0, lists = 0;
+    KVC_RETURN_IF_ERROR(take(tables.size(), &at));
+    KVC_RETURN_IF_ERROR(take(calibration.size(), &learned));
+    KVC_RETURN_IF_ERROR(gpu_->upload(at, tables.data(), tables.size(), {}));
+    KVC_RETURN_IF_ERROR(gpu_->upload(learned, calibration.data(), calibration.size(), {}));
+    std::vector<uint64_t> list(uint64_t{b} * each);
+    for (size_t i = 0; i < list.size(); ++i) list[i] = at + i * 7 % there * one;
+    std::vector<uint32_t> lengths(2 * b, n);
+    std::fill(lengths.begin(), lengths.begin() + b, 0u);  // of pages that are none of klt
+    KVC_RETURN_IF_ERROR(take(list.size() * 8 + lengths.size() * 4, &lists));
+    KVC_RETURN_IF_ERROR(gpu_->upload(lists, list.data(), list.size() * 8, {}));
+    KVC_RETURN_IF_ERROR(gpu_->upload(lists + list.size() * 8, lengths.data(), lengths.size() * 4, {}));
+    AttendArgs a;
+    a.page = this->pages(8, 1), a.clear = a.page.clear;
+    a.sequences = b, a.kv_heads = 8, a.group = group;
+    a.splits = a.other_splits =
+        std::max(1u, std::min((n + 255) / 256, gpu_->device().processors() * 4 / (b * 8) + 1));
+    a.query_number = a.out_number = Number::bf16;
+    a.scale = 0.12f;
+    a.lengths = reinterpret_cast<const uint32_t*>(lists + list.size() * 8);
+    KVC_RETURN_IF_ERROR(take_attend_room(&a));
+    KltAttendArgs klt;
+    klt.attend = a;
+    klt.attend.first_split = a.splits;
+    klt.attend.lengths = a.lengths + b;
+    klt.attend.coded_pages = reinterpret_cast<const uint64_t*>(lists), klt.attend.coded_stride = each;
+    klt.form = pages.form;
+    klt.calibration = reinterpret_cast<const unsigned char*>(learned);
+    klt.chunk = klt_attend_chunk(pages.form, true);
+    return time(
+        4,
+        [&](Stream on) {
+          return gpu_->attend(a, {on, {}, {}, {}}, nullptr, &klt);
         },
         seconds);
   }
@@ -433,6 +489,8 @@ class Bench {
     }
     KVC_RETURN_IF_ERROR(attend_once(b, n(4096), 4, 1, &s, &bytes));
     add("attend_fp8_over_bf16", plain / s, 1.6, 1.8, "times as fast");
+    KVC_RETURN_IF_ERROR(attend_klt_once(b, n(4096), 4, &s));
+    add("attend_klt_over_bf16", plain / s, 0, 0, "times as fast, keys that turn, 2.5 and 3 bits a number");
     return Status::ok();
   }
 
