@@ -3,8 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 
+#include "../temporary_directory.h"
 #include "answers_support.h"
 
 namespace kvc_test {
@@ -12,18 +12,9 @@ namespace {
 
 class AnswersDiskTest : public AnswersTest {
  protected:
-  AnswersDiskTest() {
-    char name[] = "/tmp/kvc-answers-XXXXXX";
-    EXPECT_NE(nullptr, mkdtemp(name));
-    path_ = name;
-  }
-  ~AnswersDiskTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
   Options stored() const {
     // However fast the model: what is stored is read.
-    return with_model({{"disk_path", path_ + "/store"}, {"disk_limit", "256MiB"}, {"prefill_speed", "1"}});
+    return with_model({{"disk_path", directory_.at("store")}, {"disk_limit", "256MiB"}, {"prefill_speed", "1"}});
   }
   // Asks of what was stored, some of it as it was, some of it going on otherwise; the tokens that came from disk.
   uint64_t ask_again(const std::vector<Ask>& before, std::mt19937_64& random) {
@@ -39,7 +30,7 @@ class AnswersDiskTest : public AnswersTest {
     return engine.stats().disk_hit_tokens;
   }
 
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
 };
 
 TEST_F(AnswersDiskTest, AfterARestartTheyAreTheSame) {

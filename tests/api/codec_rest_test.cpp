@@ -2,12 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <random>
 #include <vector>
 
+#include "../temporary_directory.h"
 #include "codec_support.h"
 
 namespace kvc_test {
@@ -15,16 +14,9 @@ namespace {
 
 class CodecRestTest : public CodecTest {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/kvc-rest-XXXXXX";
-    ASSERT_NE(nullptr, mkdtemp(name));
-    path_ = name;
-  }
   void TearDown() override {
     space_.reset();
     engine_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
   }
   void open(Options options) {
     space_.reset();
@@ -98,7 +90,7 @@ class CodecRestTest : public CodecTest {
     return n;
   }
 
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
 };
 
 TEST_F(CodecRestTest, PagesThatNobodyUsesAreEncodedAgainAndSaySo) {
@@ -196,7 +188,7 @@ TEST_F(CodecRestTest, ABoundHasAnotherOneAtRest) {
 
 TEST_F(CodecRestTest, OnDiskTheFormAtRestTakesThePlaceOfTheOther) {
   const Options options = {{"codec", "klt"}, {"codec_bits", "6"}, {"codec_rest_bits", "3"},
-                           {"disk_path", path_ + "/store"}, {"disk_limit", "64MiB"}};
+                           {"disk_path", directory_.at("store")}, {"disk_limit", "64MiB"}};
   open(options);
   kvc_session_t* s = session();
   add(s, 1, 6);
@@ -226,7 +218,7 @@ TEST_F(CodecRestTest, OnDiskTheFormAtRestTakesThePlaceOfTheOther) {
 
 // Pages of a bound have lengths of their own: read back from disk as they were.
 TEST_F(CodecRestTest, CheckedPagesSurviveARestart) {
-  const Options options = {{"codec", "auto"}, {"codec_bound", "0.02"}, {"disk_path", path_ + "/store"},
+  const Options options = {{"codec", "auto"}, {"codec_bound", "0.02"}, {"disk_path", directory_.at("store")},
                            {"disk_limit", "64MiB"}};
   open(options);
   kvc_session_t* s = session();

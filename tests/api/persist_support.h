@@ -2,35 +2,16 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../temporary_directory.h"
 #include "core_support.h"
 
 namespace kvc_test {
-
-// A directory of the test's own, gone with it.
-class Directory {
- public:
-  Directory() {
-    char name[] = "/tmp/kvc-persist-XXXXXX";
-    EXPECT_NE(nullptr, mkdtemp(name));
-    path_ = name;
-  }
-  ~Directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string at(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 class PersistTest : public ::testing::Test {
  protected:
@@ -58,7 +39,7 @@ class PersistTest : public ::testing::Test {
     return visit(space, tokens, tenant, false);
   }
 
-  Directory directory_;
+  TemporaryDirectory directory_;
   std::mt19937_64 random_{1234};
   Geometry geometry_;
 };

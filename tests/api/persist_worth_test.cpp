@@ -20,7 +20,7 @@ class AdmissionTest : public PersistTest {
     geometry.page_tokens = 16;
     TestClock clock;
     const kvc_clock_t table = clock.table();
-    const Directory place;
+    const TemporaryDirectory place;
     Engine engine({{"disk_path", place.at("store")},
                    {"disk_limit", "16MiB"},
                    {"disk_admission", admission},

@@ -74,7 +74,7 @@ class SparseTest : public CodecTest {
   }
   static bool all(uint32_t, size_t) { return true; }
 
-  Directory directory_;
+  TemporaryDirectory directory_;
 };
 
 TEST_F(SparseTest, RowsThatWereLeftOutComeBackBitForBit) {

@@ -32,7 +32,7 @@ class SvdTest : public CodecTest {
     return std::sqrt(error / energy);
   }
 
-  Directory directory_;
+  TemporaryDirectory directory_;
 };
 
 TEST_F(SvdTest, TheRatioIsMetAndTheErrorReported) {

@@ -30,7 +30,7 @@ class UserCodecTest : public CodecTest {
   }
   static constexpr double kError = 12.0 / 255 * 0.51;  // numbers are from -6 to 6
 
-  Directory directory_;
+  TemporaryDirectory directory_;
   ToyCodec toy_;
 };
 

@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include "../api/core_support.h"
+#include "../temporary_directory.h"
 
 namespace kvc_test {
 namespace {
@@ -66,13 +65,12 @@ uint64_t end_a_life(const std::string& path, uint64_t life, useconds_t microseco
 
 TEST(KillTest, WhatWasWrittenIsFoundAfterAKillAtAnyInstant) {
   const int lives = quick() ? 40 : 200;
-  char name[] = "/tmp/kvc-kill-XXXXXX";
-  ASSERT_NE(nullptr, mkdtemp(name));
+  const TemporaryDirectory directory;
   std::mt19937_64 random(20);
   uint64_t asked = 0, found = 0;
   for (int life = 0; life < lives; ++life) {
     // Ten lives to a directory: it is opened after a kill, killed again while it is opened, and so on.
-    const std::string path = std::string(name) + "/" + std::to_string(life / 10);
+    const std::string path = directory.at(std::to_string(life / 10));
     const uint64_t reported = end_a_life(path, static_cast<uint64_t>(life), random() % 30'000);
     Engine engine(options_of(path));
     Space space(engine, Geometry{});
@@ -95,7 +93,6 @@ TEST(KillTest, WhatWasWrittenIsFoundAfterAKillAtAnyInstant) {
     EXPECT_EQ(0u, report.damaged) << error.message;
     EXPECT_GT(report.pages, 0u);
   }
-  std::filesystem::remove_all(name);
   EXPECT_GT(asked, 0u);
   EXPECT_EQ(asked, found);
   RecordProperty("hits_kept", std::to_string(static_cast<double>(found) / static_cast<double>(asked)));

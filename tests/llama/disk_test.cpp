@@ -1,7 +1,6 @@
 // K/V of model files that a directory kept: a restarted program's prompts hit, and the logits are those of what was
 // computed, to the bit.
-#include <filesystem>
-
+#include "../temporary_directory.h"
 #include "kvc_support.h"
 #include "rig.h"
 
@@ -10,31 +9,22 @@ namespace {
 
 class LlamaDisk : public testing::TestWithParam<std::pair<const char*, const char*>> {  // model, type of its cache
  protected:
-  LlamaDisk() {
-    std::string name = testing::TempDir() + "kvc_llama_disk_XXXXXX";
-    EXPECT_NE(nullptr, mkdtemp(name.data()));
-    path_ = name;
-  }
-  ~LlamaDisk() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
   Options options() const {
     return {{"model_cache_type_k", GetParam().second}, {"model_cache_type_v", GetParam().second},
             {"model_flash_attention", "on"}};
   }
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
 };
 
 TEST_P(LlamaDisk, PromptsHitAfterARestartAndTheirLogitsAreTheComputedOnes) {
   const std::string file = model_file(GetParam().first);
   const Tokens text = some_tokens(260, 3);
   {
-    const Cache cache("256MiB", path_);
+    const Cache cache("256MiB", directory_.path());
     Runner runner(cache, file, options());
     EXPECT_EQ(runner.ask(text).reused, 0u);
   }
-  const Cache cache("256MiB", path_);
+  const Cache cache("256MiB", directory_.path());
   Runner runner(cache, file, options());
   const Answer whole = runner.ask(text);
   EXPECT_EQ(whole.reused, text.size() - 1);
@@ -61,14 +51,14 @@ TEST_P(LlamaDisk, TheSameBatchesGiveTheSameBits) {
   const Tokens text = some_tokens(230, 4);
   const size_t n = 193;
   {
-    const Cache cache("256MiB", path_);
+    const Cache cache("256MiB", directory_.path());
     Runner runner(cache, file, options());
     Runner::Sequence s = runner.open(first(text, n));
     runner.run(&s, first(text, n));
     runner.store(&s);
     runner.close(&s);
   }
-  const Cache cache("256MiB", path_);
+  const Cache cache("256MiB", directory_.path());
   Runner runner(cache, file, options());
   const Answer answer = runner.ask(text);
   EXPECT_EQ(answer.reused, n);

@@ -1,7 +1,7 @@
 // Option reproducible: what is stored, and what else runs, changes no bit of what a model computes for a request.
 #include <cstdlib>
-#include <filesystem>
 
+#include "../temporary_directory.h"
 #include "kvc_support.h"
 
 namespace kvc::llama_test {
@@ -205,11 +205,10 @@ INSTANTIATE_TEST_SUITE_P(Models, LlamaReproducible,
 
 // K/V of other batches, or of another number of threads, rounds differently: it is of another space.
 TEST(LlamaReproducibleSpace, SharesNothingWithOtherBatchesOnDisk) {
-  std::string path = testing::TempDir() + "kvc_llama_reproducible_XXXXXX";
-  ASSERT_NE(nullptr, mkdtemp(path.data()));
+  const kvc_test::TemporaryDirectory directory;
   const Tokens prompt = some_tokens(200);
   const auto cached = [&](const OptionList& more) {
-    OptionList all = {{"disk_path", path}};
+    OptionList all = {{"disk_path", directory.path()}};
     all.insert(all.end(), more.begin(), more.end());
     Engine engine(model_options(model_file("llama"), all));
     EXPECT_EQ(KVC_OK, engine.status()) << engine.error();
@@ -225,7 +224,6 @@ TEST(LlamaReproducibleSpace, SharesNothingWithOtherBatchesOnDisk) {
 #ifndef __SANITIZE_THREAD__  // which does not see how llama.cpp's own threads wait for one another
   EXPECT_EQ(0u, cached({{"reproducible", "true"}, {"prefill_chunk", "64"}, {"model_threads", "2"}}));
 #endif
-  std::filesystem::remove_all(path);
 }
 
 }  // namespace

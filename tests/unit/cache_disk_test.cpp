@@ -5,12 +5,12 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 
 #include "../small_space.h"
+#include "../temporary_directory.h"
 #include "cache/cache.h"
 #include "cache/disk_fetch.h"
 #include "rows.h"
@@ -99,9 +99,6 @@ class GateVfs final : public Vfs {
 class CacheDiskTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/kvc-cache-disk-XXXXXX";
-    ASSERT_NE(nullptr, mkdtemp(name));
-    path_ = name;
     make();
   }
   void TearDown() override {
@@ -109,15 +106,13 @@ class CacheDiskTest : public ::testing::TestWithParam<bool> {
     vfs_.shut_writes(false);
     space_.reset();
     cache_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
   }
   void make(uint64_t memory = 8 << 20) {
     space_.reset();
     cache_.reset();
     CacheOptions options = options_;
     options.memory_limit = memory;
-    options.disk.path = path_ + "/store";
+    options.disk.path = directory_.at("store");
     options.disk.limit = 64 << 20;
     options.disk.timeout_ns = timeout_ns_;
     options.disk.vfs = &vfs_;
@@ -175,7 +170,7 @@ class CacheDiskTest : public ::testing::TestWithParam<bool> {
     ASSERT_EQ(0u, cache_->stats().pages);
   }
 
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
   GateVfs vfs_;
   CacheOptions options_;
   uint32_t page_tokens_ = kPageTokens;
@@ -355,7 +350,7 @@ TEST_P(CacheDiskTest, PagesWhoseCalibrationIsLostOrDamagedAreMisses) {
     EXPECT_EQ(tokens.size(), reused());
     space_.reset();
     cache_.reset();
-    std::filesystem::remove_all(path_ + "/store");
+    std::filesystem::remove_all(directory_.at("store"));
   }
 }
 
@@ -369,7 +364,7 @@ TEST_P(CacheDiskTest, ADiskThatHangsIsNotWaitedForAtTheEnd) {
     for (int i = 0; i < 5000; ++i) {
       CacheOptions options = options_;
       options.memory_limit = 8 << 20;
-      options.disk.path = path_ + "/store";
+      options.disk.path = directory_.at("store");
       options.disk.limit = 64 << 20;
       std::unique_ptr<Cache> cache;
       const Status status = Cache::make(options, nullptr, Clock(), Log(), &cache);

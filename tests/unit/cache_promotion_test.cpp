@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include <thread>
 
 #include "../small_space.h"
+#include "../temporary_directory.h"
 #include "cache/cache.h"
 #include "rows.h"
 #include "tier/disk/format.h"
@@ -24,11 +24,8 @@ constexpr uint32_t kPageTokens = 16, kLayers = 5, kDim = 32;
 class PromotionTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/kvc-promotion-XXXXXX";
-    ASSERT_NE(nullptr, mkdtemp(name));
-    path_ = name;
     options_.memory_limit = 32 << 20;
-    options_.disk.path = path_ + "/store";
+    options_.disk.path = directory_.at("store");
     options_.disk.limit = 64 << 20;
     options_.disk.timeout_ns = 60'000'000'000;
     options_.disk.layerwise_bytes = 0;
@@ -38,8 +35,6 @@ class PromotionTest : public ::testing::Test {
   void TearDown() override {
     space_.reset();
     cache_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
   }
   void make() {
     space_.reset();
@@ -141,7 +136,7 @@ class PromotionTest : public ::testing::Test {
     make();
   }
 
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
   CacheOptions options_;
   std::unique_ptr<Cache> cache_;
   std::shared_ptr<const Space> space_;

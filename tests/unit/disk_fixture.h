@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <new>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "../temporary_directory.h"
 #include "base/random.h"
 #include "tier/disk/store.h"
 
@@ -95,22 +94,7 @@ inline DiskMiss get(DiskStore& store, const TestPage& page) {
   return miss;
 }
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "kvc-disk-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using kvc_test::TemporaryDirectory;
 
 inline std::unique_ptr<DiskStore> open_store(const StoreOptions& options) {
   std::unique_ptr<DiskStore> store;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../temporary_directory.h"
 #include "request_toy.h"
 
 namespace kvc {
@@ -11,20 +12,11 @@ namespace {
 
 class StateDiskTest : public testing::Test {
  protected:
-  StateDiskTest() {
-    EXPECT_TRUE(hash_init());
-    std::string name = testing::TempDir() + "kvc_state_disk_XXXXXX";
-    EXPECT_NE(nullptr, mkdtemp(name.data()));
-    path_ = name;
-  }
-  ~StateDiskTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+  StateDiskTest() { EXPECT_TRUE(hash_init()); }
   std::unique_ptr<Toy> life() const {
     auto toy = std::make_unique<Toy>(false);
     toy->model.info_.state_tokens = 16;
-    toy->cache_options.disk.path = path_;
+    toy->cache_options.disk.path = directory_.path();
     toy->cache_options.disk.limit = 64 << 20;
     return toy;
   }
@@ -33,7 +25,7 @@ class StateDiskTest : public testing::Test {
     EXPECT_TRUE(toy->cache->disk().persist(UINT64_MAX).is_ok());
   }
   const std::vector<int32_t> prompt_ = random_tokens(1, 60);
-  std::string path_;
+  kvc_test::TemporaryDirectory directory_;
 };
 
 TEST_F(StateDiskTest, ARestartFindsTheDeepestState) {
@@ -95,7 +87,7 @@ TEST_F(StateDiskTest, ADamagedStateIsAMissAndTheNextOneDownIsTaken) {
   const auto bytes = std::as_bytes(std::span(prompt_).first(56));
   const std::string needle(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   size_t damaged = 0;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(path_)) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(directory_.path())) {
     if (!file.is_regular_file()) continue;
     std::fstream stream(file.path(), std::ios::in | std::ios::out | std::ios::binary);
     std::string all((std::istreambuf_iterator<char>(stream)), {});
