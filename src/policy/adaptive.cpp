@@ -336,7 +336,6 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
   guard_.compare(pages, known, hits, lru_hits);
 
   Features request;
-  request.set(kHintFeature, static_cast<uint32_t>(end.hint));
   request.set(2, turn);
   request.set(3, log2_bucket(pages));
   request.set(4, log2_bucket(pages - known));
@@ -369,7 +368,9 @@ void Adaptive::closed(PolicyEntry& last, Up up, const SessionEnd& end) noexcept 
     }
 
     Features features = request;
-    if (shared) features.set(kHintFeature, 0);  // what a session says of itself concerns its own pages
+    // What a session says of itself concerns its own pages, and those that another may go on from less.
+    const uint32_t hint = shared ? 0 : static_cast<uint32_t>(end.hint);
+    features.set(kHintFeature, hint + (depth <= known ? kHintOfKnown : 0));
     const uint8_t distance = log2_bucket(pages - depth + (is_short ? 0 : 1));
     features.set(kDistanceFeature, unfinished ? 0 : std::min(15u, distance + 1u));
     const uint32_t uses = count < 8 ? count : 6 + log2_bucket(count) / 2;

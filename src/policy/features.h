@@ -9,7 +9,8 @@ constexpr uint32_t kFeatures = 14;
 constexpr uint32_t kBuckets = 16;
 
 // Those that something else depends on.
-constexpr uint32_t kHintFeature = 0;      // a SessionHint
+constexpr uint32_t kHintFeature = 0;      // a SessionHint, and ...
+constexpr uint32_t kHintOfKnown = 8;      // ... this for pages that were there before
 constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a chain
 constexpr uint32_t kGapFeature = 5;       // since the request that this one continues
 constexpr uint32_t kAnswerFeature = 12;   // tokens generated

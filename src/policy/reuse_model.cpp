@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "policy/policy.h"
+
 namespace kvc {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr float kMaxWeight = 12.0F;
 // Of a weight before anything was seen. What judges later sees fewer examples before its judgement counts, and is made
 // more careful.
 constexpr float kVariance[ReuseModel::kModels] = {0.1F, 0.1F, 0.07F, 0.05F};
+constexpr float kHintVariance = 1;    // where hints are wrong, that is soon seen
 constexpr float kMaxVariance = 1.0F;
 constexpr float kDrift = 1e-5F;       // variance that a weight gains when it is used: workloads change
 constexpr float kMemory = 1024;       // returns that a distribution remembers
@@ -34,6 +37,7 @@ constexpr bool is_hot(uint32_t time_class) noexcept {
 constexpr bool is_by_pace(uint32_t time_class) noexcept {
   return time_class >= kPaceSoonest && time_class <= kPaceLatest;
 }
+static_assert(static_cast<uint32_t>(SessionHint::count) <= kHintOfKnown);
 static_assert(kPaceSoonest + PaceModel::kClasses - 1 == kPaceLatest);
 
 // Pages that are one conversation's own, or may be.
@@ -66,9 +70,19 @@ ReuseModel::ReuseModel() noexcept {
   for (Weights& weights : state_.pair_variance) std::ranges::copy(kVariance, weights.begin());
   // What needs no learning: nobody continues an unfinished page, and hints are usually true.
   state_.mean[kDistanceFeature][0].fill(-3);
-  state_.mean[kHintFeature][1].fill(-4);  // finished
-  state_.mean[kHintFeature][6].fill(-2);  // one_off
-  state_.mean[kHintFeature][7].fill(2);   // shared
+  const auto expect = [&](SessionHint hint, float weight) {
+    for (const uint32_t known : {0u, kHintOfKnown}) {
+      const uint32_t bucket = static_cast<uint32_t>(hint) + known;
+      state_.mean[kHintFeature][bucket].fill(weight);
+      state_.variance[kHintFeature][bucket].fill(kHintVariance);
+    }
+  };
+  expect(SessionHint::finished, -4);
+  for (const SessionHint hint : {SessionHint::idle, SessionHint::turn_end, SessionHint::tool_call, SessionHint::expected}) {
+    expect(hint, 0);
+  }
+  expect(SessionHint::one_off, -2);
+  expect(SessionHint::shared, 2);
   refresh_all(1);
 }
 
