@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "policy/candidate_heap.h"
@@ -16,7 +17,7 @@ class FrequencySketch {
 
   bool reserve(uint32_t entries) noexcept {
     const uint32_t before = words_.capacity();
-    if (!words_.reserve(entries, before)) return false;
+    if (!words_.reserve(std::bit_ceil(entries), before)) return false;
     // In a larger table the counters have other places: what was counted is forgotten.
     if (words_.capacity() != before) {
       for (uint32_t i = 0; i < words_.capacity(); ++i) words_[i] = 0;
