@@ -26,6 +26,10 @@ kvc_status_t encode_svd_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, c
 kvc_status_t attend_klt_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
                               const kvc::DeviceKltAttend* klt, const kvc_cuda_order_t* order, uint64_t* fence) noexcept;
 
+// kvc::DeviceApi::merge.
+kvc_status_t merge_results(kvc_cuda_t* cuda, const kvc::DeviceMerge* merge, const kvc_cuda_order_t* order,
+                           uint64_t* fence) noexcept;
+
 // kvc_cuda_devices with a driver of the caller's.
 kvc_status_t count_devices(const char* driver, uint32_t* devices, kvc_error_t* error) noexcept;
 

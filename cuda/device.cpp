@@ -12,7 +12,7 @@ constexpr const char* kKernelNames[kKernels] = {"kvc_move_rows",    "kvc_copy_ru
                                                 "kvc_attend_mma",   "kvc_jacobi",       "kvc_decode_klt",
                                                 "kvc_decode_svd",   "kvc_encode_klt",   "kvc_svd_terms",
                                                 "kvc_svd_share",    "kvc_svd_place",    "kvc_attend_klt",
-                                                "kvc_attend_klt_mma"};
+                                                "kvc_attend_klt_mma", "kvc_merge_parts"};
 constexpr size_t kMostPending = 256;  // events that are kept before finished ones are looked for
 }  // namespace
 

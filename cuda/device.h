@@ -37,9 +37,10 @@ enum class KernelId {
   svd_share,
   svd_place,
   attend_klt,
-  attend_klt_mma
+  attend_klt_mma,
+  merge_parts
 };
-inline constexpr int kKernels = 16;
+inline constexpr int kKernels = 17;
 
 class Device {
  public:

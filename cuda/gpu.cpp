@@ -395,6 +395,13 @@ Status Gpu::attend(const AttendArgs& args, const Order& order, Fence* done, cons
   });
 }
 
+Status Gpu::merge(const MergeArgs& args, const Order& order, Fence* done) {
+  return run(order, true, done, [&] {
+    ++stats_.launches;
+    return device_->launch(KernelId::merge_parts, merge_parts_shape(args), &args, order.stream);
+  });
+}
+
 Status Gpu::eigenvectors(const JacobiArgs& args, Stream stream) {
   const std::lock_guard lock(device_->mutex());
   const Device::Scope scope(*device_);

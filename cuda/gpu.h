@@ -62,6 +62,9 @@ class Gpu {
   // are the other ones.
   Status attend(const AttendArgs& args, const Order& order, Fence* done, const KltAttendArgs* klt = nullptr);
 
+  // Results of attend(), each with its state, into one.
+  Status merge(const MergeArgs& args, const Order& order, Fence* done);
+
   // Between use() and used(), on the same stream.
   Status eigenvectors(const JacobiArgs& args, abi::Stream stream);
 

@@ -334,7 +334,8 @@ KVC_API kvc_status_t kvc_cuda_choose(const kvc_cuda_candidate_t *candidates, uin
  * time and nothing else: its copies make room for others in the order of option policy. Pages are copied to a device when a call
  * below needs them there, layer by layer. Encoded pages of int8, int4 and mixed (but for a sequence's first), klt, lowrank, auto and
  * svd go as they are, whole, and are decoded there; with the first page of what a codec learned that goes too, if it takes at most a
- * quarter of device_memory. Pages of the other codecs (sparse, an application's) are decoded on the way, by the processor.
+ * quarter of device_memory. Of codec sparse the rows that are kept go, and attention there is over those, as of kvc_session_attend;
+ * to be read, such pages are brought back by the processor. Pages of an application's codec are decoded on the way, by the processor.
  *
  * A session's calls below are issued on order.stream, and name no slots (order.n_reads and n_writes are 0). They follow one another
  * in any mixture of streams, with the other calls of kvc.h, and need no synchronisation for it:

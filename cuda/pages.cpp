@@ -125,6 +125,25 @@ kvc_status_t encode_svd_pages(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, c
   });
 }
 
+kvc_status_t merge_results(kvc_cuda_t* cuda, const kvc::DeviceMerge* merge, const kvc_cuda_order_t* order,
+                           uint64_t* fence) noexcept {
+  return guarded(cuda, [&](Gpu& gpu) -> Status {
+    if (merge == nullptr || merge->values == nullptr || merge->state == nullptr || merge->out == nullptr)
+      return error(KVC_E_NULL, "results to be merged are NULL");
+    MergeArgs args;
+    args.values = static_cast<const unsigned char*>(merge->values);
+    args.state = static_cast<const unsigned char*>(merge->state);
+    args.out = static_cast<unsigned char*>(merge->out);
+    args.stride = merge->stride;
+    args.parts = merge->parts, args.rows = merge->rows, args.dim = merge->dim;
+    args.number = static_cast<Number>(merge->out_dtype);
+    if (!is_number(merge->out_dtype)) return error(KVC_E_DTYPE, "dtype %d of results", merge->out_dtype);
+    Order own;
+    KVC_RETURN_IF_ERROR(read_order(order, &own));
+    return gpu.merge(args, own, fence);
+  });
+}
+
 }  // namespace kvc_cuda
 
 kvc_status_t kvc_cuda_decode(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, uint32_t n, const int32_t* clear_pages,

@@ -62,6 +62,7 @@ extern "C" __attribute__((visibility("default"))) kvc_status_t kvc_module_device
   api->encode_svd = kvc_cuda::encode_svd_pages;
   api->attend_bytes = kvc_cuda_attend_bytes;
   api->attend = kvc_cuda_attend;
+  api->merge = kvc_cuda::merge_results;
   api->attend_klt = kvc_cuda::attend_klt_pages;
   api->stats = kvc_cuda_stats;
   api->choose = kvc_cuda_choose;

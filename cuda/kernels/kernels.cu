@@ -2,6 +2,7 @@
 #include "kernels/attend_klt.h"
 #include "kernels/jacobi.h"
 #include "kernels/klt_encode.h"
+#include "kernels/merge.h"
 #include "kernels/move.h"
 #include "kernels/svd_encode.h"
 
@@ -39,3 +40,4 @@ KVC_KERNEL(kvc_attend_klt, attend_klt, KltAttendArgs, 128, 3)
 KVC_MMA_KERNEL(kvc_attend_klt_mma, attend_klt_mma, KltAttendArgs, 128, 3)
 KVC_KERNEL(kvc_jacobi, jacobi, JacobiArgs, 256, 2)
 KVC_KERNEL(kvc_merge_splits, merge_splits, AttendArgs, 128, 8)
+KVC_KERNEL(kvc_merge_parts, merge_parts, MergeArgs, 256, 4)

@@ -1,5 +1,5 @@
-// Pages in the clear to pages of the codecs klt and lowrank, with a calibration: a block for each tile of a part (a block
-// of heads' keys, a head's values). The same bytes as the codec of the library writes (src/codec/klt.cpp, klt_tile.cpp)
+// Pages in the clear to pages of the codecs klt and lowrank, with a calibration: a block for each tile of a part (a
+// block of heads' keys, a head's values). The same bytes as the codec of the library writes (src/codec/klt.cpp, klt_tile.cpp)
 // behind the page's header, which the caller puts there.
 //
 // A tile's unit is known when all of its groups have been seen, so there are passes over the numbers: their range and
@@ -117,8 +117,8 @@ KVC_BODY bool tile_unit(Block& block, const float* needed, uint32_t groups, floa
   return finite;
 }
 
-// Coefficients of tokens [begin, begin + chunk) of a tile, [channel][stride]; 0 where there is no token. Begins and ends
-// synchronised.
+// Coefficients of tokens [begin, begin + chunk) of a tile, [channel][stride]; 0 where there is no token. Begins and
+// ends synchronised.
 template <class Block>
 KVC_BODY void load_coefficients(Block& block, const KltEncodeArgs& e, const unsigned char* table, const KltIndex& i,
                                 uint32_t begin, uint32_t stride, float* y) {
@@ -223,7 +223,9 @@ KVC_BODY void encode_klt_keys(Block& block, const KltEncodeArgs& e, const unsign
   const auto width = [&](uint32_t c) { return sums[c] - (c == 0 ? 0 : sums[c - 1]); };
   const auto is_gaussian = [&](uint32_t c) { return width(c) <= 2; };
   // Of the chunk's tokens the first that counts, and the end.
-  const auto from = [&](uint32_t begin) { return exact > begin ? (exact - begin < a.chunk ? exact - begin : a.chunk) : 0; };
+  const auto from = [&](uint32_t begin) {
+    return exact > begin ? (exact - begin < a.chunk ? exact - begin : a.chunk) : 0;
+  };
   const auto end = [&](uint32_t begin) { return tokens - begin < a.chunk ? tokens - begin : a.chunk; };
 
   float unit = 0.0f;

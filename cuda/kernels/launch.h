@@ -4,6 +4,7 @@
 #include "kernels/attend_klt.h"
 #include "kernels/jacobi.h"
 #include "kernels/klt_encode.h"
+#include "kernels/merge.h"
 #include "kernels/svd_encode.h"
 
 namespace kvc_cuda {
@@ -114,6 +115,10 @@ inline Shape jacobi_shape(const JacobiArgs& a) {
 }
 
 inline Shape merge_shape(const AttendArgs& a) { return {a.sequences * a.kv_heads * attend_parts(a), 128, 0}; }
+
+inline Shape merge_parts_shape(const MergeArgs& a) {
+  return {(a.rows * a.dim + kMergeThreads - 1) / kMergeThreads, kMergeThreads, 0};
+}
 
 // Bytes of AttendArgs::partial.
 inline uint64_t partial_bytes(const AttendArgs& a) {

@@ -1,10 +1,10 @@
-// Pages in the clear to pages of the codec svd (src/codec/svd.cpp has the form), in three steps: the terms of every head
-// (svd_terms), how many of each stay (svd_share), and the page of those (svd_place).
+// Pages in the clear to pages of the codec svd (src/codec/svd.cpp has the form), in three steps: the terms of every
+// head (svd_terms), how many of each stay (svd_share), and the page of those (svd_place).
 //
-// The library decomposes in double precision, this in floats, so the bytes differ. What holds all the same: any orthogonal
-// basis gives a row back, as the coefficients are products with the row itself, so rounding of the eigenvectors costs
-// nothing but that a term has slightly less energy than it could; and the terms that stay are those with most energy,
-// the earlier head's of equals, as many as the page has room for. tests/cuda holds the error against the library's.
+// The library decomposes in double precision, this in floats, so the bytes differ. What holds all the same: any
+// orthogonal basis gives a row back, as the coefficients are products with the row itself, so rounding of the
+// eigenvectors costs nothing but that a term has slightly less energy than it could; and the terms that stay are those
+// with most energy, the earlier head's of equals, as many as the page has room for. tests/cuda holds the error against the library's.
 #pragma once
 
 #include "kernels/jacobi.h"

@@ -102,6 +102,8 @@ class DevicePages {
               std::vector<uint64_t>* wait);
   // A coded copy's place in the clear. codec, bits: as kvc_cuda_pages_t.
   Status decode(DeviceCopy* copy, const kvc_cuda_pages_t& pages, const DeviceCall& call);
+  // A coded copy's place in the clear from host memory: of codecs that have rows elsewhere.
+  Status place_clear(DeviceCopy* copy, const BlobRef& clear, const DeviceCall& call);
   // Whether kernels have room for pages of klt, lowrank and auto, and the device for their calibration: at most a
   // quarter of its budget; to encode them, with what that needs besides.
   bool takes(const kvc_cuda::KltForm& form) const noexcept;

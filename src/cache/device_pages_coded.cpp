@@ -68,6 +68,23 @@ Status DevicePages::place_klt_table(size_t bytes) {
   return klt_tables_ ? Status::ok() : reserve_locked(bytes, &klt_tables_);
 }
 
+Status DevicePages::place_clear(DeviceCopy* copy, const BlobRef& clear, const DeviceCall& call) {
+  const std::lock_guard one(decode_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (copy->clear) return Status::ok();
+    KVC_RETURN_IF_ERROR(reserve_locked(clear.bytes(), &copy->clear));
+  }
+  uint64_t fence = 0;
+  const Status sent = transfer(Way::in, copy->clear, 0, clear.bytes(), clear, call, &fence);
+  if (!sent.is_ok()) {
+    const std::lock_guard lock(mutex_);
+    tier_->release(copy->clear);
+    copy->clear = Slot{};
+  }
+  return sent;
+}
+
 Status DevicePages::encode(Slot clear, const kvc_cuda_pages_t& pages, DeviceEncoded* out, const DeviceCall& call) {
   EncodeTable table{0, tier_->page(clear), 0};
   const size_t bytes = out->blob.bytes();

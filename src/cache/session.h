@@ -38,6 +38,7 @@ class Cache;
 class Fetch;
 class Promotion;
 struct DeviceAttend;
+struct KeptRoom;
 struct DeviceCall;
 struct DeviceCopy;
 struct DeviceEnd;
@@ -187,6 +188,10 @@ class Session {
   Status place_table(const Page& page, DeviceCopy* copy, const DeviceCall& call);
   Status decode_there(const Page& page, DeviceCopy* copy, const DeviceCall& call);
   std::shared_ptr<const KltCalibration> device_calibration() const;
+  Status decode_here(const Page& page, BlobRef* out);
+  bool attends_to_kept() const noexcept;
+  Status kept_room(const DeviceAttend& attend, size_t tokens, KeptRoom* room, uint64_t* bytes);
+  Status attend_to_kept(const DeviceAttend& attend, const DeviceCall& call, uint64_t* fence);
   Status encode_place(size_t i, const DeviceCall& call);
   bool drop_codes() noexcept;
   bool has_codes(size_t i);

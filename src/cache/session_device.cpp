@@ -184,35 +184,36 @@ void Session::hand_places(std::span<Page* const> sealed) noexcept {
 }
 
 // The device's copy of a page, as its codec left it or in the clear, is held.
+// A page in the clear as a read on the host gives it, rows that codec sparse keeps elsewhere among them.
+Status Session::decode_here(const Page& page, BlobRef* out) {
+  const PageGeometry& g = geometry();
+  if (!cache_->new_blob(g.page_bytes(), out)) {
+    return error(KVC_E_NO_MEMORY, "no room to decode a page of %zu bytes for a device", g.page_bytes());
+  }
+  for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
+    for (const int plane : {KVC_KEY, KVC_VALUE}) {
+      TensorView rows;
+      rows.data = out->data() + g.plane_offset(layer, plane);
+      rows.size = g.plane_bytes(plane);
+      rows.dtype = g.dtype;
+      rows.n_dims = 3;
+      rows.shape[0] = page.n_tokens, rows.shape[1] = g.n_kv_heads, rows.shape[2] = g.dim(plane);
+      rows.strides[0] = g.dim(plane), rows.strides[1] = int64_t{g.page_tokens} * g.dim(plane), rows.strides[2] = 1;
+      KVC_RETURN_IF_ERROR(
+          gather(layer, plane, size_t{page.depth} * g.page_tokens, page.n_tokens, rows, /*streaming=*/false));
+    }
+  }
+  return Status::ok();
+}
+
 Status Session::hold_page(const Page& page, DeviceCopy** copy) {
   *copy = device_->pages->hold_known(page, cache_->clock_.now_ns());
   if (*copy != nullptr) return Status::ok();
-  const Codec& codec = cache_->codec_of(page);
   size_t table = 0;
   const bool coded = is_coded_there(page, &table);
   std::function<Status(BlobRef*)> decode;
-  if (!coded && !codec.is_clear()) {
-    // As a read on the host gives it, rows that codec sparse keeps elsewhere among them.
-    decode = [this, &page](BlobRef* out) -> Status {
-      const PageGeometry& g = geometry();
-      if (!cache_->new_blob(g.page_bytes(), out)) {
-        return error(KVC_E_NO_MEMORY, "no room to decode a page of %zu bytes for a device", g.page_bytes());
-      }
-      for (uint32_t layer = 0; layer < g.n_layers; ++layer) {
-        for (const int plane : {KVC_KEY, KVC_VALUE}) {
-          TensorView rows;
-          rows.data = out->data() + g.plane_offset(layer, plane);
-          rows.size = g.plane_bytes(plane);
-          rows.dtype = g.dtype;
-          rows.n_dims = 3;
-          rows.shape[0] = page.n_tokens, rows.shape[1] = g.n_kv_heads, rows.shape[2] = g.dim(plane);
-          rows.strides[0] = g.dim(plane), rows.strides[1] = int64_t{g.page_tokens} * g.dim(plane), rows.strides[2] = 1;
-          KVC_RETURN_IF_ERROR(
-              gather(layer, plane, size_t{page.depth} * g.page_tokens, page.n_tokens, rows, /*streaming=*/false));
-        }
-      }
-      return Status::ok();
-    };
+  if (!coded && !cache_->codec_of(page).is_clear()) {
+    decode = [this, &page](BlobRef* out) { return decode_here(page, out); };
   }
   device_->pages->tier().expect(geometry().page_bytes());
   const auto hold = [&] {

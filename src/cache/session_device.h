@@ -14,6 +14,16 @@ struct DeviceRows {
   int64_t token_stride = 0, head_stride = 0;
 };
 
+// Room that a call gives is cut at multiples of this.
+constexpr uint64_t align_room(uint64_t n) { return (n + 255) / 256 * 256; }
+
+// What of DeviceAttend::room attention over parts of the pages uses, in bytes from a part's begin: tables, then what the
+// module needs, then the part's results and their state.
+struct KeptRoom {
+  uint64_t tables = 0, values = 0, state = 0;
+  uint64_t each = 0;  // from one part to the next
+};
+
 struct DeviceAttend {
   const void* query = nullptr;
   void* out = nullptr;

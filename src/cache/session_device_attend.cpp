@@ -7,13 +7,6 @@
 #include "cache/session_device.h"
 
 namespace kvc {
-namespace {
-
-constexpr uint64_t kTableAlignment = 256;
-
-uint64_t aligned(uint64_t n) { return (n + kTableAlignment - 1) / kTableAlignment * kTableAlignment; }
-
-}  // namespace
 
 // Whether pages may come to be of klt, lowrank or auto.
 bool Session::learns() const noexcept { return is_klt(cache_->codec_of(geometry())); }
@@ -22,6 +15,8 @@ Status Session::device_attend_bytes(const DeviceAttend& attend, size_t tokens, u
   std::lock_guard lock(mutex_);
   KVC_RETURN_IF_ERROR(check_open());
   KVC_RETURN_IF_ERROR(on_device(-1));
+  KeptRoom kept;
+  if (attends_to_kept()) return kept_room(attend, tokens, &kept, bytes);
   return attend_room(attend, (tokens + geometry().page_tokens - 1) / geometry().page_tokens, bytes, nullptr);
 }
 
@@ -37,7 +32,7 @@ Status Session::attend_room(const DeviceAttend& attend, size_t pages, uint64_t* 
   KVC_RETURN_IF_ERROR(tier.check(tier.api().attend_bytes(tier.handle(), &form, &call, &own)));
   // Pages of codecs that learn are another kernel's, with as many splits.
   if (learns()) own *= 2;
-  const uint64_t table = aligned(pages * sizeof(uint64_t) + 3 * sizeof(uint32_t));
+  const uint64_t table = align_room(pages * sizeof(uint64_t) + 3 * sizeof(uint32_t));
   if (tables != nullptr) *tables = table;
   *bytes = table + own;
   return Status::ok();
@@ -54,6 +49,7 @@ Status Session::device_attend(const DeviceAttend& attend, const DeviceCall& call
   }
   if (attend.layer >= g.n_layers) return error(KVC_E_OUT_OF_RANGE, "layer %u of %u", attend.layer, g.n_layers);
   fill_path();
+  if (attends_to_kept()) return attend_to_kept(attend, call, fence);
   DevicePages& pages = *device_->pages;
   const size_t tokens = sealed_tokens() + cursor_[attend.layer];
   const size_t n = (tokens + g.page_tokens - 1) / g.page_tokens, sealed = sealed_pages();

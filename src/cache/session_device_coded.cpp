@@ -45,7 +45,7 @@ bool Session::kernels_fit() const noexcept {
 bool Session::is_coded_there(const Page& page, size_t* table) const noexcept {
   const Codec& codec = cache_->codec_of(page);
   if (!kernels_fit()) return false;
-  if (codec.id() == kSvdCodecId) return true;
+  if (codec.id() == kSvdCodecId || codec.id() == kSparseCodecId) return true;
   if (!is_klt(codec)) return attends_to(codec.name()) && page.depth > 0;
   const Digest digest = codec.calibration_of({page.blob.data(), page.blob.bytes()});
   const std::shared_ptr<const KltCalibration> calibration = find_calibration(digest);
@@ -70,6 +70,11 @@ Status Session::decode_there(const Page& page, DeviceCopy* copy, const DeviceCal
   const Codec& codec = cache_->codec_of(page);
   const std::span<const std::byte> encoded(page.blob.data(), page.blob.bytes());
   if (pages.is_decoded(*copy)) return Status::ok();
+  if (codec.id() == kSparseCodecId) {
+    BlobRef clear;
+    KVC_RETURN_IF_ERROR(decode_here(page, &clear));
+    return pages.place_clear(copy, clear, call);
+  }
   // Kernels check nothing: of no rows, the codec looks at everything but the numbers.
   if (codec.id() == kSvdCodecId) {
     KVC_RETURN_IF_ERROR(codec.decode(geometry(), encoded, 0, KVC_KEY, 0, 0, nullptr, 0, 0));

@@ -18,6 +18,7 @@
 #include "attend/convert.h"
 #include "codec/codec.h"
 #include "codec/page_header.h"
+#include "codec/sparse_rows.h"
 
 namespace kvc {
 namespace {
@@ -122,6 +123,14 @@ class Sparse final : public Codec {
     return Status::ok();
   }
 
+  static Status find_rows(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t* kept, size_t* at) {
+    Parts page;
+    KVC_RETURN_IF_ERROR(open(g, encoded, &page));
+    *kept = page.kept;
+    *at = rows_at(g, page.kept);
+    return Status::ok();
+  }
+
  private:
   // The tokens of a head that stay, ascending. False: a value is not finite.
   static bool choose(const PageGeometry& g, const EncodeOptions& options, std::span<const std::byte> page,
@@ -188,6 +197,10 @@ constexpr Sparse kSparse;
 }  // namespace
 
 const Codec* sparse_codec() noexcept { return &kSparse; }
+
+Status find_sparse_rows(const PageGeometry& g, std::span<const std::byte> encoded, uint32_t* kept, size_t* at) {
+  return Sparse::find_rows(g, encoded, kept, at);
+}
 
 uint32_t sparse_rows(const PageGeometry& g, const EncodeOptions& options) noexcept {
   const double share = options.sparse_keep > 0 ? std::min(options.sparse_keep, 1.0) : 0;  // also of what is no number

@@ -53,6 +53,16 @@ struct DeviceKltAttend {
   const uint64_t* tables = nullptr;  // device memory: the address of each page's table
 };
 
+// Results of `attend`, f32, with their states, to be put together; device memory.
+struct DeviceMerge {
+  const void* values = nullptr;  // f32 [row][dim] of the first part; the next lies `stride` bytes further on
+  const void* state = nullptr;   // as kvc_cuda_attend_t, likewise
+  void* out = nullptr;           // [row][dim] of out_dtype
+  uint64_t stride = 0;
+  uint32_t parts = 0, rows = 0, dim = 0;
+  int32_t out_dtype = 0;
+};
+
 struct DeviceApi {
   uint32_t version = kDeviceApiVersion;
   uint32_t bytes = sizeof(DeviceApi);
@@ -95,6 +105,8 @@ struct DeviceApi {
   // attend->room: twice what attend_bytes says.
   kvc_status_t (*attend_klt)(kvc_cuda_t* cuda, const kvc_cuda_pages_t* pages, const kvc_cuda_attend_t* attend,
                              const DeviceKltAttend* klt, const kvc_cuda_order_t* order, uint64_t* fence) = nullptr;
+  kvc_status_t (*merge)(kvc_cuda_t* cuda, const DeviceMerge* merge, const kvc_cuda_order_t* order,
+                        uint64_t* fence) = nullptr;
   decltype(&kvc_cuda_stats) stats = nullptr;
   decltype(&kvc_cuda_choose) choose = nullptr;
   // For tests: told of what the processor does with memory that a device may reach. nullptr: nobody wants to know.

@@ -53,6 +53,9 @@ inline void host_attend_klt_mma(const KltAttendArgs& a, Shape s, uint64_t seed) 
 inline void host_jacobi(const JacobiArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const JacobiArgs& x) { jacobi(b, x); });
 }
+inline void host_merge_parts(const MergeArgs& a, Shape s, uint64_t seed) {
+  run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const MergeArgs& x) { merge_parts(b, x); });
+}
 inline void host_merge(const AttendArgs& a, Shape s, uint64_t seed) {
   run_on_host(s.grid, s.threads, s.shared, a, seed, [](HostBlock& b, const AttendArgs& x) { merge_splits(b, x); });
 }

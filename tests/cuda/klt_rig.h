@@ -35,7 +35,8 @@ inline void PrintTo(const KltCase& c, std::ostream* out) {
 }
 
 // A calibration as one might be learned, with any numbers: what decodes must agree on is arithmetic.
-inline std::shared_ptr<const KltCalibration> any_calibration(const KltCase& c, const kvc::PageGeometry& g, Random* random) {
+inline std::shared_ptr<const KltCalibration> any_calibration(const KltCase& c, const kvc::PageGeometry& g,
+                                                             Random* random) {
   auto made = std::make_shared<KltCalibration>();
   made->n_layers = g.n_layers, made->n_kv_heads = g.n_kv_heads, made->k_dim = g.k_dim, made->v_dim = g.v_dim;
   made->block_heads = c.block_heads;

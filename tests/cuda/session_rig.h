@@ -39,6 +39,8 @@ struct BenchOptions {
   uint32_t window = 0;
   uint32_t learn = 1024;  // tokens from which codecs learn
   double bound = 0;       // of codec auto
+  double keep = 0.5;      // of codec sparse, and whether it brings the others back
+  bool restore = true;
   bool turn = false;      // keys turn with their positions (RoPE)
   FakeOptions fake = {};
 };
@@ -54,6 +56,7 @@ struct Bench {
     options.codec_window = setup.window;
     options.codec_learn = setup.learn;
     options.codec_target.bound = setup.bound;
+    options.sparse_keep = setup.keep, options.sparse_restore = setup.restore;
     options.devices = fake_devices(setup.device_memory, setup.pinned);
     set = options.devices;
     const Status made = Cache::make(options, nullptr, kvc::Clock(), kvc::Log(), &cache);

@@ -1,5 +1,5 @@
-// Pages of codec svd, encoded by the kernels on the host: pages that the library's codec reads, and whose error is that of
-// its own.
+// Pages of codec svd, encoded by the kernels on the host: pages that the library's codec reads, and whose error is that
+// of its own.
 #include <gtest/gtest.h>
 
 #include <cmath>

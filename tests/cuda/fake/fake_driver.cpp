@@ -12,7 +12,8 @@ namespace {
 const char* const kKernels[] = {"kvc_move_rows",    "kvc_copy_runs",  "kvc_encode_pages", "kvc_decode_pages",
                                 "kvc_attend_pages", "kvc_attend_mma", "kvc_jacobi",       "kvc_merge_splits",
                                 "kvc_decode_klt",   "kvc_decode_svd",   "kvc_encode_klt",   "kvc_svd_terms",
-                                "kvc_svd_share",    "kvc_svd_place",    "kvc_attend_klt",   "kvc_attend_klt_mma"};
+                                "kvc_svd_share",    "kvc_svd_place",    "kvc_attend_klt",   "kvc_attend_klt_mma",
+                                "kvc_merge_parts"};
 
 int current() { return thread_state().contexts.empty() ? -1 : thread_state().contexts.back(); }
 

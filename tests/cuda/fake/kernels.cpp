@@ -173,6 +173,16 @@ std::vector<Range> touched(const KltAttendArgs& a) {
   return out;
 }
 
+std::vector<Range> touched(const MergeArgs& a) {
+  std::vector<Range> out;
+  for (uint32_t part = 0; part < a.parts; ++part) {
+    add(&out, a.values + part * a.stride, uint64_t{a.rows} * a.dim * 4, false);
+    add(&out, a.state + part * a.stride, a.rows * 8ull, false);
+  }
+  add(&out, a.out, uint64_t{a.rows} * a.dim * bytes_of(a.number), true);
+  return out;
+}
+
 // Arguments are copied: a launch reads them when it is issued, the kernel runs later.
 template <typename Args, typename Touch, typename Run>
 void fill(const void* args, Shape shape, uint64_t seed, Touch touch, Run run, Launch* out) {
@@ -241,6 +251,9 @@ bool launch_of(const std::string& kernel, uint32_t grid, uint32_t threads, uint3
           return out;
         },
         host_jacobi, out);
+  } else if (kernel == "kvc_merge_parts") {
+    fill<MergeArgs>(
+        args, shape, seed, [](const MergeArgs& a) { return touched(a); }, host_merge_parts, out);
   } else if (kernel == "kvc_merge_splits") {
     fill<AttendArgs>(
         args, shape, seed, [](const AttendArgs& a) { return touched(a, true); }, host_merge, out);
