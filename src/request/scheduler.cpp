@@ -183,10 +183,11 @@ Status Scheduler::try_forward(std::span<Job* const> batch) {
   computing_ = batch;
   KVC_RETURN_IF_ERROR(backend_->forward(items_));
   const uint64_t end = clock_.now_ns();
+  if (prefill < kTellingPrefill) return Status::ok();
   const double share = static_cast<double>(prefill) / static_cast<double>(tokens);
   fit_ns_tokens_ += static_cast<double>(end > begin ? end - begin : 0) * share * static_cast<double>(prefill);
   fit_tokens_tokens_ += static_cast<double>(prefill) * static_cast<double>(prefill);
-  if (fit_tokens_tokens_ > 0) space_->prefill_ns().store(fit_ns_tokens_ / fit_tokens_tokens_, std::memory_order_relaxed);
+  space_->prefill_ns().store(fit_ns_tokens_ / fit_tokens_tokens_, std::memory_order_relaxed);
   return Status::ok();
 }
 

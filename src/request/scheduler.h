@@ -128,7 +128,9 @@ class Scheduler {
   bool room_is_waited_for_ = false;  // in this step: who came later does not go ahead
   std::vector<float> logits_;
   // The speed of prefill: a line through the origin, fitted by least squares to (tokens, ns) of every forward call. In
-  // a plain average the many calls for one last token, dear for what they compute, would pass for the usual speed.
+  // a plain average the many calls for one last token, dear for what they compute, would pass for the usual speed; of
+  // fewer tokens than kTellingPrefill nothing is taken, as after a restart there may be none but these.
+  static constexpr size_t kTellingPrefill = 16;
   double fit_ns_tokens_ = 0;
   double fit_tokens_tokens_ = 0;
 };

@@ -10,6 +10,25 @@ size_t common(const Tokens& a, const Tokens& b) {
   return n;
 }
 
+TEST_F(AnswersTest, ATraceTellsHowLongAnswersWere) {
+  const std::string path = testing::TempDir() + "kvc_answers_trace.jsonl";
+  Engine engine(with_model({}));
+  ASSERT_STATUS(KVC_OK, kvc_trace_start(engine, path.c_str()), engine);
+  for (uint32_t n : {3u, 7u}) {
+    Ask question;
+    question.prompt = corpus().substr(100 * n, 200);
+    question.max_tokens = n;
+    ASSERT_EQ(n, ask(engine, question).tokens.size());
+  }
+  ASSERT_STATUS(KVC_OK, kvc_trace_stop(engine, nullptr), engine);
+  std::ifstream file(path);
+  std::stringstream lines;
+  lines << file.rdbuf();
+  EXPECT_NE(std::string::npos, lines.str().find("\"output_length\": 3,")) << lines.str();
+  EXPECT_NE(std::string::npos, lines.str().find("\"output_length\": 7,")) << lines.str();
+  std::remove(path.c_str());
+}
+
 TEST_F(AnswersTest, ReuseChangesNoAnswer) {
   Engine engine(with_model({}));
   std::mt19937_64 random(20260);
