@@ -27,14 +27,15 @@ class FrequencySketch {
   }
   void free() noexcept { words_.free(); }
 
-  void count(uint64_t key) noexcept {
+  // entries: that the cache keeps.
+  void count(uint64_t key, uint64_t entries) noexcept {
     if (words_.capacity() == 0) return;
     for (uint32_t row = 0; row < kRows; ++row) {
       uint64_t& word = words_[place(key, row)];
       const uint32_t shift = shift_of(key, row);
       if ((word >> shift & 15) < 15) word += uint64_t{1} << shift;
     }
-    if (++counted_ < 10 * uint64_t{words_.capacity()}) return;
+    if (++counted_ < 10 * std::max(entries, kLeastEntries)) return;
     for (uint32_t i = 0; i < words_.capacity(); ++i) words_[i] = words_[i] >> 1 & 0x7777777777777777;
     counted_ /= 2;
   }
@@ -49,6 +50,7 @@ class FrequencySketch {
 
  private:
   static constexpr uint32_t kRows = 4;
+  static constexpr uint64_t kLeastEntries = 64;
   // Of half the key, which what-if questions know too.
   static uint64_t hash(uint64_t key, uint32_t row) noexcept {
     uint64_t x = ((key & 0xffffffff) + 1 + row) * (0x9e3779b97f4a7c15 + 2 * uint64_t{row});

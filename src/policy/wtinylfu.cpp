@@ -24,13 +24,13 @@ class WTinyLfu final : public QueuePolicy {
 
  protected:
   int place_inserted(PolicyEntry& entry, int) noexcept override {
-    seen_.count(entry.key);
+    seen_.count(entry.key, capacity());
     // Until the cache is full, all are admitted.
     if (!has_evicted() && size(kWindow) >= window_limit()) put(*oldest_of(kWindow), kProbation, 0);
     return kWindow;
   }
   void used(PolicyEntry& entry) noexcept override {
-    seen_.count(entry.key);
+    seen_.count(entry.key, capacity());
     put(entry, queue_of(entry) == kWindow ? kWindow : kProtected, 0);
     if (size(kProtected) * 5 > (entries() - size(kWindow)) * 4) put(*oldest_of(kProtected), kProbation, 0);
   }
