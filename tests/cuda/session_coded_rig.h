@@ -21,19 +21,21 @@ class SessionCodedTest : public SessionDeviceTest {
     for (float& x : query) x = static_cast<float>(random.next() % 2000) / 1000.0f - 1;
     return query;
   }
-  // On the host: what codecs that learn look at.
-  void show_query(uint32_t layer, uint64_t seed) {
+  // Attention of a layer over all that the session has, on the host: what codecs that learn look at.
+  std::vector<float> show_query(uint32_t layer, uint64_t seed) {
     std::vector<float> query = any_query(seed), result(query.size());
     TensorView q = tensor(query, 1), out = tensor(result, 1);
     q.shape[1] = out.shape[1] = kHeads * kGroup;
     q.strides[0] = out.strides[0] = kHeads * kGroup * shape.dim;
     kvc::AttendCall call;
     call.position = session->info().length - 1;
-    ASSERT_OK(session->attend(layer, call, q, out));
+    EXPECT_OK(session->attend(layer, call, q, out));
+    return result;
   }
-  // Attention of a layer over all that the session has: what a call needs, in the application's memory.
+  // The same there: what a call needs, in the application's memory.
+  static constexpr uint64_t kQuery = 5;
   DeviceAttend any_attend(uint32_t layer) {
-    const std::vector<float> query = any_query(5);
+    const std::vector<float> query = any_query(kQuery);
     const size_t bytes = query.size() * sizeof(float);
     DeviceAttend attend;
     attend.query = reinterpret_cast<const void*>(bench().application->put(query.data(), bytes));
@@ -47,7 +49,7 @@ class SessionCodedTest : public SessionDeviceTest {
   // It equals sums in double precision over what the host reads.
   void expect_attended(const DeviceAttend& attend, double bound) {
     const size_t n = session->info().length;
-    const std::vector<float> query = any_query(5);
+    const std::vector<float> query = any_query(kQuery);
     std::vector<float> k(n * kHeads * shape.dim), v(k.size());
     ASSERT_OK(session->read(attend.layer, KVC_KEY, 0, n, tensor(k, n)));
     ASSERT_OK(session->read(attend.layer, KVC_VALUE, 0, n, tensor(v, n)));

@@ -164,57 +164,6 @@ TEST_F(SessionCodedTest, FullPagesAreTruncatedThere) {
   }
 }
 
-// What codec sparse left out of pages is left out there too, as on the host: nothing of it is brought back.
-TEST_F(SessionCodedTest, AttendsToWhatSparseKept) {
-  for (const double keep : {.5, .2, .1}) {
-    SCOPED_TRACE(keep);
-    BenchOptions setup;
-    setup.codec = "sparse";
-    setup.keep = keep;
-    setup.restore = false;
-    setup.memory = 4 << 20;
-    setup.device_memory = 32 * shape.bytes();
-    const size_t each = shape.tokens, all = 6 * each + 7;
-    start(all, setup);
-    append_here(0, each);
-    // The rows that stay of what follows are those that these look at.
-    for (uint64_t query = 0; query < 32; ++query) show_query(query % kLayers, query);
-    append_here(each, 5 * each);
-    append_there(6 * each, 7, 0);
-    ASSERT_EQ(bench().cache->stats().pages_sparse, 6u);
-    for (uint32_t layer = 0; layer < kLayers; ++layer) {
-      std::vector<float> query = any_query(7), expected(query.size());
-      TensorView q = tensor(query, 1), out = tensor(expected, 1);
-      q.shape[1] = out.shape[1] = kHeads * kGroup;
-      q.strides[0] = out.strides[0] = kHeads * kGroup * shape.dim;
-      kvc::AttendCall call;
-      call.position = all - 1;
-      ASSERT_OK(session->attend(layer, call, q, out));
-      const size_t bytes = query.size() * sizeof(float);
-      DeviceAttend attend;
-      attend.query = reinterpret_cast<const void*>(bench().application->put(query.data(), bytes));
-      attend.out = reinterpret_cast<void*>(bench().application->take(bytes));
-      attend.group = kGroup, attend.splits = 2, attend.layer = layer;
-      attend.query_dtype = attend.out_dtype = KVC_F32;
-      ASSERT_OK(session->device_attend_bytes(attend, all, &attend.room_bytes));
-      attend.room = bench().application->take(attend.room_bytes);
-      uint64_t fence = 0;
-      ASSERT_OK(session->device_attend(attend, bench().on(layer), &fence));
-      ASSERT_OK(bench().pages().wait(fence));
-      const auto* got = static_cast<const float*>(attend.out);
-      for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(got[i], expected[i], 5e-6) << layer << " " << i;
-      attend.room_bytes -= 1;
-      EXPECT_EQ(session->device_attend(attend, bench().on(1), &fence).code(), KVC_E_INVALID);
-    }
-    EXPECT_LT(bench().stats().in_bytes, (keep + .3) * 6 * static_cast<double>(shape.bytes())) << "what is kept alone";
-    EXPECT_EQ(bench().cache->stats().sparse_restored, 0u);
-    // To be read all rows are needed.
-    const DeviceRows room = device_rows(bench().application->take(each * kHeads * shape.dim * sizeof(float)));
-    uint64_t fence = 0;
-    EXPECT_EQ(session->device_read(0, KVC_KEY, each, each, room, bench().on(0), &fence).code(), KVC_E_NOT_FOUND);
-  }
-}
-
 // What codec auto weighs with queries first comes to the processor.
 TEST_F(SessionCodedTest, PagesUnderABoundAreEncodedByTheProcessor) {
   BenchOptions setup;
