@@ -137,7 +137,8 @@ Status DevicePages::encode_klt(Slot clear, const KltPlan& plan, std::span<const 
       const std::lock_guard lock(mutex_);
       KVC_RETURN_IF_ERROR(place_klt_table(table.size()));
       // Of the page that it becomes this is the place of the table (place_table).
-      KVC_RETURN_IF_ERROR(reserve_locked(behind_codes(bytes) + std::max(sizeof(EncodeTable), table.size()), &out->slot));
+      KVC_RETURN_IF_ERROR(
+          reserve_locked(behind_codes(bytes) + std::max(sizeof(EncodeTable), table.size()), &out->slot));
     }
     auto* page = reinterpret_cast<kvc_cuda::KltPage*>(table.data());
     page->coded = tier_->address(out->slot);

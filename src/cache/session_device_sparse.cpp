@@ -1,8 +1,8 @@
 // Attention on a device in spaces of codec sparse: over what is kept of pages, as Session::attend does on the host.
 //
-// What an encoded page keeps is a page in the clear of fewer tokens, so the device attends to it as it lies there. Pages
-// that keep as many rows are one part, those in the clear another; each part has a softmax of its own, and a kernel puts
-// them together. A query sees everything before it, so the order of rows is nothing to it.
+// What an encoded page keeps is a page in the clear of fewer tokens, so the device attends to it as it lies there.
+// Pages that keep as many rows are one part, those in the clear another; each part has a softmax of its own, and a
+// kernel puts them together. A query sees everything before it, so the order of rows is nothing to it.
 #include <algorithm>
 #include <cstring>
 

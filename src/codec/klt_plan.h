@@ -29,9 +29,10 @@ bool is_klt(const Codec& codec) noexcept;
 // is_klt(codec). Checks everything but the numbers, as decode does. Errors: KVC_E_CORRUPT. Throws std::bad_alloc.
 Status plan_klt(const Codec& codec, const PageGeometry& geometry, std::span<const std::byte> encoded, KltPlan* plan);
 
-// is_klt(codec). The same of the page that encode() makes of any numbers with this calibration, which is not nullptr and
-// which options.calibration is, without levels; and its header, its first 64 bytes. Throws std::bad_alloc.
+// is_klt(codec). The same of the page that encode() makes of any numbers with this calibration, which is not nullptr
+// and which options.calibration is, without levels; and its header, its first 64 bytes. Throws std::bad_alloc.
 void plan_klt_encoding(const Codec& codec, const PageGeometry& geometry, const EncodeOptions& options,
-                       std::shared_ptr<const KltCalibration> calibration, KltPlan* plan, std::span<std::byte, 64> header);
+                       std::shared_ptr<const KltCalibration> calibration, KltPlan* plan,
+                       std::span<std::byte, 64> header);
 
 }  // namespace kvc

@@ -23,7 +23,8 @@ struct DeviceHost {
   decltype(&kvc_cuda_session_attend) session_attend = nullptr;
 };
 
-// Pages of klt, lowrank and auto, to be decoded on a device, or of the first two to be encoded; addresses are of its memory.
+// Pages of klt, lowrank and auto, to be decoded on a device, or of the first two to be encoded; addresses are of its
+// memory.
 struct DeviceKlt {
   kvc_cuda_view_t clear{};
   kvc_cuda::KltForm form;
