@@ -13,7 +13,6 @@
 // chain; the tables of worth are brought up to date only when room is needed.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -33,7 +32,7 @@ constexpr uint32_t kRemembered = 22016;        // pages
 constexpr uint64_t kRefreshEvery = 4;          // requests: one class each time
 constexpr double kQuantum = 1.0 / 64;          // of the time that pages stay: no shorter holding is considered
 
-constexpr uint64_t kStateVersion = 0x3654'5041'4443'564b;  // "KVCDAPT6"; another layout has another number
+constexpr uint64_t kStateVersion = 0x3754'5041'4443'564b;  // "KVCDAPT7"; another layout has another number
 
 constexpr uint8_t kTail = 1;     // the last whole page of the last request that used it
 constexpr uint8_t kWaiting = 2;  // a use of it may wait to be judged
@@ -49,9 +48,6 @@ constexpr uint16_t kNormal = kPriorities - KVC_PRIORITY_BACKGROUND;  // stays em
 using Lists = CellLists<kSpecial>;
 constexpr uint16_t kNoList = Lists::kNone;
 
-uint8_t log2_bucket(uint64_t n) noexcept {
-  return static_cast<uint8_t>(std::min<int>(kBuckets - 1, static_cast<int>(std::bit_width(n))));
-}
 // Logarithm of a time, in eighths of an octave, and of the mean pace that a page keeps of it in more places.
 constexpr uint32_t eighths_of_octave(uint32_t ticks) noexcept {
   const uint64_t n = uint64_t{ticks} + 2;

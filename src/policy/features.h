@@ -1,6 +1,8 @@
 // What is known of a request and of one of its pages, for learning from: one bucket per feature.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 
 namespace kvc {
@@ -15,6 +17,11 @@ constexpr uint32_t kDistanceFeature = 1;  // 0: the unfinished last page of a ch
 constexpr uint32_t kGapFeature = 5;       // since the request that this one continues
 constexpr uint32_t kAnswerFeature = 12;   // tokens generated
 constexpr uint32_t kPaceFeature = 13;     // of its uses; says when pages return, not whether
+
+// Bucket of a number: its bits, as far as buckets go.
+constexpr uint8_t log2_bucket(uint64_t n) noexcept {
+  return static_cast<uint8_t>(std::min<int>(kBuckets - 1, static_cast<int>(std::bit_width(n))));
+}
 
 // Each bucket < kBuckets, four bits: a page's features are compared and kept as one number.
 class Features {

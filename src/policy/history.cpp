@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "policy/features.h"
 #include "policy/reuse_model.h"
 #include "policy/simulator.h"
 
@@ -20,7 +21,7 @@ struct Header {
   uint16_t page_tokens = 0;
   uint16_t last_tokens = 0;  // of the last key's page
   uint32_t hint : 4 = 0;
-  uint32_t generated : 4 = 0;  // bits of the number of tokens: policies ask for no more
+  uint32_t generated : 4 = 0;  // log2_bucket: policies ask for no more
   uint32_t return_ticks : 24 = 0;
 };
 static_assert(sizeof(Header) == 32);
@@ -138,7 +139,7 @@ void History::add(uint64_t time_ns, PolicyEntry& last, Policy::Up up, const Sess
   header.depth = last.depth + 1;
   header.page_tokens = header.last_tokens = static_cast<uint16_t>(last.tokens);
   header.hint = static_cast<uint32_t>(end.hint) & 15;
-  header.generated = static_cast<uint32_t>(std::min<int>(std::bit_width(end.generated), 15)) & 15;
+  header.generated = log2_bucket(end.generated) & 15;
   header.return_ticks = static_cast<uint32_t>(std::min<uint64_t>(end.return_ns / kTickNs, (1u << 24) - 1));
   uint32_t left = total;
   for (PolicyEntry* page = &last; page != nullptr; page = up(*page)) {

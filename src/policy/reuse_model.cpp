@@ -293,18 +293,19 @@ void ReuseModel::refresh(uint32_t time_class, double quantum) noexcept {
   }
 }
 
-size_t ReuseModel::state_size() noexcept { return sizeof(State); }
+size_t ReuseModel::state_size() noexcept { return sizeof(State) + sizeof(PaceModel::State); }
 
 void ReuseModel::save(std::byte* out) const noexcept {
-  State state = state_;
-  state.paces = paces_.state();
-  std::memcpy(out, &state, sizeof state);
+  std::memcpy(out, &state_, sizeof state_);
+  std::memcpy(out + sizeof state_, &paces_.state(), sizeof(PaceModel::State));
 }
 
 bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
-  if (size != sizeof(State)) return false;
+  if (size != state_size()) return false;
   State read;
+  PaceModel::State paces;
   std::memcpy(static_cast<void*>(&read), in, sizeof read);
+  std::memcpy(static_cast<void*>(&paces), in + sizeof read, sizeof paces);
   // NaN is within nothing.
   const auto within = [](float value, float low, float high) { return value >= low && value <= high; };
   const auto sound = [&](const Weights& means, const Weights& variances) {
@@ -325,7 +326,7 @@ bool ReuseModel::load(const std::byte* in, size_t size) noexcept {
       if (!within(count, 0, 2 * kMemory)) return false;
     }
   }
-  if (!within(read.span, 0, 1e12F) || !paces_.set_state(read.paces)) return false;
+  if (!within(read.span, 0, 1e12F) || !paces_.set_state(paces)) return false;
   state_ = read;
   refresh_all(1);
   return true;

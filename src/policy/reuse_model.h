@@ -107,7 +107,6 @@ class ReuseModel {
     Weights bias_mean{}, bias_variance{};
     std::array<std::array<Weights, kBuckets>, kFeatures> mean{}, variance{};
     std::array<Weights, kBuckets * kBuckets> pair_mean{}, pair_variance{};
-    PaceModel::State paces;                                       // as of the last save()
     std::array<std::array<float, kSlices>, kTimeClasses> gaps{};  // counts of returns, decayed
     float span = 0;                                               // ticks observed
   };
