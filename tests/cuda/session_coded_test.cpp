@@ -349,15 +349,9 @@ TEST_F(SessionCodedTest, ManySchedulesWithoutARace) {
         if (random.next() % 3 != 0 && length < kMost) {
           const size_t n = std::min(1 + random.next() % 30, kMost - length);
           const bool there = random.next() % 4 != 0;
-          const Status status = there ? append_on_device(bench, *session, tokens, length, n, call)
-                                      : append_on_host(*session, tokens, length, n);
-          if (status.code() == KVC_E_NO_MEMORY) {
-            ASSERT_OK(session->truncate(length));
-            continue;
-          }
-          ASSERT_OK(status);
-          ASSERT_OK(session->commit(std::span(tokens).subspan(length, n)));
-          length += n;
+          bool appended = false;
+          ASSERT_NO_FATAL_FAILURE(append_if_room(bench, *session, tokens, length, n, there, call, &appended));
+          length += appended ? n : 0;
         } else if (length > 0) {
           const size_t from = random.next() % length, n = 1 + random.next() % (length - from);
           // What has not arrived in host memory holds its places: there may be no room to read.

@@ -216,15 +216,9 @@ TEST(SessionScheduleTest, ManySchedulesWithoutARace) {
             std::vector<int32_t> longer = one.tokens;
             for (size_t i = 0; i < n; ++i) longer.push_back(longer.empty() ? 1 : longer.back() + 1);
             const bool there = random.next() % 3 != 0;
-            const Status status = there ? append_on_device(bench, *one.session, longer, length, n, call)
-                                        : append_on_host(*one.session, longer, length, n);
-            if (status.code() == KVC_E_NO_MEMORY) {
-              ASSERT_OK(one.session->truncate(length));
-              break;
-            }
-            ASSERT_OK(status);
-            ASSERT_OK(one.session->commit(std::span(longer).subspan(length)));
-            one.tokens = longer;
+            bool appended = false;
+            ASSERT_NO_FATAL_FAILURE(append_if_room(bench, *one.session, longer, length, n, there, call, &appended));
+            if (appended) one.tokens = longer;
             break;
           }
           case 3:

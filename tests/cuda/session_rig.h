@@ -156,6 +156,21 @@ inline Status append_on_host(Session& session, const std::vector<int32_t>& token
   return Status::ok();
 }
 
+// Appends tokens [from, from + n), on the device or on the host, and commits them; where there is no room the session stays
+// as it was. *appended: whether it took them.
+inline void append_if_room(Bench& bench, Session& session, const std::vector<int32_t>& tokens, size_t from, size_t n,
+                           bool there, const DeviceCall& call, bool* appended) {
+  const Status status = there ? append_on_device(bench, session, tokens, from, n, call)
+                              : append_on_host(session, tokens, from, n);
+  *appended = status.code() != KVC_E_NO_MEMORY;
+  if (!*appended) {
+    ASSERT_OK(session.truncate(from));
+    return;
+  }
+  ASSERT_OK(status);
+  ASSERT_OK(session.commit(std::span(tokens).subspan(from, n)));
+}
+
 inline void expect_on_device(Bench& bench, Session& session, const std::vector<int32_t>& tokens, size_t from, size_t n,
                              const DeviceCall& call, float tolerance = 0) {
   for (uint32_t layer = 0; layer < kLayers; ++layer) {

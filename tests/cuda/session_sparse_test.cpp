@@ -139,15 +139,10 @@ TEST_F(SessionSparseTest, ManySchedulesWithoutARace) {
         case 1: {
           const size_t n = std::min(1 + random.next() % 40, kMost - length);
           if (n == 0) break;
-          const Status status = random.next() % 2 == 0 ? append_on_device(bench(), *session, tokens, length, n, call)
-                                                       : append_on_host(*session, tokens, length, n);
-          if (status.code() == KVC_E_NO_MEMORY) {
-            ASSERT_OK(session->truncate(length));
-            break;
-          }
-          ASSERT_OK(status);
-          ASSERT_OK(session->commit(std::span(tokens).subspan(length, n)));
-          length += n;
+          const bool there = random.next() % 2 == 0;
+          bool appended = false;
+          ASSERT_NO_FATAL_FAILURE(append_if_room(bench(), *session, tokens, length, n, there, call, &appended));
+          length += appended ? n : 0;
           break;
         }
         case 2: {
